@@ -46,6 +46,7 @@ mod signals;
 mod stopping;
 mod supervisorctl;
 mod survival;
+mod templates;
 mod terminals;
 mod third_party;
 mod tls;

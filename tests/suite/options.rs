@@ -50,6 +50,7 @@ fn coverage() {
         crate::reload::PINNED,
         crate::tls::PINNED,
         crate::rotated_logs::PINNED,
+        crate::templates::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())

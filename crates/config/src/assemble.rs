@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::command_line::{CommandLineFlags, Overrides};
+use crate::environment;
 use crate::error::ConfigError;
 use crate::expand::ExpansionNames;
 use crate::host::{DaemonHost, Host, ReadError};
@@ -19,6 +20,7 @@ mod dependencies;
 mod environments;
 mod fastcgi;
 mod groups;
+mod inheritance;
 mod inputs;
 mod listeners;
 mod odd;
@@ -83,6 +85,7 @@ fn load_from(
 ) -> Result<Config, ConfigError> {
     let mut notices = Notices::default();
     include::read(&mut ini, &source.here, host, &mut notices)?;
+    inheritance::apply(&mut ini)?;
     let inputs = Inputs { ini: &ini, host, here: &source.here, file: source.shown };
     let mut config = assemble(&inputs, overrides, purpose, &mut notices)?;
     unknown::warn(&ini, &mut notices);
@@ -141,7 +144,7 @@ fn assemble(
     if purpose != Purpose::Fragment {
         dependencies::resolve_all(&mut groups, inputs)?;
     }
-    let users = users::users(inputs, &variables)?;
+    let users = users::users(inputs, &variables, &groups)?;
     let servers = servers::servers(inputs, &variables, &users)?;
     users::check_names(inputs, &servers)?;
     supervisord.user = user.map(|user| user.look_up(inputs.host)).transpose()?;
@@ -167,11 +170,8 @@ fn merge_environment(groups: &mut [Group], common: &[(String, String)]) {
     }
     for process in groups.iter_mut().flat_map(|group| &mut group.processes) {
         let process = Arc::make_mut(process);
-        let mut merged = crate::ordered::Ordered::default();
-        for (name, value) in common.iter().chain(&process.spawn.environment) {
-            merged.insert(name, value.clone());
-        }
-        process.spawn.environment = merged.into_entries();
+        let own = std::mem::take(&mut process.spawn.environment);
+        process.spawn.environment = environment::merged(vec![common.to_vec(), own]);
     }
 }
 

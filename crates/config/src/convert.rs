@@ -2,11 +2,16 @@
 
 use crate::complaint::Complaint;
 use crate::dependency::OnDependencyFailure;
+use crate::expand::arithmetic::{NoValue, evaluate};
+use crate::host::DaemonHost;
 use crate::model::{AutoRestart, ExitWhen, LogLevel, StopScope};
 use crate::pyrepr::repr;
 use crate::pytext::{digit, strip};
 use crate::suggest::did_you_mean;
 use crate::words;
+
+/// What stands for the number of processors.
+const CPUS: &str = "cpus";
 
 /// A whole number in any base up to ten; what does not fit counts as the largest (or smallest) that does.
 fn number(text: &str, base: u32) -> Option<i64> {
@@ -121,6 +126,43 @@ pub fn exit_codes(text: &str) -> Result<Vec<i32>, Complaint> {
 /// Items separated by commas, without the white space around them; empty for none.
 pub fn strings(text: &str) -> Vec<String> {
     if text.is_empty() { Vec::new() } else { text.split(',').map(|item| strip(item).to_owned()).collect() }
+}
+
+/// A whole number, or an expression with `cpus`, which is how many processors there are; that is at least 1.
+pub(crate) fn count(text: &str, host: &dyn DaemonHost) -> Result<i64, Complaint> {
+    if !text.contains(CPUS) {
+        return integer(text);
+    }
+    let value_of = |name: &str| match name {
+        CPUS => Ok(host.processors()),
+        other => Err(NoValue::Unknown(other.to_owned())),
+    };
+    match strip(text) {
+        CPUS => Ok(host.processors()),
+        expression => match evaluate(expression, &value_of) {
+            Ok(number) => Ok(number.max(1)),
+            Err(NoValue::Bad(reason)) => {
+                Err(Complaint::quoting("", repr(text), format!(" cannot be calculated: {reason}")))
+            }
+            Err(NoValue::NotAnExpression | NoValue::Unknown(_)) => integer(text),
+        },
+    }
+}
+
+/// Words that are separated by commas, each once.
+pub fn labels(text: &str) -> Result<Vec<String>, Complaint> {
+    let mut labels: Vec<String> = Vec::new();
+    for word in strings(strip(text)) {
+        let is_part = |letter: char| letter.is_alphanumeric() || ['.', '-', '_'].contains(&letter);
+        if word.is_empty() || !word.chars().all(is_part) {
+            let advice = word.strip_prefix('@').map(|tag| format!("write {tag}; the @ belongs to selectors"));
+            return Err(Complaint::quoting("not a valid tag: ", repr(&word), "").advise(advice));
+        }
+        if !labels.contains(&word) {
+            labels.push(word);
+        }
+    }
+    Ok(labels)
 }
 
 /// A command line that consists of at least one word.

@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn every_option_of_a_program_counts_and_is_named() {
-        let base = "[program:db]\ncommand=c\n[program:migrate]\ncommand=c\n\
+        let base = "[template:thetemplatename]\nstartsecs=9\n[program:db]\ncommand=c\n[program:migrate]\ncommand=c\n\
                     [program:p]\ncommand=c\nprocess_name=p%(process_num)s\n";
         for row in SectionKind::Program.options() {
             let other = OTHERS.into_iter().find(|other| other.split('=').next() == Some(row.name)).map(str::to_owned);

@@ -9,6 +9,7 @@ mod characters;
 mod posix;
 
 use crate::complaint::Complaint;
+use crate::ordered::Ordered;
 use characters::{is_quote, is_space, is_word};
 
 /// A part of the text that has no effect, and the variable it may have been meant for.
@@ -53,6 +54,15 @@ pub struct ParsedEnvironment {
     pub losses: Vec<Loss>,
 }
 
+/// The variables of several environments: of repeated names the last value wins, in the place of the first.
+pub(crate) fn merged(environments: Vec<Vec<(String, String)>>) -> Vec<(String, String)> {
+    let mut merged = Ordered::default();
+    for (name, value) in environments.into_iter().flatten() {
+        merged.insert(&name, value);
+    }
+    merged.into_entries()
+}
+
 /// The pairs of an already expanded text; of repeated names the last value wins, in the place of the first.
 pub fn pairs(text: &str) -> Result<Vec<(String, String)>, Complaint> {
     read(text).map(|environment| environment.pairs)
@@ -66,7 +76,7 @@ pub fn read(text: &str) -> Result<ParsedEnvironment, Complaint> {
 /// The pairs by the rules of a shell; none where there are others than pairs.
 pub(crate) fn read_4_4(text: &str) -> Option<ParsedEnvironment> {
     let words = posix::words(text)?;
-    let mut pairs = crate::ordered::Ordered::default();
+    let mut pairs = Ordered::default();
     for group in words.chunks(4) {
         match group {
             [key, equals, value, ..] if equals == "=" => drop(pairs.insert(key, value.clone())),
@@ -79,7 +89,7 @@ pub(crate) fn read_4_4(text: &str) -> Option<ParsedEnvironment> {
 /// The pairs by the rules of the original.
 pub(crate) fn read_4_3(text: &str) -> Result<ParsedEnvironment, Complaint> {
     let tokens = Lexer::new(text).tokens()?;
-    let mut pairs = crate::ordered::Ordered::default();
+    let mut pairs = Ordered::default();
     let mut losses = Vec::new();
     for group in tokens.chunks(4) {
         match group {

@@ -1,107 +1,24 @@
-//! `%(name)s` expansion: printf-style formatting of a text against named values, by Python's rules.
+//! `%(name)s` expansion: printf-style formatting of a text against named values, by Python's rules. Where nobody knows a name, it
+//! may be arithmetic, `%(process_num + 8000)d`, or a variable with a default, `%(ENV_PORT:-8000)s`.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use crate::complaint::Complaint;
 use crate::pyrepr::{ascii, repr};
 use crate::suggest::did_you_mean;
 
+pub(crate) mod arithmetic;
+mod expression;
 mod layout;
+mod names;
 mod number;
 
+use arithmetic::NoValue;
 use layout::Layout;
+pub use names::{ExpansionNames, NamedValue};
 
 /// The widest a single conversion may get, in characters. A larger width or precision is refused.
 const WIDEST: usize = 4096;
-
-/// What a name stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NamedValue {
-    /// Text.
-    Text(String),
-    /// A number: `process_num` and `numprocs`.
-    Number(i64),
-}
-
-impl NamedValue {
-    fn type_name(&self) -> &'static str {
-        match self {
-            NamedValue::Text(_) => "str",
-            NamedValue::Number(_) => "int",
-        }
-    }
-
-    fn shown(&self) -> String {
-        match self {
-            NamedValue::Text(text) => text.clone(),
-            NamedValue::Number(number) => number.to_string(),
-        }
-    }
-
-    /// As a Python literal, written by `literal`.
-    fn quoted(&self, literal: fn(&str) -> String) -> String {
-        match self {
-            NamedValue::Text(text) => literal(text),
-            NamedValue::Number(number) => number.to_string(),
-        }
-    }
-}
-
-/// The names that can be used in one place: those added here over those of an outer place.
-#[derive(Clone, Debug, Default)]
-pub struct ExpansionNames<'o> {
-    outer: Option<&'o ExpansionNames<'o>>,
-    own: BTreeMap<String, NamedValue>,
-}
-
-impl<'o> ExpansionNames<'o> {
-    /// No names.
-    pub fn new() -> ExpansionNames<'static> {
-        ExpansionNames::default()
-    }
-
-    /// The names of `outer`, to be added to.
-    pub fn over(outer: &'o ExpansionNames<'o>) -> ExpansionNames<'o> {
-        ExpansionNames { outer: Some(outer), own: BTreeMap::new() }
-    }
-
-    /// Lets a name stand for a text.
-    pub fn text(mut self, name: impl Into<String>, value: impl Into<String>) -> ExpansionNames<'o> {
-        self.own.insert(name.into(), NamedValue::Text(value.into()));
-        self
-    }
-
-    /// Lets a name stand for a number.
-    pub fn number(mut self, name: impl Into<String>, value: i64) -> ExpansionNames<'o> {
-        self.own.insert(name.into(), NamedValue::Number(value));
-        self
-    }
-
-    /// Adds `ENV_NAME` for each variable.
-    pub fn variables(mut self, variables: &[(String, String)]) -> ExpansionNames<'o> {
-        for (name, value) in variables {
-            self.own.insert(format!("ENV_{name}"), NamedValue::Text(value.clone()));
-        }
-        self
-    }
-
-    fn get(&self, name: &str) -> Option<&NamedValue> {
-        self.own.get(name).or_else(|| self.outer?.get(name))
-    }
-
-    fn all(&self) -> BTreeMap<&str, &NamedValue> {
-        let mut all = self.outer.map(|outer| outer.all()).unwrap_or_default();
-        all.extend(self.own.iter().map(|(name, value)| (name.as_str(), value)));
-        all
-    }
-
-    /// All names as a Python dictionary, which is what a bare `%s` stands for.
-    fn dictionary(&self, literal: fn(&str) -> String) -> String {
-        let item = |(name, value): (&str, &NamedValue)| format!("{}: {}", literal(name), value.quoted(literal));
-        let items: Vec<String> = self.all().into_iter().map(item).collect();
-        format!("{{{}}}", items.join(", "))
-    }
-}
 
 /// What to write for a percent sign.
 const ESCAPE: &str = "write %% for a percent sign";
@@ -139,7 +56,25 @@ pub(crate) fn expand_again(text: &str, names: &ExpansionNames<'_>, label: &str) 
 
 /// Whether the expanded text may have something of the environment in it, which is nobody's business.
 pub(crate) fn may_show_environment(text: &str) -> bool {
-    conversions(text).any(|conversion| !conversion.starts_with('(') || conversion.starts_with("(ENV_"))
+    conversions(text).any(|conversion| expression::in_parentheses(conversion).is_none_or(|name| name.contains("ENV_")))
+}
+
+/// Whether a name stands in a conversion, alone or in an expression.
+pub(crate) fn uses_name(text: &str, name: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut named = conversions(text).filter_map(expression::in_parentheses);
+    named.any(|expression| expression.split(|letter| !is_part(letter)).any(|word| word == name))
+}
+
+/// The text without what is written in conversions in place of names, whose characters say nothing about the expanded text.
+pub(crate) fn without_expressions(text: &str) -> String {
+    let mut rest = text.to_owned();
+    for inside in
+        conversions(text).filter_map(expression::in_parentheses).filter(|inside| expression::is_expression(inside))
+    {
+        rest = rest.replace(&format!("%({inside})"), "%()");
+    }
+    rest
 }
 
 /// Whether the expanded text has all names and values in it, as a conversion without a name gives.
@@ -176,19 +111,32 @@ fn bad(reason: impl Into<String>) -> Failure {
 }
 
 /// What the next conversion formats.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Argument<'n> {
     /// All names, until a name in parentheses was used.
     Everything,
     /// The value of the last name in parentheses.
-    One(&'n NamedValue),
+    One(Cow<'n, NamedValue>),
 }
 
 impl Argument<'_> {
-    fn type_name(self) -> &'static str {
+    fn type_name(&self) -> &'static str {
         match self {
             Argument::Everything => "dict",
             Argument::One(value) => value.type_name(),
+        }
+    }
+}
+
+impl Argument<'_> {
+    /// The number that it is.
+    fn number(&self) -> Option<i64> {
+        match self {
+            Argument::One(value) => match **value {
+                NamedValue::Number(number) => Some(number),
+                NamedValue::Text(_) => None,
+            },
+            Argument::Everything => None,
         }
     }
 }
@@ -235,7 +183,11 @@ impl<'t> Formatter<'t> {
     fn conversion(&mut self) -> Result<(), Failure> {
         if self.peek() == Some('(') {
             let name = self.name()?;
-            let value = self.names.get(&name).ok_or(Failure::Unknown(name))?;
+            let value = expression::value(&name, self.names).map_err(|failure| match failure {
+                NoValue::NotAnExpression => Failure::Unknown(name),
+                NoValue::Unknown(unknown) => Failure::Unknown(unknown),
+                NoValue::Bad(reason) => Failure::Bad(reason),
+            })?;
             self.argument = Some(Argument::One(value));
         }
         let mut layout = Layout::default();
@@ -311,10 +263,7 @@ impl<'t> Formatter<'t> {
     }
 
     fn star(&mut self) -> Result<i64, Failure> {
-        match self.take()? {
-            Argument::One(NamedValue::Number(number)) => Ok(*number),
-            _ => Err(bad("* wants int")),
-        }
+        self.take()?.number().ok_or_else(|| bad("* wants int"))
     }
 
     /// The value to format; each name serves for one conversion.
@@ -332,17 +281,17 @@ impl<'t> Formatter<'t> {
         match conversion {
             's' | 'r' | 'a' => Ok(layout.text(self.in_words(conversion, argument))),
             'c' => character(argument).map(|c| layout.pad(c.to_string())),
-            'd' | 'i' | 'u' | 'x' | 'X' | 'o' => match argument {
-                Argument::One(NamedValue::Number(number)) => Ok(number::integer(*number, conversion, layout)),
-                _ => {
+            'd' | 'i' | 'u' | 'x' | 'X' | 'o' => match argument.number() {
+                Some(number) => Ok(number::integer(number, conversion, layout)),
+                None => {
                     let wanted = if matches!(conversion, 'd' | 'i' | 'u') { "a real number" } else { "an integer" };
                     let given = argument.type_name();
                     Err(bad(format!("%{conversion} format: {wanted} is required, not {given}")))
                 }
             },
-            'e' | 'E' | 'f' | 'F' | 'g' | 'G' => match argument {
-                Argument::One(NamedValue::Number(number)) => Ok(number::real(*number, conversion, layout)),
-                _ => Err(bad(format!("must be real number, not {}", argument.type_name()))),
+            'e' | 'E' | 'f' | 'F' | 'g' | 'G' => match argument.number() {
+                Some(number) => Ok(number::real(number, conversion, layout)),
+                None => Err(bad(format!("must be real number, not {}", argument.type_name()))),
             },
             _ => Err(self.unsupported(conversion)),
         }
@@ -364,17 +313,19 @@ fn bounded(number: u64, too_big: &str) -> Result<usize, Failure> {
 
 fn character(argument: Argument<'_>) -> Result<char, Failure> {
     match argument {
-        Argument::One(NamedValue::Number(number)) => {
-            let code = u32::try_from(*number).ok();
-            code.and_then(char::from_u32).ok_or_else(|| bad("%c arg not in range(0x110000)"))
-        }
-        Argument::One(NamedValue::Text(text)) => {
-            let mut all = text.chars();
-            match (all.next(), all.next()) {
-                (Some(only), None) => Ok(only),
-                _ => Err(bad("%c requires int or char")),
+        Argument::One(value) => match &*value {
+            NamedValue::Number(number) => {
+                let code = u32::try_from(*number).ok();
+                code.and_then(char::from_u32).ok_or_else(|| bad("%c arg not in range(0x110000)"))
             }
-        }
+            NamedValue::Text(text) => {
+                let mut all = text.chars();
+                match (all.next(), all.next()) {
+                    (Some(only), None) => Ok(only),
+                    _ => Err(bad("%c requires int or char")),
+                }
+            }
+        },
         Argument::Everything => Err(bad("%c requires int or char")),
     }
 }

@@ -99,6 +99,10 @@ impl DaemonHost for FakeHost {
         "node".to_owned()
     }
 
+    fn processors(&self) -> i64 {
+        4
+    }
+
     fn current_uid(&self) -> u32 {
         self.uid
     }

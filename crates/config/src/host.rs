@@ -69,6 +69,8 @@ pub trait DaemonHost: Host {
     fn temporary_dir(&self) -> String;
     /// The node name of the machine.
     fn host_name(&self) -> String;
+    /// How many processors it may use, at least 1.
+    fn processors(&self) -> i64;
     /// The user the daemon runs as.
     fn current_uid(&self) -> u32;
     /// The account of this login name.

@@ -23,10 +23,29 @@ pub struct Entry {
     pub value: String,
     /// Where its option stands.
     pub origin: Origin,
-    /// Whether it comes from `[DEFAULT]`.
-    pub inherited: bool,
+    /// The section in which it is written.
+    pub written_in: WrittenIn,
     /// The sign of a comment that ended one of its lines.
     pub comment: Option<char>,
+    /// What an inherited value of the same option adds to it, where both count.
+    pub beneath: Option<Box<Entry>>,
+}
+
+impl Entry {
+    fn new(value: &str, origin: Origin, comment: Option<char>) -> Entry {
+        Entry { value: value.to_owned(), origin, written_in: WrittenIn::Here, comment, beneath: None }
+    }
+}
+
+/// The section in which a value is written that a section has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WrittenIn {
+    /// In that section itself.
+    Here,
+    /// In `[DEFAULT]`.
+    Defaults,
+    /// In the section of this name, from which it is inherited.
+    Ancestor(Arc<str>),
 }
 
 /// Something that is taken, but may well be meant in another way.
@@ -57,6 +76,11 @@ impl IniSection {
     /// Where the section first appeared.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// An option that the section has, but not by `[DEFAULT]`.
+    pub fn own(&self, option: &str) -> Option<&Entry> {
+        self.options.get(option)
     }
 }
 
@@ -104,6 +128,13 @@ impl Ini {
     pub fn options<'a>(&'a self, section: &'a IniSection) -> impl Iterator<Item = (&'a str, &'a Entry)> {
         let inherited = self.defaults.iter().map(|(name, entry)| (name, section.options.get(name).unwrap_or(entry)));
         inherited.chain(section.options.iter().filter(|(name, _)| !self.defaults.contains(name)))
+    }
+
+    /// Gives a section an option, in place of the one that it has.
+    pub(crate) fn give(&mut self, section: &str, option: &str, entry: Entry) {
+        if let Some(section) = self.sections.get_mut(section) {
+            section.options.insert(option, entry);
+        }
     }
 
     /// Replaces a text in all values of all sections.
@@ -272,7 +303,7 @@ impl<'i> Parser<'i> {
         }
         match option(value) {
             Some((name, value)) if !name.is_empty() => {
-                self.set(name, Entry { value: value.to_owned(), origin, inherited: false, comment });
+                self.set(name, Entry::new(value, origin, comment));
             }
             nameless => {
                 // A missing name ends the option above; a missing value does not.
@@ -321,7 +352,9 @@ impl<'i> Parser<'i> {
     }
 
     fn set(&mut self, name: String, mut entry: Entry) {
-        entry.inherited = self.section.as_deref() == Some(DEFAULTS);
+        if self.section.as_deref() == Some(DEFAULTS) {
+            entry.written_in = WrittenIn::Defaults;
+        }
         let origin = entry.origin.clone();
         let before = self.options().and_then(|options| options.insert(&name, entry));
         if let (Some(before), Some(section)) = (before, self.section.clone()) {

@@ -383,10 +383,21 @@ impl Process {
         &self.order.depends_on
     }
 
+    /// The words by which selectors find it, as `@WORD`.
+    pub fn labels(&self) -> &[String] {
+        &self.identity.tags
+    }
+
     /// A process of a section before any option has been set.
     pub(crate) fn blank(section: &str, origin: Origin) -> Process {
         Process {
-            identity: Identity { name: String::new(), section: section.to_owned(), origin, priority: 0 },
+            identity: Identity {
+                name: String::new(),
+                section: section.to_owned(),
+                origin,
+                priority: 0,
+                tags: Vec::new(),
+            },
             spawn: Spawn::default(),
             order: Order::default(),
             start: Start::default(),
@@ -412,6 +423,8 @@ pub struct Identity {
     pub origin: Origin,
     /// Lower numbers start first and stop last.
     pub priority: i64,
+    /// By which selectors find it; [`Process::labels`] for those who only read them.
+    pub tags: Vec<String>,
 }
 
 /// What a process is made of.

@@ -8,12 +8,14 @@ use crate::model::Origin;
 /// How many characters of a value are shown.
 const LONGEST: usize = 100;
 
-/// A place in a configuration file. It displays as `FILE:LINE, [SECTION] OPTION=VALUE: ADVICE`, as far as it knows them.
+/// A place in a configuration file. It displays as `FILE:LINE, [SECTION] OPTION=VALUE, used by [SECTION]: ADVICE`, as
+/// far as it knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     origin: Origin,
     section: Option<String>,
     option: Option<(String, Shown)>,
+    used_by: Option<String>,
     advice: Option<String>,
 }
 
@@ -29,7 +31,7 @@ enum Shown {
 impl Place {
     /// A line of a file.
     pub fn new(origin: &Origin) -> Place {
-        Place { origin: origin.clone(), section: None, option: None, advice: None }
+        Place { origin: origin.clone(), section: None, option: None, used_by: None, advice: None }
     }
 
     /// It is in this section.
@@ -57,6 +59,11 @@ impl Place {
         Place { option: Some((name.to_owned(), Shown::Text(value.to_owned()))), ..self }
     }
 
+    /// It counts for this section, which inherits it.
+    pub fn used_by(self, section: &str) -> Place {
+        Place { used_by: Some(section.to_owned()), ..self }
+    }
+
     /// What to write instead, or what was probably meant.
     pub fn advise(self, advice: impl Into<Option<String>>) -> Place {
         Place { advice: advice.into().or(self.advice), ..self }
@@ -82,6 +89,9 @@ impl fmt::Display for Place {
                 Shown::Hidden => write!(f, "={HIDDEN}")?,
                 Shown::Text(value) => write!(f, "={}", beginning(value))?,
             }
+        }
+        if let Some(section) = &self.used_by {
+            write!(f, ", used by [{section}]")?;
         }
         match &self.advice {
             Some(advice) => write!(f, ": {advice}"),
@@ -116,6 +126,10 @@ mod tests {
         let place = place.section("program:a");
         assert_eq!(place.clone().option("user").to_string(), "c.conf:7, [program:a] user");
         assert_eq!(place.clone().not_set("command").to_string(), "c.conf:7, [program:a] command is not set");
+        assert_eq!(
+            place.clone().value("user", "x").used_by("program:b").to_string(),
+            "c.conf:7, [program:a] user=x, used by [program:b]"
+        );
         assert_eq!(place.clone().hidden("environment").to_string(), "c.conf:7, [program:a] environment=***");
         let advised = place.value("startsecs", "30s").advise("write 30".to_owned()).advise(None);
         assert_eq!(advised.to_string(), "c.conf:7, [program:a] startsecs=30s: write 30");

@@ -4,9 +4,11 @@ use std::fmt;
 
 use crate::complaint::Complaint;
 use crate::glob::{Pattern, has_wildcard};
+use crate::selector::{Selectable, tag};
 
 /// Patterns of programs, as they are written. They mean what [selectors](crate::selector) of the same form mean: `NAME`,
-/// `GROUP:NAME`, `GROUP:*`, and names with `*`, `?` and `[...]`, in any group where none is written.
+/// `GROUP:NAME`, `GROUP:*`, names with `*`, `?` and `[...]`, in any group where none is written, and `@TAG`, which stands for the
+/// programs that have the tag when the configuration is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramPatterns(Vec<ProgramPattern>);
 
@@ -32,6 +34,17 @@ impl ProgramPatterns {
         Ok(ProgramPatterns(patterns))
     }
 
+    /// The same with the programs that have the tag in the place of each `@TAG`; where no program has it, it stays, and
+    /// includes none.
+    pub(crate) fn resolved(self, programs: &[Selectable<'_>]) -> ProgramPatterns {
+        let mut resolved = Vec::new();
+        for pattern in self.0 {
+            let members = tag(&pattern.written).map_or(Vec::new(), |tag| ProgramPattern::of_tag(tag, programs));
+            if members.is_empty() { resolved.push(pattern) } else { resolved.extend(members) }
+        }
+        ProgramPatterns(resolved)
+    }
+
     /// Whether a program is one of them.
     pub fn includes(&self, group: &str, name: &str) -> bool {
         self.0.iter().any(|pattern| pattern.may_be_in(group) && pattern.name.matches(name))
@@ -49,6 +62,15 @@ impl ProgramPatterns {
 }
 
 impl ProgramPattern {
+    fn of_tag(tag: &str, programs: &[Selectable<'_>]) -> Vec<ProgramPattern> {
+        let tagged = programs.iter().filter(|program| program.labels.iter().any(|label| label == tag));
+        let pattern = |Selectable { group, name, .. }: &Selectable<'_>| {
+            let written = format!("{group}:{name}");
+            ProgramPattern { written, group: Some(Pattern::parse(group)), name: Pattern::parse(name) }
+        };
+        tagged.map(pattern).collect()
+    }
+
     fn parse(text: &str) -> Result<ProgramPattern, Complaint> {
         let (group, name) = match text.split_once(':') {
             Some((group, name)) => (Some(group), name),
@@ -56,7 +78,7 @@ impl ProgramPattern {
             None => (Some(text).filter(|text| !has_wildcard(text)), text),
         };
         if group == Some("") || name.is_empty() {
-            let advice = "write NAME, GROUP:NAME or GROUP:*".to_owned();
+            let advice = "write NAME, GROUP:NAME, GROUP:* or @TAG".to_owned();
             return Err(Complaint::quoting("Invalid programs value ", text, "").advise(advice));
         }
         Ok(ProgramPattern { written: text.to_owned(), group: group.map(Pattern::parse), name: Pattern::parse(name) })

@@ -4,7 +4,7 @@ use crate::complaint::Complaint;
 use crate::error::ConfigError;
 use crate::expand::{ExpansionNames, expand, may_show_environment};
 use crate::host::DaemonHost;
-use crate::ini::{Entry, Ini, IniSection};
+use crate::ini::{Entry, Ini, IniSection, WrittenIn};
 use crate::misspelt::misspelt;
 use crate::model::Origin;
 use crate::place::Place;
@@ -17,11 +17,13 @@ pub(crate) struct Reader<'a> {
     ini: &'a Ini,
     section: &'a IniSection,
     kind: SectionKind,
+    /// What stands in for the value of this option.
+    layer: Option<(&'static str, &'a Entry)>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(ini: &'a Ini, section: &'a IniSection, kind: SectionKind) -> Reader<'a> {
-        Reader { ini, section, kind }
+        Reader { ini, section, kind, layer: None }
     }
 
     /// The sections of a kind, in file order.
@@ -58,7 +60,21 @@ impl<'a> Reader<'a> {
         row.names().find_map(|name| self.written(name))
     }
 
+    /// One for each value that an option has here and in the sections from which it is inherited, where all of them count: the
+    /// most general first.
+    pub(crate) fn layers(self, option: &'static str) -> Vec<Reader<'a>> {
+        let entries = std::iter::successors(self.entry(option), |entry| entry.beneath.as_deref());
+        let mut layers: Vec<_> = entries.map(|entry| Reader { layer: Some((option, entry)), ..self }).collect();
+        layers.reverse();
+        layers
+    }
+
     fn written(&self, name: &str) -> Option<&'a Entry> {
+        if let Some((option, entry)) = self.layer
+            && option == name
+        {
+            return Some(entry);
+        }
         self.ini.get(self.section(), name)
     }
 
@@ -79,8 +95,13 @@ impl<'a> Reader<'a> {
 
     /// The place of an option, with its value as it is written.
     pub(crate) fn place(&self, option: &str) -> Place {
-        let place = Place::new(self.origin(option)).section(self.section());
-        match self.entry(option) {
+        let entry = self.entry(option);
+        let place = Place::new(self.origin(option));
+        let place = match entry.map(|entry| &entry.written_in) {
+            Some(WrittenIn::Ancestor(section)) => place.section(section).used_by(self.section()),
+            Some(WrittenIn::Here | WrittenIn::Defaults) | None => place.section(self.section()),
+        };
+        match entry {
             None => place.not_set(option).advise(self.misspelt(option)),
             Some(_) if self.is_secret(option) => place.hidden(option),
             Some(entry) => place.value(option, &entry.value),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::schema::{Default, OptionSpec, SectionKind};
+use crate::schema::{Default, OptionSpec, SectionKind, TABLE};
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -14,7 +14,8 @@ The daemon reads one INI file: the one named with `-c`, or the first that exists
 A line `name = value` sets an option; a longer value goes on in the next line when that is indented. What follows a
 blank and a semicolon is a comment. `%(here)s` is the directory of the file, `%(ENV_NAME)s` the environment variable
 NAME, `%(host_node_name)s` the name of the host; programs also have `%(program_name)s`, `%(group_name)s`,
-`%(process_num)d` and `%(numprocs)d`. A percent sign itself is written `%%`. An option that no section knows is
+`%(process_num)d` and `%(numprocs)d`. Numbers can be calculated with, `%(process_num * 10 + 8000)d`, with `+ - * / %` and
+parentheses; `%(ENV_PORT:-8000)s` stands for 8000 where PORT is empty or not set. A percent sign itself is written `%%`. An option that no section knows is
 ignored, with a warning that says where it is written and what was probably meant.
 
 A message about a mistake ends with its place in parentheses, `(FILE:LINE, [SECTION] OPTION=VALUE: WHAT TO WRITE)`.
@@ -29,9 +30,11 @@ This page is generated from the option table: `REGENERATE=1 cargo test --test su
 
 /// The header of the section as it is written, with `x` for a name of its own.
 fn header(kind: SectionKind) -> String {
-    use SectionKind::{Include, InetHttpServer, Supervisorctl, Supervisord, UnixHttpServer};
+    use SectionKind::{Include, InetHttpServer, ProgramDefault, Supervisorctl, Supervisord, UnixHttpServer};
     match kind {
-        UnixHttpServer | InetHttpServer | Supervisord | Supervisorctl | Include => kind.word().to_owned(),
+        UnixHttpServer | InetHttpServer | Supervisord | Supervisorctl | ProgramDefault | Include => {
+            kind.word().to_owned()
+        }
         _ => format!("{}:x", kind.word()),
     }
 }
@@ -84,8 +87,12 @@ pub fn text() -> String {
     let mut text = String::from(INTRODUCTION);
     for kind in SectionKind::ALL {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "\n## `[{}]`\n\n{}", header(kind), kind.describe());
-        let _ = writeln!(text, "[More about each option, with examples](options/{}.md).\n", kind.word());
+        let (title, about, word) = (header(kind), kind.describe(), kind.word());
+        let _ = writeln!(text, "\n## `[{title}]`\n\n{about}");
+        if !TABLE.iter().any(|row| row.section == kind) {
+            continue;
+        }
+        let _ = writeln!(text, "[More about each option, with examples](options/{word}.md).\n");
         text.push_str("| option | value | default | change | since | what it does |\n|---|---|---|---|---|---|\n");
         for row in kind.options().filter(|row| row.section == kind) {
             let (value, help, change) = (cell(&value(row)), cell(row.help), row.needs.word());

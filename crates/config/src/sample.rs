@@ -27,12 +27,12 @@ struct Block {
     header: &'static str,
     /// The width to which a line is filled up before its comment.
     column: usize,
-    /// Those of the original.
+    /// Those of the original, or an example where the original has no such section.
     lines: &'static [&'static str],
 }
 
 #[rustfmt::skip]
-const BLOCKS: [Block; 12] = [
+const BLOCKS: [Block; 14] = [
     Block { kind: S::UnixHttpServer, header: "[unix_http_server]", column: 27, lines: &[
         "file=/tmp/supervisor.sock",
         ";chmod=0700",
@@ -152,6 +152,12 @@ const BLOCKS: [Block; 12] = [
         ";environment=A=\"1\",B=\"2\"",
         ";serverurl=AUTO",
         ";result_handler=supervisor.dispatchers:default_handler",
+    ] },
+    Block { kind: S::ProgramDefault, header: ";[program-default]", column: 30, lines: &[
+        ";stopwaitsecs=10",
+    ] },
+    Block { kind: S::Template, header: ";[template:thetemplatename]", column: 30, lines: &[
+        ";autorestart=unexpected",
     ] },
     Block { kind: S::Group, header: ";[group:thegroupname]", column: 30, lines: &[
         ";programs=progname1,progname2",

@@ -71,7 +71,7 @@ fn set_defaults<S: 'static>(options: impl Iterator<Item = (&'static OptionSpec, 
 }
 
 /// The table itself.
-pub static TABLE: &[OptionSpec] = &rows::ROWS;
+pub static TABLE: &[OptionSpec] = rows::ROWS;
 
 #[cfg(test)]
 pub(crate) use rows::aliased;

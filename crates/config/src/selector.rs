@@ -6,6 +6,7 @@
 //! | `group:name` | one |
 //! | `group:*` | all of a group |
 //! | `web*`, `web:w*`, `*:w[0-9]` | those whose names match, in any group where the pattern has none |
+//! | `@blue` | those with this tag |
 //! | `state=FATAL` | those in this state |
 //!
 //! An exact name always wins: a program that is called `web*` is meant by `web*`, and no other.
@@ -24,6 +25,8 @@ pub struct Selectable<'a> {
     pub name: &'a str,
     /// The name of its state.
     pub state: &'a str,
+    /// The words that are its tags.
+    pub labels: &'a [String],
 }
 
 /// A selector that can be understood.
@@ -41,6 +44,8 @@ enum Kind {
     Name,
     /// Patterns of a group and a name; any group without the first.
     Pattern(Option<Pattern>, Pattern),
+    /// A tag.
+    Tag(String),
     /// The name of a state.
     State(String),
 }
@@ -65,7 +70,8 @@ impl Selector {
     /// Reads a selector. `states` are the names of all states there are.
     pub fn parse(text: &str, states: &[&str]) -> Result<Selector, SelectorError> {
         if text.is_empty() {
-            let forms = "a selector is empty: write NAME, GROUP:NAME, GROUP:*, a pattern such as web*, or state=FATAL";
+            let forms =
+                "a selector is empty: write NAME, GROUP:NAME, GROUP:*, a pattern such as web*, @TAG, or state=FATAL";
             return Err(SelectorError::Malformed(forms.to_owned()));
         }
         let (group, name) = match text.split_once(':') {
@@ -73,10 +79,13 @@ impl Selector {
             Some((group, "")) => (Some(group), "*"),
             Some((group, name)) => (Some(group), name),
         };
-        let kind = match text.strip_prefix("state=") {
-            Some(state) => Kind::State(known_state(state, states)?),
-            None if has_wildcard(text) || name == "*" => Kind::Pattern(group.map(Pattern::parse), Pattern::parse(name)),
-            None => Kind::Name,
+        let kind = match (text.strip_prefix("state="), tag(text)) {
+            (Some(state), _) => Kind::State(known_state(state, states)?),
+            (None, Some(tag)) => Kind::Tag(tag.to_owned()),
+            (None, None) if has_wildcard(text) || name == "*" => {
+                Kind::Pattern(group.map(Pattern::parse), Pattern::parse(name))
+            }
+            (None, None) => Kind::Name,
         };
         Ok(Selector { text: text.to_owned(), group: group.map(str::to_owned), name: name.to_owned(), kind })
     }
@@ -94,6 +103,7 @@ impl Selector {
         match &self.kind {
             Kind::Name => self.is_exactly(item),
             Kind::State(state) => item.state == state,
+            Kind::Tag(tag) => item.labels.contains(tag),
             Kind::Pattern(group, name) => {
                 group.as_ref().is_none_or(|group| group.matches(item.group)) && name.matches(item.name)
             }
@@ -105,6 +115,10 @@ impl Selector {
         let groups = all.clone().map(|item| item.group);
         let said = match (&self.kind, self.group.as_deref()) {
             (Kind::State(_), _) => return None,
+            (Kind::Tag(tag), _) => {
+                let labels = all.flat_map(|item| item.labels.iter().map(String::as_str));
+                (format!("no program has the tag {tag}"), nearest(tag, labels).map(|meant| format!("@{meant}")))
+            }
             (Kind::Pattern(..), Some(group)) if !has_wildcard(group) && !groups.clone().any(|other| other == group) => {
                 let meant = nearest(group, groups).map(|meant| format!("{meant}:{}", self.name));
                 (format!("no group is named {group}"), meant)
@@ -131,6 +145,11 @@ impl Selector {
         let names: Vec<String> = all.map(|Selectable { group, name, .. }| spelt(group, name)).collect();
         nearest(&self.text, names.iter().map(String::as_str)).map(str::to_owned)
     }
+}
+
+/// The tag of a selector that is one.
+pub fn tag(selector: &str) -> Option<&str> {
+    selector.strip_prefix('@').filter(|tag| !tag.is_empty() && !tag.contains(':'))
 }
 
 fn spelt(group: &str, name: &str) -> String {
@@ -180,6 +199,7 @@ mod tests {
 
     const STATES: [&str; 2] = ["RUNNING", "FATAL"];
 
+    /// Group, name and state; those with an `a` have the tag `blue`.
     const ALL: [(&str, &str, &str); 6] = [
         ("cron", "cron", "FATAL"),
         ("web", "web_1", "RUNNING"),
@@ -192,8 +212,9 @@ mod tests {
     fn selected(texts: &[&str]) -> Result<String, String> {
         let parse = |text: &&str| Selector::parse(text, &STATES);
         let selectors: Result<Vec<Selector>, _> = texts.iter().map(parse).collect();
+        let blue = ["blue".to_owned()];
         let found = select(&selectors.map_err(|error| error.to_string())?, ALL.to_vec(), |(group, name, state)| {
-            Selectable { group, name, state }
+            Selectable { group, name, state, labels: if name.contains('a') { &blue } else { &[] } }
         });
         let found = found.map_err(|error| error.to_string())?;
         Ok(found.iter().map(|(group, name, _)| spelt(group, name)).collect::<Vec<_>>().join(" "))
@@ -210,6 +231,7 @@ mod tests {
             ("*:*_2", "web:web_2"),
             ("w*:*b*", "web:web_1 web:web_2 work:ab"),
             ("*", "cron web:web_1 web:web_2 work:a* work:ab worker"),
+            ("@blue", "work:a* work:ab"),
             ("state=FATAL", "cron web:web_2"),
             ("state=running", "web:web_1 work:a* work:ab worker"),
             ("x*", ""),
@@ -238,6 +260,7 @@ mod tests {
             ("web:web_3", "no program is named web:web_3; did you mean web:web_1?"),
             ("nothing", "no program is named nothing"),
             ("wbe:*", "no group is named wbe; did you mean web:*?"),
+            ("@bleu", "no program has the tag bleu; did you mean @blue?"),
             ("state=FATL", "no state is named 'FATL'; did you mean state=FATAL?"),
             ("state=", "no state is named ''; the states are RUNNING, FATAL"),
         ] {

@@ -97,6 +97,10 @@ impl DaemonHost for SystemHost {
         host::node_name()
     }
 
+    fn processors(&self) -> i64 {
+        std::thread::available_parallelism().map_or(1, |count| i64::try_from(count.get()).unwrap_or(i64::MAX))
+    }
+
     fn current_uid(&self) -> u32 {
         user::current_uid()
     }

@@ -61,6 +61,10 @@ impl DaemonHost for FakeSystem<'_> {
         "machine".to_owned()
     }
 
+    fn processors(&self) -> i64 {
+        2
+    }
+
     fn current_uid(&self) -> u32 {
         0
     }

@@ -1,7 +1,7 @@
 //! Warnings about what is taken, but may well be meant in another way.
 
 use crate::expand::shows_all_variables;
-use crate::ini::{DEFAULTS, Ini, IniSection, Oddity, header, option};
+use crate::ini::{DEFAULTS, Ini, IniSection, Oddity, WrittenIn, header, option};
 use crate::model::Origin;
 use crate::notices::Notices;
 use crate::place::Place;
@@ -30,7 +30,8 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
 /// A percent sign that means all variables at once, which nobody means. Others that mean nothing have been refused.
 fn percent_signs(ini: &Ini, section: &IniSection, notices: &mut Notices) {
     let Some(kind) = SectionKind::of(section.name()).filter(|kind| *kind != SectionKind::Supervisorctl) else { return };
-    let options = ini.options(section).filter_map(|(name, entry)| Some((kind.option(name)?, entry)));
+    let written = ini.options(section).filter(|(_, entry)| !matches!(entry.written_in, WrittenIn::Ancestor(_)));
+    let options = written.filter_map(|(name, entry)| Some((kind.option(name)?, entry)));
     for (option, entry) in options.filter(|(_, entry)| shows_all_variables(&entry.value)) {
         let text =
             format!("A percent sign in {} of [{}] stands for all variables at once", option.name, section.name());

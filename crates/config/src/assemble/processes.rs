@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::environments::without_losses;
+use super::inheritance::INHERIT;
 use super::inputs::Inputs;
 use crate::convert::name;
 use crate::duration::Shown;
 use crate::environment;
 use crate::error::ConfigError;
-use crate::expand::{ExpansionNames, expand};
+use crate::expand::{ExpansionNames, expand, uses_name, without_expressions};
 use crate::model::{AutoRestart, FastCgiSocket, LogFile, Logging, Process};
 use crate::notices::Notices;
 use crate::pyrepr::repr;
@@ -56,7 +57,7 @@ const FOR_EACH: [&str; 10] = [
 ];
 
 /// The options that are read before there is a process, or in a way of their own.
-const OF_THE_SECTION: [&str; 4] = ["numprocs", "numprocs_start", "process_name", "environment"];
+const OF_THE_SECTION: [&str; 5] = ["numprocs", "numprocs_start", "process_name", "environment", INHERIT];
 
 /// All processes of a section, sorted by name. Errors name section and file, as the original's do.
 pub(super) fn processes(
@@ -131,7 +132,9 @@ impl<'a> Shared<'a> {
             writes_killasgroup |= row.name == "killasgroup";
         }
         let process_name = reader.raw("process_name").unwrap_or_default();
-        name(process_name).map_err(|complaint| reader.cannot_convert("process_name", &complaint))?;
+        let checked =
+            name(process_name).or_else(|refused| name(&without_expressions(process_name)).map_err(|_| refused));
+        checked.map_err(|complaint| reader.cannot_convert("process_name", &complaint))?;
         let process_name = strip(process_name);
         check_contradictions(reader)?;
         set_implied(&mut process, reader)?;
@@ -141,7 +144,8 @@ impl<'a> Shared<'a> {
 
     /// What several options must satisfy together.
     fn check(mut self, reader: &Reader<'_>) -> Result<Shared<'a>, ConfigError> {
-        if self.numprocs > 1 && !self.process_name.contains("%(process_num)") {
+        let is_numbered = self.process_name.contains("%(process_num)") || uses_name(self.process_name, "process_num");
+        if self.numprocs > 1 && !is_numbered {
             let message = "%(process_num) must be present within process_name when numprocs > 1";
             let advice = "write process_name=%(program_name)s_%(process_num)02d";
             return Err(reader.error("numprocs", message).advise(advice.to_owned()));
@@ -339,11 +343,15 @@ fn environment(
     names: &ExpansionNames<'_>,
     notices: &mut Notices,
 ) -> Result<Vec<(String, String)>, ConfigError> {
-    let raw = reader.raw("environment").unwrap_or_default();
-    let text =
-        expand(raw, names, "environment").map_err(|complaint| reader.cannot_expand("environment", &complaint))?;
-    let read = environment::read(&text).map_err(|complaint| reader.cannot_convert("environment", &complaint))?;
-    Ok(without_losses(reader, read, notices))
+    let mut layers = Vec::new();
+    for reader in reader.layers("environment") {
+        let raw = reader.raw("environment").unwrap_or_default();
+        let text =
+            expand(raw, names, "environment").map_err(|complaint| reader.cannot_expand("environment", &complaint))?;
+        let read = environment::read(&text).map_err(|complaint| reader.cannot_convert("environment", &complaint))?;
+        layers.push(without_losses(&reader, read, notices));
+    }
+    Ok(environment::merged(layers))
 }
 
 /// Mentions a command that no start will be able to take apart.

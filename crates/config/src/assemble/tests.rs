@@ -11,6 +11,7 @@ use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
 use crate::{Purpose, load, load_with};
 
+mod inheritance;
 mod messages;
 mod users;
 

@@ -1,6 +1,6 @@
 //! Warnings about sections and options that mean nothing.
 
-use crate::ini::{Ini, IniSection};
+use crate::ini::{Ini, IniSection, WrittenIn};
 use crate::notices::Notices;
 use crate::place::Place;
 use crate::schema::{OptionSpec, SectionKind};
@@ -60,7 +60,7 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
             written_twice(row, name, ini, notices);
         }
         for (option, entry) in ini.options(section) {
-            if !entry.inherited && kind.option(option).is_none() {
+            if entry.written_in == WrittenIn::Here && kind.option(option).is_none() {
                 let of_others =
                     OF_OTHERS.into_iter().find(|(name, _)| *name == option).map(|(_, advice)| advice.to_owned());
                 let meant = || meant_option(option, kind);
@@ -111,9 +111,6 @@ fn written_twice(row: &OptionSpec, section: &str, ini: &Ini, notices: &mut Notic
 
 /// The header that was probably meant.
 fn meant_section(name: &str) -> Option<String> {
-    if name == "program-default" {
-        return Some("write [DEFAULT], whose options all sections have".to_owned());
-    }
     let (word, own_name) = name.split_once(':').map_or((name, None), |(word, own_name)| (word, Some(own_name)));
     let word = nearest(word, SectionKind::ALL.map(SectionKind::word))?;
     let is_known = |header: &str| SectionKind::of(header).is_some();
@@ -130,14 +127,14 @@ mod tests {
     #[test]
     fn options_of_other_supervisors_are_explained() {
         let mut ini = Ini::default();
-        ini.read("f", b"[program-default]\n[program:a]\ncron=* * * * *\nenvFiles=a.env\n").unwrap();
+        ini.read("f", b"[programm:a]\n[program:a]\ncron=* * * * *\nenvFiles=a.env\n").unwrap();
         let mut notices = Notices::default();
         warn(&ini, &mut notices);
         let texts: Vec<String> = notices.finish().into_iter().map(|notice| notice.text).collect();
         assert_eq!(
             texts,
             [
-                "Unknown section [program-default] is ignored (f:1: write [DEFAULT], whose options all sections have)",
+                "Unknown section [programm:a] is ignored (f:1: did you mean [program:a]?)",
                 "Unknown option cron in section [program:a] is ignored (f:3: schedules are not supported yet; write \
                  autostart=false, and start the program from crontab)",
                 "Unknown option envfiles in section [program:a] is ignored (f:4: files of variables are not read yet; write \

@@ -7,16 +7,21 @@ use crate::client_user::{ClientUser, UserRole};
 use crate::error::ConfigError;
 use crate::expand::ExpansionNames;
 use crate::host::DaemonHost;
-use crate::model::HttpServer;
+use crate::model::{Group, HttpServer};
 use crate::program_patterns::ProgramPatterns;
 use crate::reader::Reader;
 use crate::schema::SectionKind;
+use crate::selector::Selectable;
 
 /// All users, in file order.
-pub(super) fn users(inputs: &Inputs<'_>, names: &ExpansionNames<'_>) -> Result<Vec<ClientUser>, ConfigError> {
+pub(super) fn users(
+    inputs: &Inputs<'_>,
+    names: &ExpansionNames<'_>,
+    groups: &[Group],
+) -> Result<Vec<ClientUser>, ConfigError> {
     let mut users: Vec<ClientUser> = Vec::new();
     for reader in inputs.sections(SectionKind::User) {
-        let user = user(&reader, names, inputs.host)?;
+        let user = user(&reader, names, groups, inputs.host)?;
         if let Some(same) = users.iter().find(|other| user.uid.is_some() && other.uid == user.uid) {
             let message = format!("section [{}] has the uid of [user:{}]", reader.section(), same.name);
             return Err(reader.error("uid", message));
@@ -30,7 +35,12 @@ pub(super) fn users(inputs: &Inputs<'_>, names: &ExpansionNames<'_>) -> Result<V
     Ok(users)
 }
 
-fn user(reader: &Reader<'_>, names: &ExpansionNames<'_>, host: &dyn DaemonHost) -> Result<ClientUser, ConfigError> {
+fn user(
+    reader: &Reader<'_>,
+    names: &ExpansionNames<'_>,
+    groups: &[Group],
+    host: &dyn DaemonHost,
+) -> Result<ClientUser, ConfigError> {
     let section = reader.section();
     let name = reader.own_name().trim();
     if name.is_empty() || name.contains(':') {
@@ -48,7 +58,9 @@ fn user(reader: &Reader<'_>, names: &ExpansionNames<'_>, host: &dyn DaemonHost) 
         uid: reader.maybe("uid", names, host)?,
         gid: reader.maybe("gid", names, host)?,
         role,
-        programs: programs.map_err(|complaint| reader.cannot_convert("programs", &complaint))?.map(Arc::new),
+        programs: programs
+            .map_err(|complaint| reader.cannot_convert("programs", &complaint))?
+            .map(|programs| Arc::new(programs.resolved(&selectable(groups)))),
     };
     if role == UserRole::Admin && user.programs.is_some() {
         let message = format!("section [{section}] has programs, but an admin may do everything");
@@ -60,6 +72,18 @@ fn user(reader: &Reader<'_>, names: &ExpansionNames<'_>, host: &dyn DaemonHost) 
         return Err(reader.section_error(message).advise("write password, token, uid or gid".to_owned()));
     }
     Ok(user)
+}
+
+/// All programs, whatever their states are.
+fn selectable(groups: &[Group]) -> Vec<Selectable<'_>> {
+    let processes = groups.iter().flat_map(|group| group.processes.iter().map(move |process| (group, process)));
+    let all = processes.map(|(group, process)| Selectable {
+        group: &group.name,
+        name: &process.identity.name,
+        state: "",
+        labels: process.labels(),
+    });
+    all.collect()
 }
 
 /// Refuses a user whose name is that of the only user of a server, who may do everything.

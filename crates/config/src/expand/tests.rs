@@ -99,6 +99,53 @@ fn an_inner_name_hides_an_outer_one_and_all_are_listed() {
     );
 }
 
+#[test]
+fn names_that_nobody_knows_may_be_arithmetic_or_have_a_default() {
+    let variables = [("PORT", "8000"), ("EMPTY", ""), ("NAME", "x"), ("ODD-1", "odd")];
+    let names = names().variables(&variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    for (text, expected) in [
+        ("%(n + 8000)d", "8003"),
+        ("%(n*10)05d|%(n - 5)s", "00030|-2"),
+        ("%(ENV_PORT + n)d", "8003"),
+        ("%((ENV_MISSING:-9000) + n)d", "9003"),
+        ("%(ENV_PORT:-1)s|%(ENV_MISSING:-1)s|%(ENV_EMPTY:-1)s|%(ENV_MISSING:-)s", "8000|1|1|"),
+        ("%(ENV_PORT:-1)d|%(ENV_MISSING:-02)s|%(ENV_MISSING:-/a b:-c)s", "8000|02|/a b:-c"),
+        ("%(ENV_ODD-1)s", "odd"),
+    ] {
+        assert_eq!(expand(text, &names, "l").as_deref(), Ok(expected), "{text}");
+    }
+    let refused = |text: &str| {
+        let complaint = expand(text, &names, "l").unwrap_err();
+        format!("{complaint}; {}", complaint.advice().unwrap_or_default())
+    };
+    assert!(
+        refused("%(ENV_NAME + 1)d").contains("is badly formatted: ENV_NAME is no whole number"),
+        "{}",
+        refused("%(ENV_NAME + 1)d")
+    );
+    assert!(refused("%(n / 0)d").contains("division by zero"));
+    assert!(
+        refused("%(ENV_PROT + 1)d").contains("contains names ('ENV_PROT') which")
+            && refused("%(ENV_PROT + 1)d").ends_with("did you mean ENV_PORT?")
+    );
+    assert!(refused("%(here:-x)s").contains("contains names ('here:-x') which"));
+}
+
+#[test]
+fn what_an_expression_uses_is_known() {
+    for (text, shows, numbered) in [
+        ("%(n)s", false, false),
+        ("%(8000 + ENV_X)d", true, false),
+        ("%(ENV_X:-1)s", true, false),
+        ("%(n)s ENV_", false, false),
+        ("a%(process_num + 1)02d", false, true),
+        ("%%(process_num + 1)02d", false, false),
+        ("%(process_number)d", false, false),
+    ] {
+        assert_eq!((may_show_environment(text), uses_name(text, "process_num")), (shows, numbered), "{text}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_expanded_or_refused(text in "[%()a-z0-9.*#+ -]{0,24}|.{0,40}") {

@@ -43,6 +43,8 @@ pub enum Kind {
     /// The number of a group, or its name.
     GroupId,
     Integer,
+    /// A number, which may be counted in processors.
+    Count,
     /// A number from 0 to 1.
     Fraction,
     Duration,
@@ -82,6 +84,8 @@ pub enum Kind {
     Environment,
     /// Names separated by commas.
     Names,
+    /// Words separated by commas.
+    Tags,
     /// Names of events separated by commas.
     Events,
     Name,
@@ -128,11 +132,12 @@ impl Kind {
             K::PasswordHash => "{ARGON2ID}, {BCRYPT} or {SHA} and a hash",
             K::TokenHash => "{SHA256} and 64 hexadecimal digits",
             K::UserRole => "viewer, operator or admin",
-            K::ProgramPatterns => "NAME, GROUP:NAME or GROUP:*, separated by commas",
+            K::ProgramPatterns => "NAME, GROUP:NAME, GROUP:* or @TAG, separated by commas",
             K::UserId => "user name or id",
             K::GroupId => "group name or id",
             K::Command => "program and arguments",
             K::Integer => "whole number",
+            K::Count => "whole number, or cpus, as in cpus*2",
             K::Fraction => "number from 0 to 1",
             K::Duration => "seconds, or a number with ms, s, min, h or d",
             K::Boolean => "true or false",
@@ -161,6 +166,7 @@ impl Kind {
             K::DateFormat => "%Y, %m, %d, %H, %M and %S, such as %Y%m%d",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::Names => "names, separated by commas",
+            K::Tags => "words of letters, digits, dots, dashes and underscores, separated by commas",
             K::Events => "event names, separated by commas",
             K::Name => "name",
             K::User => "user name or id",
@@ -192,6 +198,7 @@ impl Kind {
             K::UserRole => ConfigValue::Text(UserRole::parse(text)?.word().into()),
             K::ProgramPatterns => ConfigValue::Text(ProgramPatterns::parse(text)?.to_string().into()),
             K::Integer => ConfigValue::Integer(convert::integer(text)?),
+            K::Count => ConfigValue::Integer(convert::integer(text)?),
             K::ByteSize => ConfigValue::Integer(convert::byte_size(text)?),
             K::Octal => ConfigValue::Integer(convert::octal(text)?.into()),
             K::Command => ConfigValue::Text(convert::command(text)?.into()),
@@ -219,6 +226,7 @@ impl Kind {
             K::DateFormat => ConfigValue::Text(DateFormat::parse(text)?.to_string().into()),
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
+            K::Tags => ConfigValue::Texts(convert::labels(text)?.into()),
             K::Name => ConfigValue::Text(convert::name(text)?.into()),
             K::InetAddress => {
                 let (host, port) = convert::inet_address(text)?;
@@ -251,6 +259,7 @@ impl Kind {
             K::User => ConfigValue::User(Cow::Owned(accounts::user(text, host)?)),
             K::UserId => ConfigValue::Integer(accounts::user_id(text, host)?.into()),
             K::GroupId => ConfigValue::Integer(accounts::group_id(text, host)?.into()),
+            K::Count => ConfigValue::Integer(convert::count(text, host)?),
             K::Owner => {
                 let (user, group) = accounts::owner(text, host)?;
                 ConfigValue::Owner(user, group)

@@ -19,7 +19,7 @@ pub(crate) fn aliased(name: &'static str, aliases: &'static [&'static str]) -> O
 const NO_LOGIN: Default = Unset("no authentication");
 
 #[rustfmt::skip]
-pub(super) static ROWS: [OptionSpec; 138] = [
+pub(super) static ROWS: &[OptionSpec] = &[
     row(S::UnixHttpServer, "file", K::Text, Required, "3.0", Reload, "path of the socket"),
     row(S::UnixHttpServer, "chmod", K::Octal, Is("0700"), "3.0", Reload, "permission bits of the socket: who may connect").refused_as(Refusal::Invalid("chmod")),
     row(S::UnixHttpServer, "chown", K::Owner, Unset("the user the daemon runs as"), "3.0", Reload, "owner of the socket").refused_as(Refusal::Invalid("sockchown")),
@@ -85,8 +85,10 @@ pub(super) static ROWS: [OptionSpec; 138] = [
 
     row(S::Program, "command", K::Text, Required, "3.0", Restart, "program and arguments; the program must stay in the foreground").kept(field!(Process: spawn.command)),
     row(S::Program, "process_name", K::Name, Is("%(program_name)s"), "3.0", Restart, "name of each process; needs %(process_num) if numprocs is above 1"),
-    row(S::Program, "numprocs", K::Integer, Is("1"), "3.0", Restart, "how many processes to run").within(i64::MIN, MOST_PROCESSES),
+    row(S::Program, "numprocs", K::Count, Is("1"), "3.0", Restart, "how many processes to run").within(i64::MIN, MOST_PROCESSES),
     row(S::Program, "numprocs_start", K::Integer, Is("0"), "3.0", Restart, "number of the first process"),
+    row(S::Program, "inherit", K::Text, Unset("no template"), "0.1.0", Restart, "template from which the program has the options that it does not set itself").example("thetemplatename"),
+    row(S::Program, "tags", K::Tags, Is(""), "0.1.0", Restart, "words by which selectors find the program, as @WORD").kept(field!(Process: identity.tags)).example("blue, batch"),
     row(S::Program, "directory", K::Text, Unset("the daemon's directory"), "3.0", Restart, "directory to run in").kept(field!(Process: spawn.directory)),
     row(S::Program, "umask", K::Octal, Unset("the daemon's mask"), "3.0", Restart, "file mode mask").kept(field!(Process: spawn.umask)),
     row(S::Program, "priority", K::Integer, Is("999"), "3.0", Restart, "lower numbers start first and stop last").kept(field!(Process: identity.priority)),

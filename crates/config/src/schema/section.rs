@@ -15,13 +15,15 @@ pub enum SectionKind {
     Program,
     FcgiProgram,
     EventListener,
+    ProgramDefault,
+    Template,
     Group,
     Include,
 }
 
 impl SectionKind {
     /// All kinds, in the order of the sample and the reference.
-    pub const ALL: [SectionKind; 12] = [
+    pub const ALL: [SectionKind; 14] = [
         S::UnixHttpServer,
         S::InetHttpServer,
         S::User,
@@ -32,6 +34,8 @@ impl SectionKind {
         S::Program,
         S::FcgiProgram,
         S::EventListener,
+        S::ProgramDefault,
+        S::Template,
         S::Group,
         S::Include,
     ];
@@ -49,6 +53,8 @@ impl SectionKind {
             S::Program => "program",
             S::FcgiProgram => "fcgi-program",
             S::EventListener => "eventlistener",
+            S::ProgramDefault => "program-default",
+            S::Template => "template",
             S::Group => "group",
             S::Include => "include",
         }
@@ -77,6 +83,10 @@ impl SectionKind {
             S::Program => "A program to run; one section for each.",
             S::FcgiProgram => "A program that shares a FastCGI socket; it has all the options of [program:x] as well.",
             S::EventListener => "A program that is told about events; it has all the options of [program:x] as well.",
+            S::ProgramDefault => {
+                "Options of [program:x] that every program, event listener and FastCGI program has unless it sets them itself."
+            }
+            S::Template => "Options of [program:x] for the programs that inherit from it, by inherit=x.",
             S::Group => "Programs that are started and stopped together.",
             S::Include => {
                 "Further files to read; relative paths count from this file. Their own [include] sections are not followed."
@@ -86,12 +96,15 @@ impl SectionKind {
 
     /// Whether the section is written with its bare name.
     const fn may_be_bare(self) -> bool {
-        matches!(self, S::UnixHttpServer | S::InetHttpServer | S::Supervisord | S::Supervisorctl | S::Include)
+        matches!(
+            self,
+            S::UnixHttpServer | S::InetHttpServer | S::Supervisord | S::Supervisorctl | S::ProgramDefault | S::Include
+        )
     }
 
     /// Whether the section is written with a colon and a name of its own.
     const fn may_be_named(self) -> bool {
-        !matches!(self, S::Supervisord | S::Supervisorctl | S::Include)
+        !matches!(self, S::Supervisord | S::Supervisorctl | S::ProgramDefault | S::Include)
     }
 
     /// The kind of a section, by its header.
@@ -112,7 +125,7 @@ impl SectionKind {
     /// The kind whose options this one has besides its own.
     pub const fn base(self) -> Option<SectionKind> {
         match self {
-            S::FcgiProgram | S::EventListener => Some(S::Program),
+            S::FcgiProgram | S::EventListener | S::ProgramDefault | S::Template => Some(S::Program),
             _ => None,
         }
     }

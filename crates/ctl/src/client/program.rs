@@ -14,6 +14,8 @@ pub struct ProgramStatus {
     pub name: String,
     /// Its state.
     pub state: ProcessState,
+    /// Its tags.
+    pub labels: Vec<String>,
     /// What comes next if nobody asks for anything, as a word.
     pub outlook: String,
     /// Why it is not up, in one line.
@@ -60,6 +62,8 @@ struct Members {
     group: String,
     name: String,
     state: String,
+    #[serde(default)]
+    tags: Vec<String>,
     outlook: String,
     reason: Option<String>,
     pid: Option<u32>,
@@ -112,12 +116,26 @@ impl ProgramStatus {
     /// The program of an answer; none where it is none.
     pub(super) fn from_json(json: &Value) -> Option<ProgramStatus> {
         let members = Members::deserialize(json).ok()?;
-        let Members { group, name, state, outlook, reason, pid, since, wanted, restarts, next_start, last_end, .. } =
-            members;
+        let Members {
+            group,
+            name,
+            state,
+            tags,
+            outlook,
+            reason,
+            pid,
+            since,
+            wanted,
+            restarts,
+            next_start,
+            last_end,
+            ..
+        } = members;
         Some(ProgramStatus {
             group,
             name,
             state: ProcessState::from_name(&state)?,
+            labels: tags,
             outlook,
             reason,
             pid,

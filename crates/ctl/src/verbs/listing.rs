@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use supervisord_wire::fault::FaultCode;
 use supervisord_wire::info::{ConfigInfo, ProcessInfo};
 
-use super::selection::{expanded, matching, selected};
+use super::selection::{expanded, matching, selected, without_tags};
 use super::verb::{Flow, Invocation};
 use super::watch::{WATCH, watch};
 use super::wide::{self, print_json};
@@ -24,6 +24,8 @@ pub(super) fn status(session: &mut Session, invocation: &Invocation<'_>) -> Resu
     if let Some(option) = options.iter().max_by_key(|option| **option == wide::JSON) {
         return wide::status(session, option, &names);
     }
+    let names = without_tags(session, &names)?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let infos = session.client()?.all_process_info()?;
     let listed = selected(session, &infos, &names).processes;
     if listed.iter().any(|info| info.state.is_stopped()) {
@@ -39,6 +41,8 @@ fn table(session: &Session, infos: &[&ProcessInfo]) -> String {
 
 /// Shows the states until Ctrl-C. The exit status says only whether all names are known.
 fn watch_status(session: &mut Session, is_wide: bool, names: &[&str]) -> Result<Flow, Failure> {
+    let names = &without_tags(session, names)?;
+    let names: &[&str] = &names.iter().map(String::as_str).collect::<Vec<_>>();
     let infos = session.client()?.all_process_info()?;
     if selected(session, &infos, names).is_complete {
         watch(session, |session| {
@@ -109,8 +113,10 @@ fn pid_json(session: &mut Session, names: &[&str]) -> Result<Flow, Failure> {
         print_json(session, &json!({ "pid": pid }));
         return Ok(Flow::Continue);
     }
+    let names = without_tags(session, names)?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let infos = session.client()?.all_process_info()?;
-    let processes = selected(session, &infos, names).processes;
+    let processes = selected(session, &infos, &names).processes;
     let pid = |info: &&ProcessInfo| json!({ "group": info.group, "name": info.name, "pid": Some(info.pid).filter(|pid| *pid != 0) });
     print_json(session, &json!({ "programs": processes.iter().map(pid).collect::<Vec<Value>>() }));
     Ok(Flow::Continue)

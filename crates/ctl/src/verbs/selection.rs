@@ -1,6 +1,6 @@
 //! Which processes an action is about.
 
-use supervisord_config::selector::{Selectable, Selector, SelectorError, select};
+use supervisord_config::selector::{Selectable, Selector, SelectorError, select, tag};
 use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::name::{Namespec, namespec};
 use supervisord_wire::state::ProcessState;
@@ -17,6 +17,8 @@ pub(super) trait NamedProcess {
     fn names(&self) -> (&str, &str);
     /// The state.
     fn state(&self) -> ProcessState;
+    /// The tags, as far as they are known.
+    fn labels(&self) -> &[String];
 }
 
 impl NamedProcess for ProcessInfo {
@@ -27,6 +29,11 @@ impl NamedProcess for ProcessInfo {
     fn state(&self) -> ProcessState {
         self.state
     }
+
+    /// XML-RPC does not tell them; [`without_tags`] puts names in their place.
+    fn labels(&self) -> &[String] {
+        &[]
+    }
 }
 
 impl NamedProcess for ProgramStatus {
@@ -36,6 +43,10 @@ impl NamedProcess for ProgramStatus {
 
     fn state(&self) -> ProcessState {
         self.state
+    }
+
+    fn labels(&self) -> &[String] {
+        &self.labels
     }
 }
 
@@ -124,13 +135,36 @@ fn named<'a, T: NamedProcess>(all: &'a [T], name: &str) -> Vec<&'a T> {
 /// The processes that a selector chooses. The error says why it is none.
 fn chosen<'a, T: NamedProcess>(all: &'a [T], text: &str) -> Result<Vec<&'a T>, String> {
     let selector = parsed(text).map_err(|error| error.to_string())?;
-    // Only exact names are unknown, and those have been looked for.
-    Ok(select(&[selector], all.iter().collect(), |item: &&T| selectable(*item)).unwrap_or_default())
+    match select(&[selector], all.iter().collect(), |item: &&T| selectable(*item)) {
+        Ok(found) => Ok(found),
+        Err(SelectorError::Unknown(problem)) if tag(text).is_some() => Err(problem),
+        // Only exact names are unknown, and those have been looked for.
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
 fn selectable<T: NamedProcess>(item: &T) -> Selectable<'_> {
     let (group, name) = item.names();
-    Selectable { group, name, state: item.state().name() }
+    Selectable { group, name, state: item.state().name(), labels: item.labels() }
+}
+
+/// The names with the names of processes in the place of each `@TAG` that is no name of a process. One that no program has stays.
+pub(super) fn without_tags(session: &mut Session, words: &[&str]) -> Result<Vec<String>, Failure> {
+    let as_they_are = || words.iter().map(|word| (*word).to_owned()).collect();
+    if words.contains(&"all") || !words.iter().any(|word| tag(word).is_some()) {
+        return Ok(as_they_are());
+    }
+    let Some(all) = programs(session, "@TAG")? else { return Ok(as_they_are()) };
+    let mut names = Vec::new();
+    for word in words {
+        let is_tag = tag(word).is_some() && named(&all, word).is_empty();
+        // One that no program has is refused where names are looked for.
+        match is_tag.then(|| chosen(&all, word)) {
+            Some(Ok(found)) => names.extend(found.into_iter().map(ProgramStatus::namespec)),
+            Some(Err(_)) | None => names.push((*word).to_owned()),
+        }
+    }
+    Ok(names)
 }
 
 /// The names with the names of processes in the place of each selector that is no name of a process. One that chooses nothing
@@ -140,9 +174,11 @@ pub(super) fn expanded(session: &mut Session, words: &[&str]) -> Result<Vec<Stri
     if words.contains(&"all") || !words.iter().any(|word| is_pattern(word)) {
         return Ok(as_they_are());
     }
+    let words = without_tags(session, words)?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let infos = session.client()?.all_process_info()?;
     let mut names = Vec::new();
-    for word in words {
+    for word in &words {
         if !is_pattern(word) || !named(&infos, word).is_empty() {
             names.push((*word).to_owned());
             continue;

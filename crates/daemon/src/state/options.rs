@@ -114,7 +114,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
     Ok(match kind {
         K::Boolean => ConfigValue::Boolean(bool::deserialize(json)?),
         K::Signals if json.is_array() => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
-        K::Integer | K::ByteSize | K::Octal | K::Signal | K::Signals | K::UserId | K::GroupId => {
+        K::Integer | K::Count | K::ByteSize | K::Octal | K::Signal | K::Signals | K::UserId | K::GroupId => {
             ConfigValue::Integer(i64::deserialize(json)?)
         }
         K::StopSteps | K::RecycleAfter => {
@@ -123,7 +123,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         K::Fraction => ConfigValue::Fraction(f64::deserialize(json)?),
         K::Duration => ConfigValue::Duration(Duration::from_millis(u64::deserialize(json)?)),
         K::ExitCodes => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
-        K::Names | K::Events | K::Dependencies => ConfigValue::Texts(Vec::deserialize(json)?.into()),
+        K::Names | K::Tags | K::Events | K::Dependencies => ConfigValue::Texts(Vec::deserialize(json)?.into()),
         K::Environment => ConfigValue::Pairs(Vec::deserialize(json)?.into()),
         K::User => ConfigValue::User(Cow::Owned(User::deserialize(json)?.into())),
         K::Owner => {

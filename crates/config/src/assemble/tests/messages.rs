@@ -13,7 +13,9 @@ fn whole(text: &str) -> String {
 /// A section of a kind, complete but for one option.
 fn section_without(kind: SectionKind, option: &str) -> (String, String) {
     let header = match kind {
-        SectionKind::Supervisord | SectionKind::Supervisorctl | SectionKind::Include => kind.word().to_owned(),
+        SectionKind::Supervisord | SectionKind::Supervisorctl | SectionKind::ProgramDefault | SectionKind::Include => {
+            kind.word().to_owned()
+        }
         _ => format!("{}:p", kind.word()),
     };
     let needed: &[(&str, &str)] = match kind {
@@ -61,7 +63,13 @@ fn every_option_of_the_table_says_where_a_percent_sign_is_the_trouble() {
 fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() {
     for row in TABLE {
         let bad = match row.kind {
-            Kind::Integer | Kind::Boolean | Kind::Octal | Kind::LogLevel | Kind::Signal | Kind::Signals => "??",
+            Kind::Integer
+            | Kind::Count
+            | Kind::Boolean
+            | Kind::Octal
+            | Kind::LogLevel
+            | Kind::Signal
+            | Kind::Signals => "??",
             Kind::StopSteps => "??",
             Kind::ByteSize
             | Kind::ExitCodes
@@ -75,6 +83,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             Kind::ProgramPatterns => "web:",
             Kind::UserId | Kind::GroupId => "no-such-user",
             Kind::Environment => "KEY",
+            Kind::Tags => "a b",
             Kind::Command => "/bin/echo 'never closed",
             Kind::Dependencies => "a,,b",
             Kind::OnDependencyFailure | Kind::ReadyWhen | Kind::Probe | Kind::OnUnhealthy => "??",

@@ -35,6 +35,8 @@ pub(super) struct ProgramResource<'a> {
     group: &'a str,
     name: &'a str,
     state: &'static str,
+    /// By which selectors find it, as `@TAG`.
+    tags: &'a [String],
     /// When the state changed last.
     since: Option<i64>,
     /// What was asked for last: `up` or `down`.
@@ -166,6 +168,7 @@ impl<'a> ProgramResource<'a> {
             group: &row.group,
             name: &row.config.identity.name,
             state: row.state().name(),
+            tags: row.config.labels(),
             since: Some(row.since).filter(|since| *since != 0),
             wanted: row.wanted.word(),
             description: row.description(now, local),

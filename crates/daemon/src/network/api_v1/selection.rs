@@ -19,6 +19,7 @@ pub(super) fn selected(view: &VisibleView<'_>, selectors: &[String]) -> Result<V
             group: &row.group,
             name: &row.config.identity.name,
             state: row.state().name(),
+            labels: row.config.labels(),
         })
     });
     found.map_err(|error| {
