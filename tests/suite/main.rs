@@ -9,6 +9,7 @@ mod harness;
 mod health;
 
 mod browser;
+mod checking;
 mod command_line;
 mod compatibility;
 mod completions;
@@ -16,6 +17,7 @@ mod containers;
 mod defects;
 mod differences;
 mod documents;
+mod environment_files;
 mod events;
 mod exit_statuses;
 mod fastcgi;

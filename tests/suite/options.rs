@@ -51,6 +51,7 @@ fn coverage() {
         crate::tls::PINNED,
         crate::rotated_logs::PINNED,
         crate::templates::PINNED,
+        crate::environment_files::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())
@@ -84,7 +85,8 @@ fn new_options() -> impl Iterator<Item = &'static OptionSpec> {
 const ROWS: &str = "config/src/schema/rows.rs";
 
 /// Texts that are no options: members of JSON and XML-RPC, and causes of stops that are called like the options.
-const MEANS_SOMETHING_ELSE: [(&str, &str); 7] = [
+const MEANS_SOMETHING_ELSE: [(&str, &str); 8] = [
+    ("type", "daemon/src/json_schema.rs"),
     ("type", "daemon/src/xmlrpc/methods/table.rs"),
     ("type", "daemon/src/network/api_v1/messages.rs"),
     ("type", "daemon/src/network/api_v1/openapi.rs"),

@@ -85,14 +85,26 @@ fn load_from(
 ) -> Result<Config, ConfigError> {
     let mut notices = Notices::default();
     include::read(&mut ini, &source.here, host, &mut notices)?;
+    load_ini(&source, ini, overrides, purpose, host, notices).map(|(config, _)| config)
+}
+
+/// The configuration of what is written in a file and in those that it includes, and that with what sections inherit.
+pub(crate) fn load_ini(
+    source: &Source<'_>,
+    mut ini: Ini,
+    overrides: &Overrides,
+    purpose: Purpose,
+    host: &dyn DaemonHost,
+    mut notices: Notices,
+) -> Result<(Config, Ini), ConfigError> {
     inheritance::apply(&mut ini)?;
     let inputs = Inputs { ini: &ini, host, here: &source.here, file: source.shown };
     let mut config = assemble(&inputs, overrides, purpose, &mut notices)?;
     unknown::warn(&ini, &mut notices);
     odd::warn(&ini, &mut notices);
-    config.file = source.path;
+    config.file = source.path.clone();
     config.notices = notices.finish();
-    Ok(config)
+    Ok((config, ini))
 }
 
 /// Where a configuration file is.

@@ -56,6 +56,8 @@ pub struct Overrides {
     pub(crate) user: Option<String>,
     /// Options of `[supervisord]` with their values.
     values: Vec<(&'static str, ConfigValue<'static>)>,
+    /// The same as they are typed.
+    written: Vec<(&'static str, String)>,
 }
 
 impl Flag {
@@ -105,10 +107,15 @@ impl CommandLineFlags {
 impl Overrides {
     fn set(&mut self, flag: Flag, value: &str, host: &dyn DaemonHost) -> Result<(), Complaint> {
         let Some(row) = flag.option().and_then(|name| SectionKind::Supervisord.option(name)) else { return Ok(()) };
+        let written = match flag {
+            Flag::Nodaemon | Flag::Silent | Flag::Nocleanup | Flag::StripAnsi => "true",
+            _ => value,
+        };
         let value = match flag {
             // Nothing instead of these two files means those of the configuration.
             Flag::Logfile | Flag::Pidfile if value.is_empty() => return Ok(()),
             Flag::User => {
+                self.written.push((row.name, value.to_owned()));
                 self.user = Some(value.to_owned());
                 return Ok(());
             }
@@ -120,7 +127,13 @@ impl Overrides {
             }
         };
         self.values.push((row.name, value));
+        self.written.push((row.name, written.to_owned()));
         Ok(())
+    }
+
+    /// The value of an option as it is typed, where the command line has one.
+    pub(crate) fn written(&self, option: &str) -> Option<&str> {
+        self.written.iter().find(|(name, _)| *name == option).map(|(_, text)| text.as_str())
     }
 
     /// The value of an option, where the command line has one.

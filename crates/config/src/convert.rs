@@ -165,6 +165,18 @@ pub fn labels(text: &str) -> Result<Vec<String>, Complaint> {
     Ok(labels)
 }
 
+/// Paths of files of variables, as they are written.
+pub fn environment_files(text: &str) -> Result<Vec<String>, Complaint> {
+    let files = strings(strip(text));
+    match files.iter().find(|file| ["", "-"].contains(&file.as_str())) {
+        Some(_) => {
+            let complaint = Complaint::quoting("not a list of files: ", repr(text), "");
+            Err(complaint.advise("a path is missing before or behind a comma".to_owned()))
+        }
+        None => Ok(files),
+    }
+}
+
 /// A command line that consists of at least one word.
 pub fn command(text: &str) -> Result<String, Complaint> {
     match words::split(text) {

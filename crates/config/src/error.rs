@@ -36,6 +36,11 @@ impl ConfigError {
         self.place.as_ref().map(|place| place.origin())
     }
 
+    /// The place, as far as it is known.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_deref()
+    }
+
     /// The same error with what to write instead.
     pub(crate) fn advise(self, advice: impl Into<Option<String>>) -> ConfigError {
         ConfigError { place: self.place.map(|place| Box::new(place.advise(advice))), ..self }

@@ -137,6 +137,17 @@ impl Ini {
         }
     }
 
+    /// Takes an option out of a section, or out of `[DEFAULT]`, where the section has it from there. Tells whether it was there.
+    pub(crate) fn take_out(&mut self, section: &str, option: &str) -> bool {
+        let own = self.sections.get_mut(section).and_then(|section| section.options.remove(option));
+        own.or_else(|| self.defaults.remove(option)).is_some()
+    }
+
+    /// Takes a section out. Tells whether it was there.
+    pub(crate) fn take_out_section(&mut self, section: &str) -> bool {
+        self.sections.remove(section).is_some()
+    }
+
     /// Replaces a text in all values of all sections.
     pub fn replace(&mut self, needle: &str, replacement: &str) {
         for section in self.sections.values_mut() {

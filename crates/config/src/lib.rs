@@ -5,6 +5,7 @@
 
 mod accounts;
 mod assemble;
+mod check;
 pub mod client;
 pub mod client_user;
 pub mod command_line;
@@ -15,6 +16,7 @@ pub mod dependency;
 pub mod diff;
 pub mod duration;
 pub mod environment;
+pub mod environment_file;
 mod error;
 pub mod expand;
 #[cfg(test)]
@@ -44,6 +46,7 @@ mod python_name;
 mod reader;
 pub mod readiness;
 pub mod reference;
+pub mod resolved;
 pub mod rotate_when;
 pub mod sample;
 #[cfg(feature = "samples")]
@@ -58,6 +61,7 @@ pub mod value;
 pub mod words;
 
 pub use assemble::{Purpose, load, load_text, load_with, resolve_dependencies};
+pub use check::{CheckedConfig, check};
 pub use command_line::CommandLineFlags;
 pub use complaint::Complaint;
 pub use error::ConfigError;

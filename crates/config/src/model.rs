@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::client_user::ClientUser;
 use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
+use crate::environment_file::EnvironmentFile;
 use crate::host::Account;
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
@@ -109,8 +110,10 @@ impl From<NoticeLevel> for LogLevel {
 pub struct ConfigNotice {
     /// How loud.
     pub level: NoticeLevel,
-    /// The text.
+    /// The text, with the place at its end where one is known.
     pub text: String,
+    /// Where that is; none where it is not known.
+    pub origin: Option<Origin>,
 }
 
 /// `[supervisord]`.
@@ -383,6 +386,11 @@ impl Process {
         &self.order.depends_on
     }
 
+    /// The files of variables that are read at its start.
+    pub fn environment_files(&self) -> &[EnvironmentFile] {
+        &self.spawn.env_file
+    }
+
     /// The words by which selectors find it, as `@WORD`.
     pub fn labels(&self) -> &[String] {
         &self.identity.tags
@@ -442,6 +450,8 @@ pub struct Spawn {
     pub user: Option<Account>,
     /// Added to its environment: the pairs of `[supervisord]`, overlaid with the section's own.
     pub environment: Vec<(String, String)>,
+    /// Files of variables, which are read at each start; `environment` wins over them.
+    pub env_file: Vec<EnvironmentFile>,
     /// What to tell it in `SUPERVISOR_SERVER_URL`.
     pub serverurl: ProgramServerUrl,
     /// The listening socket it gets as descriptor 0.

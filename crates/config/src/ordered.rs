@@ -34,6 +34,15 @@ impl<V> Ordered<V> {
         None
     }
 
+    /// Takes a value out; those behind it move up.
+    pub(crate) fn remove(&mut self, key: &str) -> Option<V> {
+        let place = self.places.remove(key)?;
+        for other in self.places.values_mut().filter(|other| **other > place) {
+            *other -= 1;
+        }
+        Some(self.entries.remove(place).1)
+    }
+
     pub(crate) fn contains(&self, key: &str) -> bool {
         self.places.contains_key(key)
     }

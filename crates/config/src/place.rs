@@ -69,6 +69,21 @@ impl Place {
         Place { advice: advice.into().or(self.advice), ..self }
     }
 
+    /// The section that it is in.
+    pub fn section_name(&self) -> Option<&str> {
+        self.section.as_deref()
+    }
+
+    /// The option that it is about.
+    pub fn option_name(&self) -> Option<&str> {
+        self.option.as_ref().map(|(name, _)| name.as_str())
+    }
+
+    /// What to write instead, or what was probably meant.
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
     /// File and line.
     pub fn origin(&self) -> &Origin {
         &self.origin

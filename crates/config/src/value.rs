@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
+use crate::environment_file::EnvironmentFile;
 use crate::host::Account;
 use crate::model::{
     ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, OnUnhealthy, ProgramServerUrl,
@@ -175,6 +176,17 @@ impl OptionValue for Vec<Dependency> {
     fn from_value(value: ConfigValue<'_>) -> Option<Vec<Dependency>> {
         let ConfigValue::Texts(texts) = value else { return None };
         Some(texts.iter().map(|text| Dependency::from_text(text)).collect())
+    }
+}
+
+impl OptionValue for Vec<EnvironmentFile> {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Texts(self.iter().map(EnvironmentFile::to_string).collect())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<Vec<EnvironmentFile>> {
+        let ConfigValue::Texts(texts) = value else { return None };
+        Some(texts.iter().map(|text| EnvironmentFile::from_text(text)).collect())
     }
 }
 

@@ -7,13 +7,35 @@ use supervisord_config::CommandLineFlags;
 use supervisord_config::command_line::{Flag, Given};
 use supervisord_wire::SUPERVISOR_VERSION;
 
+use crate::json_schema;
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ParsedCommandLine {
     /// Run the daemon.
     Run(Options),
+    /// Tell something of the configuration.
+    Inquire(Inquiry, Options),
     /// Print this to stdout and exit with status 0, unless there is something wrong with what was given before.
     Print(String, CommandLineFlags),
+}
+
+/// What is to be told of the configuration, in place of running the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inquiry {
+    /// What is told.
+    pub subject: InquirySubject,
+    /// As JSON, not as text.
+    pub is_json: bool,
+}
+
+/// What can be told of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InquirySubject {
+    /// What is wrong with it.
+    Problems,
+    /// What each option is, and why.
+    Values,
 }
 
 /// How the daemon is to run.
@@ -93,14 +115,49 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<ParsedComm
         Some((_, text)) => ParsedCommandLine::Print(text, settings),
         None => {
             let named = settings.given.iter().find(|given| given.flag == Flag::Configuration);
-            ParsedCommandLine::Run(Options { configuration: named.map(|given| given.value.clone()), settings })
+            let options = Options { configuration: named.map(|given| given.value.clone()), settings };
+            match inquiry(&matches)? {
+                Some(inquiry) => ParsedCommandLine::Inquire(inquiry, options),
+                None => ParsedCommandLine::Run(options),
+            }
         }
     })
 }
 
-/// What is only to be printed, the help or the version, whichever was asked for first, and where it was.
+const CHECK: &str = "--check";
+const RESOLVED: &str = "--resolved";
+const FORMAT: &str = "--format";
+const JSON_SCHEMA: &str = "--json-schema";
+
+/// What is asked about the configuration.
+fn inquiry(matches: &ArgMatches) -> Result<Option<Inquiry>, String> {
+    let is_there = |option| uses(matches, option).next().is_some();
+    let mut is_json = false;
+    for (_, format) in uses(matches, FORMAT) {
+        is_json = match format.as_str() {
+            "json" => true,
+            "text" => false,
+            other => return Err(format!("Error: invalid value for {FORMAT} '{other}': write text or json\n")),
+        };
+    }
+    let subject = match (is_there(CHECK), is_there(RESOLVED)) {
+        (true, true) => return Err(format!("Error: {CHECK} and {RESOLVED} exclude each other\n")),
+        (true, false) => InquirySubject::Problems,
+        (false, true) => InquirySubject::Values,
+        (false, false) if is_there(FORMAT) => {
+            return Err(format!("Error: {FORMAT} means nothing without {CHECK} or {RESOLVED}\n"));
+        }
+        (false, false) => return Ok(None),
+    };
+    Ok(Some(Inquiry { subject, is_json }))
+}
+
+/// What is only to be printed, the schema, or the help or the version, whichever was asked for first, and where it was.
 fn wanted_text(matches: &ArgMatches) -> Option<(usize, String)> {
     let first = |option| uses(matches, option).next().map(|(place, _)| place);
+    if let Some(schema) = first(JSON_SCHEMA) {
+        return Some((schema, json_schema::text()));
+    }
     match (first("--help"), first("--version")) {
         (Some(help), version) if version.is_none_or(|version| help < version) => Some((help, help_text())),
         (_, version) => Some((version?, format!("{SUPERVISOR_VERSION}\n"))),
@@ -124,6 +181,8 @@ fn command() -> Command {
         .infer_long_args(true)
         .disable_help_flag(true)
         .args(settings)
+        .args([CHECK, RESOLVED, JSON_SCHEMA].map(|option| switch(form(option))))
+        .arg(form(FORMAT).value_name("FORMAT"))
         .arg(switch(form("--help")).short('h').short_alias('?'))
         .arg(switch(form("--version")).short('v'))
 }
@@ -152,6 +211,10 @@ fn help_text() -> String {
     format!(
         "supervisord -- run a set of applications as daemons.\n\nUsage: supervisord [options]\n\nOptions:\n\
          {settings}-v/--version -- print the version and exit\n-h/--help -- print this text and exit\n\n\
+         {CHECK} -- tell all that is wrong with the configuration, and exit: 0 nothing, 1 warnings, 2 errors\n\
+         {RESOLVED} -- print every option with its value and where it comes from, and exit\n\
+         {FORMAT} FORMAT -- text or json, for {CHECK} and {RESOLVED}\n\
+         {JSON_SCHEMA} -- print a JSON schema of the configuration for editors, and exit\n\n\
          supervisord hash-password -- print the hash of a password; see supervisord hash-password --help\n\n"
     )
 }
@@ -189,6 +252,28 @@ mod tests {
             both.iter().map(|given| given.spelling.as_str()).collect::<Vec<_>>(),
             ["--nodaemon", "-y", "--logfile_maxbytes"]
         );
+    }
+
+    #[test]
+    fn the_configuration_is_inquired_about_in_place_of_running() {
+        let parsed =
+            |line: &str| parse(std::iter::once("supervisord").chain(line.split_whitespace()).map(OsString::from));
+        for (line, subject, is_json) in [
+            ("--check", InquirySubject::Problems, false),
+            ("-n --check --format json -c f", InquirySubject::Problems, true),
+            ("--resolved --format=text", InquirySubject::Values, false),
+        ] {
+            let Ok(ParsedCommandLine::Inquire(inquiry, _)) = parsed(line) else { panic!("{line}") };
+            assert_eq!(inquiry, Inquiry { subject, is_json }, "{line}");
+        }
+        for (line, expected) in [
+            ("--check --resolved", "exclude each other"),
+            ("--format json", "means nothing without"),
+            ("--check --format yaml", "write text or json"),
+        ] {
+            let refused = parsed(line).expect_err(line);
+            assert!(refused.contains(expected), "{refused}");
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub mod generation;
 pub mod hand_over;
 mod hash_password;
 pub mod host;
+pub mod inquiry;
+pub mod json_schema;
 pub mod keeper;
 pub mod memory_budget;
 pub mod network;

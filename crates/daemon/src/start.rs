@@ -13,14 +13,14 @@ use supervisord_config::{Purpose, load_with, search};
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{command, inherited};
 
-use crate::command_line::{self, Options, ParsedCommandLine};
+use crate::command_line::{self, Inquiry, Options, ParsedCommandLine};
 use crate::control::{SELF_TEST, UNDERSTOOD};
 use crate::generation::{Generation, GenerationContext, GenerationEnd, Reader, catch_signals};
 use crate::hand_over::HandOver;
 use crate::host::SystemHost;
 use crate::plugins::process::Launcher;
 use crate::start_error::StartError;
-use crate::{hand_over, hash_password, keeper};
+use crate::{hand_over, hash_password, inquiry, keeper};
 
 /// Runs `supervisord`.
 pub fn main() -> ExitCode {
@@ -47,6 +47,7 @@ pub fn main() -> ExitCode {
             })
         }
         Ok(ParsedCommandLine::Run(options)) => supervise(&program, &options),
+        Ok(ParsedCommandLine::Inquire(inquiry, options)) => inquire(&program, inquiry, &options),
         Err(text) => return usage_error(&text),
     };
     match done {
@@ -67,7 +68,7 @@ fn self_test(mut arguments: Vec<OsString>) -> ExitCode {
             ParsedCommandLine::Run(options) => {
                 reader(&program, &options, host).map(drop).map_err(|error| error.to_string())
             }
-            ParsedCommandLine::Print(..) => Ok(()),
+            ParsedCommandLine::Print(..) | ParsedCommandLine::Inquire(..) => Ok(()),
         }
     });
     match understood {
@@ -77,6 +78,16 @@ fn self_test(mut arguments: Vec<OsString>) -> ExitCode {
         }
         Err(reason) => usage_error(&format!("{reason}\n")),
     }
+}
+
+/// Tells what is asked about the configuration. Gives the exit status.
+fn inquire(program: &str, inquiry: Inquiry, options: &Options) -> Result<u8, StartError> {
+    let host = SystemHost::new();
+    let overrides = options.settings.convert(&host).map_err(|error| StartError(error.to_string()))?;
+    let file = find_file(program, options)?;
+    let told = inquiry::tell(&file, &overrides, inquiry, &host);
+    crate::say(&mut std::io::stdout(), &told.text);
+    Ok(told.status)
 }
 
 fn name_of(arguments: &[OsString]) -> String {

@@ -31,6 +31,11 @@ pub fn environment() -> Vec<(OsString, OsString)> {
     env::vars_os().collect()
 }
 
+/// Whether the present user may write to a file, or make files in a directory.
+pub fn is_writable(path: &Path) -> bool {
+    access(path, AccessFlags::W_OK).is_ok()
+}
+
 /// The directory for temporary files: the first usable one of `TMPDIR`, `TEMP` and `TMP`, then of `/tmp`, `/var/tmp`,
 /// `/usr/tmp` and the current directory; absolute.
 pub fn temporary_dir() -> PathBuf {

@@ -7,10 +7,7 @@ use crate::schema::{OptionSpec, SectionKind};
 use crate::suggest::{did_you_mean, nearest};
 
 /// Options that other supervisors have and this one has not, and what to do instead.
-const OF_OTHERS: [(&str, &str); 14] = [
-    ("envfiles", ENVIRONMENT_FILE),
-    ("env_file", ENVIRONMENT_FILE),
-    ("environment_file", ENVIRONMENT_FILE),
+const OF_OTHERS: [(&str, &str); 11] = [
     ("oom_score_adj", "it cannot be set yet; write command=choom -n NUMBER -- COMMAND"),
     ("cron", "schedules are not supported yet; write autostart=false, and start the program from crontab"),
     ("restart_when_binary_changed", FILES_ARE_NOT_WATCHED),
@@ -24,7 +21,6 @@ const OF_OTHERS: [(&str, &str); 14] = [
     ("restart_file_pattern", FILES_ARE_NOT_WATCHED),
 ];
 
-const ENVIRONMENT_FILE: &str = "files of variables are not read yet; write environment=KEY=\"value\"";
 const FILES_ARE_NOT_WATCHED: &str = "files are not watched yet; run supervisorctl restart when they have changed";
 
 /// Other words for options of programs, which are too unlike them to be typing errors.
@@ -127,7 +123,7 @@ mod tests {
     #[test]
     fn options_of_other_supervisors_are_explained() {
         let mut ini = Ini::default();
-        ini.read("f", b"[programm:a]\n[program:a]\ncron=* * * * *\nenvFiles=a.env\n").unwrap();
+        ini.read("f", b"[programm:a]\n[program:a]\ncron=* * * * *\noom_score_adj=5\n").unwrap();
         let mut notices = Notices::default();
         warn(&ini, &mut notices);
         let texts: Vec<String> = notices.finish().into_iter().map(|notice| notice.text).collect();
@@ -137,8 +133,8 @@ mod tests {
                 "Unknown section [programm:a] is ignored (f:1: did you mean [program:a]?)",
                 "Unknown option cron in section [program:a] is ignored (f:3: schedules are not supported yet; write \
                  autostart=false, and start the program from crontab)",
-                "Unknown option envfiles in section [program:a] is ignored (f:4: files of variables are not read yet; write \
-                 environment=KEY=\"value\")"
+                "Unknown option oom_score_adj in section [program:a] is ignored (f:4: it cannot be set yet; write command=choom -n \
+                 NUMBER -- COMMAND)"
             ]
         );
     }

@@ -10,6 +10,7 @@ use crate::convert;
 use crate::date_format::DateFormat;
 use crate::duration;
 use crate::environment;
+use crate::environment_file::EnvironmentFile;
 use crate::expand::{ExpansionNames, expand_again};
 use crate::host::DaemonHost;
 use crate::model::{ActivityLog, LogFile, OnUnhealthy, ProgramType, StopSteps};
@@ -82,6 +83,8 @@ pub enum Kind {
     /// A date in the name of a rotated log.
     DateFormat,
     Environment,
+    /// Paths separated by commas, each behind a dash if the file need not be there.
+    EnvironmentFiles,
     /// Names separated by commas.
     Names,
     /// Words separated by commas.
@@ -165,6 +168,7 @@ impl Kind {
             K::RotateWhen => "hourly, daily, weekly, a time of day such as 03:30, or an interval such as 6h",
             K::DateFormat => "%Y, %m, %d, %H, %M and %S, such as %Y%m%d",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
+            K::EnvironmentFiles => "files, separated by commas; -FILE for one that need not be there",
             K::Names => "names, separated by commas",
             K::Tags => "words of letters, digits, dots, dashes and underscores, separated by commas",
             K::Events => "event names, separated by commas",
@@ -225,6 +229,7 @@ impl Kind {
             K::RotateWhen => ConfigValue::Text(RotateWhen::parse(text)?.to_string().into()),
             K::DateFormat => ConfigValue::Text(DateFormat::parse(text)?.to_string().into()),
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
+            K::EnvironmentFiles => ConfigValue::Texts(convert::environment_files(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
             K::Tags => ConfigValue::Texts(convert::labels(text)?.into()),
             K::Name => ConfigValue::Text(convert::name(text)?.into()),
@@ -260,6 +265,12 @@ impl Kind {
             K::UserId => ConfigValue::Integer(accounts::user_id(text, host)?.into()),
             K::GroupId => ConfigValue::Integer(accounts::group_id(text, host)?.into()),
             K::Count => ConfigValue::Integer(convert::count(text, host)?),
+            K::EnvironmentFiles => {
+                let files = convert::environment_files(text)?.into_iter().map(|text| EnvironmentFile::from_text(&text));
+                let absolute =
+                    files.map(|file| EnvironmentFile { path: path::absolute_from_home(&file.path, host), ..file });
+                ConfigValue::Texts(absolute.map(|file| file.to_string()).collect())
+            }
             K::Owner => {
                 let (user, group) = accounts::owner(text, host)?;
                 ConfigValue::Owner(user, group)

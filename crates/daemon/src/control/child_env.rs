@@ -32,9 +32,18 @@ pub(super) fn search_path(process: &Process, child_env: &ChildEnv) -> OsString {
     configured.or_else(inherited).unwrap_or_else(|| DEFAULT_PATH.into())
 }
 
-/// The environment of a child. Later settings win: the daemon's own, the names of the process, the configured ones.
-pub(super) fn environment(process: &Process, group: &str, child_env: &ChildEnv) -> Result<Environment, Errno> {
+/// The environment of a child. Later settings win: the daemon's own, those of its environment files, the names of the process, the
+/// configured ones.
+pub(super) fn environment(
+    process: &Process,
+    group: &str,
+    from_files: &[(String, String)],
+    child_env: &ChildEnv,
+) -> Result<Environment, Errno> {
     let mut environment = child_env.environment.clone();
+    for (name, value) in from_files {
+        environment.set(name, value)?;
+    }
     environment.set("SUPERVISOR_ENABLED", "1")?;
     let url = match &process.spawn.serverurl {
         ProgramServerUrl::Auto => child_env.server_url.as_deref().unwrap_or_default(),

@@ -90,6 +90,17 @@ impl CommandResolver {
     }
 }
 
+/// Where the program of a process is. It may block.
+///
+/// # Errors
+/// Why it cannot be executed, in the original's words.
+pub fn locate(process: &Process, child_env: &ChildEnv) -> Result<PathBuf, String> {
+    let located = split(&process.spawn.command).and_then(|(_, name)| {
+        command::locate(&name, &search_path(process, child_env)).map_err(|error| failure(&name, error))
+    });
+    located.map_err(|(CommandFailure::Missing(text) | CommandFailure::Unusable(text))| text)
+}
+
 impl From<CommandFailure> for Unresolved {
     fn from(failure: CommandFailure) -> Unresolved {
         Unresolved::Failed(failure)

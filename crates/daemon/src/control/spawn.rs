@@ -5,6 +5,7 @@
 
 mod cgroups;
 mod command;
+mod environment_files;
 mod failure;
 mod logs;
 mod pipes;
@@ -47,6 +48,7 @@ use crate::output::{OutputHandle, OutputRequest, RunId};
 use crate::state::{Run, Runs, Socket};
 use cgroups::{Cgroups, NewCgroup};
 pub(super) use command::{CommandSpawn, SpawnedCommand};
+pub use environment_files::read as read_environment_file;
 use failure::{dispatcher_error, fork_error, log_error, removed, system_failure};
 use logs::{LogOpener, Opening};
 pub(super) use logs::{awaiting, channel, command_channel};
@@ -277,9 +279,13 @@ impl ChildSpawner {
         let process = &row.config;
         let Creation { command, variables, descriptors, opening, tree } = creation;
         let fork_error = |error| system_failure(error, fork_error(process, error));
-        let plan = match self.users.run_as(process, &mut self.offload, &tools.activity) {
-            Ok(user) => plan(row, command, variables, user, tools).map_err(fork_error),
-            Err(NoReply) => Err(SpawnFailure::Unanswered("the user database does not respond".to_owned())),
+        let from_files = environment_files::variables(process, &mut self.offload);
+        let plan = match (from_files, self.users.run_as(process, &mut self.offload, &tools.activity)) {
+            (Ok(from_files), Ok(user)) => {
+                plan(row, command, &Variables { from_files, further: variables }, user, tools).map_err(fork_error)
+            }
+            (Err(failure), _) => Err(failure),
+            (Ok(_), Err(NoReply)) => Err(SpawnFailure::Unanswered("the user database does not respond".to_owned())),
         };
         if let Err(failure) = self.log_opener.wait(opening, tools) {
             let text = format!(
@@ -380,16 +386,24 @@ fn spawn_failure(unresolved: Unresolved) -> SpawnFailure {
     }
 }
 
+/// What the environment of a child has besides the options of its program.
+struct Variables<'v> {
+    /// Over which the options win.
+    from_files: Vec<(String, String)>,
+    /// Which win over the options.
+    further: &'v [(String, String)],
+}
+
 fn plan(
     row: &Row,
     command: Launch,
-    variables: &[(String, String)],
+    variables: &Variables<'_>,
     user: Option<RunAs>,
     tools: &Tools,
 ) -> Result<SpawnPlan, Errno> {
     let process = &row.config;
-    let mut environment = child_env::environment(process, &row.group, &tools.child_env)?;
-    for (name, value) in variables {
+    let mut environment = child_env::environment(process, &row.group, &variables.from_files, &tools.child_env)?;
+    for (name, value) in variables.further {
         environment.set(name, value)?;
     }
     let mut plan = SpawnPlan::new(&command.program, &command.arguments, environment)?;

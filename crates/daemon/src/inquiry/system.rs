@@ -1,0 +1,122 @@
+//! What of a configuration does not fit the system: programs that are missing, logs that cannot be written, addresses that are taken.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use supervisord_config::CheckedConfig;
+use supervisord_config::model::{ActivityLog, Config, HttpServer, LogFile, Process, ServerAddress, SocketAddress};
+use supervisord_config::schema::{Kind, SectionKind};
+use supervisord_sys::host::is_writable;
+use supervisord_sys::socket::{Holder, holder_of_path, holder_of_port};
+use supervisord_sys::user::current_name;
+
+use super::problem::{Problem, Severity};
+use crate::control::{ChildEnv, locate, read_environment_file};
+use crate::hand_over;
+
+/// All of them, each once, however many processes are made of a section.
+pub(super) fn problems(config: &Config, checked: &CheckedConfig) -> Vec<Problem> {
+    let mut look = SystemLook { checked, said: BTreeSet::new(), found: Vec::new(), daemon: running_daemon(config) };
+    let settings = &config.supervisord;
+    if let ActivityLog::File(path) = &settings.logfile {
+        look.file("supervisord", "logfile", path);
+    }
+    look.file("supervisord", "pidfile", &settings.pidfile);
+    config.servers.iter().for_each(|server| look.server(server));
+    let child_env = ChildEnv::new(hand_over::environment(), config);
+    for process in config.groups.iter().flat_map(|group| &group.processes) {
+        look.process(process, &child_env);
+    }
+    look.found
+}
+
+/// The process id of the daemon that runs with this configuration.
+fn running_daemon(config: &Config) -> Option<u32> {
+    fs::read_to_string(&config.supervisord.pidfile).ok()?.trim().parse().ok()
+}
+
+struct SystemLook<'c> {
+    checked: &'c CheckedConfig,
+    said: BTreeSet<String>,
+    found: Vec<Problem>,
+    daemon: Option<u32>,
+}
+
+impl SystemLook<'_> {
+    fn say(&mut self, severity: Severity, message: &str, section: &str, option: &str) {
+        let problem = Problem::at(severity, message, self.checked.place(section, option).as_ref());
+        if self.said.insert(problem.text.clone()) {
+            self.found.push(problem);
+        }
+    }
+
+    fn process(&mut self, process: &Process, child_env: &ChildEnv) {
+        let section = &process.identity.section;
+        if let Err(reason) = locate(process, child_env) {
+            self.say(Severity::Error, &reason, section, "command");
+        }
+        if let Some(directory) = &process.spawn.directory
+            && !Path::new(directory).is_dir()
+        {
+            self.say(Severity::Error, &format!("there is no directory {directory}"), section, "directory");
+        }
+        for (log, option) in [(&process.logging.stdout, "stdout_logfile"), (&process.logging.stderr, "stderr_logfile")]
+        {
+            if let LogFile::Path(path) = &log.file {
+                self.file(section, option, path);
+            }
+        }
+        let of_files = SectionKind::Program.options().find(|row| row.kind == Kind::EnvironmentFiles);
+        for file in process.environment_files() {
+            if let Err(reason) = read_environment_file(file) {
+                let option = of_files.map_or("", |row| row.name);
+                self.say(Severity::Error, &format!("environment file {reason}"), section, option);
+            }
+        }
+        match process.spawn.socket.as_ref().map(|socket| &socket.address) {
+            Some(SocketAddress::Tcp { port, .. }) => {
+                self.holder(holder_of_port(*port), &format!("port {port}"), section, "socket")
+            }
+            Some(SocketAddress::Unix { path, .. }) => {
+                self.holder(holder_of_path(Path::new(path)), path, section, "socket")
+            }
+            None => {}
+        }
+    }
+
+    fn server(&mut self, server: &HttpServer) {
+        match &server.address {
+            ServerAddress::Inet { port, .. } => {
+                self.holder(holder_of_port(*port), &format!("port {port}"), &server.section, "port");
+            }
+            ServerAddress::Unix { path, .. } => {
+                self.holder(holder_of_path(Path::new(path)), path, &server.section, "file");
+                let directory = Path::new(path).parent().unwrap_or(Path::new("/"));
+                if !directory.is_dir() || !is_writable(directory) {
+                    let reason = format!("no socket can be made in {} by user {}", directory.display(), current_name());
+                    self.say(Severity::Error, &reason, &server.section, "file");
+                }
+            }
+        }
+    }
+
+    /// A file that is to be written.
+    fn file(&mut self, section: &str, option: &str, path: &str) {
+        let file = Path::new(path);
+        let directory = file.parent().unwrap_or(Path::new("/"));
+        let reason = match fs::metadata(file) {
+            Ok(found) if found.is_dir() => format!("{path} is a directory"),
+            Ok(_) if is_writable(file) => return,
+            Err(_) if directory.is_dir() && is_writable(directory) => return,
+            _ => format!("{path} cannot be written by user {}", current_name()),
+        };
+        self.say(Severity::Error, &reason, section, option);
+    }
+
+    /// Somebody else who has an address; the daemon that is to be started is not there yet, or has it already.
+    fn holder(&mut self, holder: Option<Holder>, address: &str, section: &str, option: &str) {
+        let Some(Holder { pid, name }) = holder.filter(|holder| Some(holder.pid) != self.daemon) else { return };
+        self.say(Severity::Warning, &format!("{address} is in use by {name} (pid {pid})"), section, option);
+    }
+}

@@ -1,0 +1,67 @@
+//! `supervisord --check`, `--resolved` and `--json-schema`: what is told of a configuration without running it. The original has
+//! none of them.
+
+use serde_json::Value;
+
+use crate::harness::{Scene, Subject, only_ours};
+
+const BROKEN: &str = "[supervisord]\nlogfile={dir}/no/such.log\n[template:t]\nstopwaitsecs=30s\n\
+    [program:a]\ncommand=/no/such/program\ninherit=t\n[program:b]\ncommand=sleep 1\ndirectory={dir}/nowhere\nstop_signal=TERM\n\
+    env_file={dir}/a.env\n[program:c]\ncommand=sleep 1\nstartsecs=x\nstdout_logfile={dir}\n";
+
+#[test]
+fn all_problems_are_told_at_once_and_nothing_is_started_or_written() {
+    only_ours(|| {
+        let scene = Scene::new("check").config(BROKEN).file("a.env", "A=1\nhunter2\n").arguments(&[
+            "--check",
+            "-c",
+            "supervisord.conf",
+        ]);
+        let place = scene.set_up(Subject::Ours);
+        let before = place.names();
+        let said = scene.run_in(&place);
+        assert_eq!(said.code, 2, "{}", said.transcript());
+        for expected in [
+            "[supervisord] logfile=",
+            "[template:t] stopwaitsecs=30s, used by [program:a]: expected whole number; write 30)\n",
+            "error: can't find command '/no/such/program' (supervisord.conf:6, [program:a] command=/no/such/program)\n",
+            "error: there is no directory ",
+            "a.env:2: expected NAME=VALUE",
+            "[program:c] startsecs=x",
+            " is a directory (supervisord.conf:",
+            "warning: Unknown option stop_signal in section [program:b] is ignored (supervisord.conf:11: did you mean stopsignal?)\n",
+            "supervisord.conf: 7 errors, 1 warning\n",
+        ] {
+            assert!(said.stdout.contains(expected), "{expected:?} is not in {}", said.stdout);
+        }
+        assert!(!said.stdout.contains("hunter2"));
+        assert_eq!(place.names(), before);
+    });
+}
+
+#[test]
+fn the_answers_are_for_programs_too() {
+    only_ours(|| {
+        let scene = |text: &str, arguments: &[&str]| {
+            Scene::new("check-json").config(text).arguments(arguments).run(Subject::Ours)
+        };
+        let clean = "[supervisord]\nlogfile={dir}/l\npidfile={dir}/p\n[program:a]\ncommand=sleep 1\n";
+        let said = scene(clean, &["--check", "-c", "supervisord.conf"]);
+        assert_eq!((said.code, said.stdout.as_str()), (0, "supervisord.conf: 0 errors, 0 warnings\n"));
+        let warned = scene(&format!("{clean}nonsense=1\n"), &["--check", "--format", "json", "-c", "supervisord.conf"]);
+        let answer: Value = serde_json::from_str(&warned.stdout).expect("it is JSON");
+        assert_eq!((warned.code, &answer["warnings"], &answer["errors"]), (1, &1.into(), &0.into()));
+        assert_eq!(answer["problems"][0]["line"], 6);
+        let said = scene(&format!("{clean}environment=KEY=\"hunter2\"\n"), &["--resolved", "-c", "supervisord.conf"]);
+        assert!(
+            said.code == 0 && said.stdout.contains("command = sleep 1") && !said.stdout.contains("hunter2"),
+            "{}",
+            said.stdout
+        );
+        let said = scene(clean, &["--resolved", "--format", "json", "-c", "supervisord.conf"]);
+        let answer: Value = serde_json::from_str(&said.stdout).expect("it is JSON");
+        assert_eq!(answer["sections"][1]["options"][0]["source"]["line"], 5);
+        let schema: Value = serde_json::from_str(&scene(clean, &["--json-schema"]).stdout).expect("it is JSON");
+        assert!(schema["patternProperties"]["^program:.+$"]["properties"]["command"].is_object());
+    });
+}
