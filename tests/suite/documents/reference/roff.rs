@@ -119,7 +119,9 @@ pub fn inline(text: &str) -> String {
                 line.push_str(&format!("\\fB{}\\fR", literal(piece)));
                 continue;
             }
-            for (at, piece) in piece.split('*').enumerate() {
+            // A single star is one.
+            let mark = if piece.matches('*').count() % 2 == 0 { '*' } else { '\0' };
+            for (at, piece) in piece.split(mark).enumerate() {
                 let piece = piece.replace('\\', "\\e").replace('-', "\\-");
                 line.push_str(&if at % 2 == 1 { format!("\\fI{piece}\\fR") } else { piece });
             }
@@ -131,6 +133,7 @@ pub fn inline(text: &str) -> String {
 #[test]
 fn marks_become_fonts_and_nothing_is_taken_for_a_request() {
     assert_eq!(inline("a `b-c` [d](e.md#f) *g* **h**"), "a \\fBb\\-c\\fR d \\fIg\\fR \\fBh\\fR");
+    assert_eq!(inline("GROUP:*, `x`"), "GROUP:*, \\fBx\\fR");
     assert_eq!(inline("[program:x] and \\"), "[program:x] and \\e");
     assert_eq!(literal(".hidden"), "\\&.hidden");
     let page =
