@@ -101,6 +101,13 @@ pub fn command() -> Command {
                 )),
         )
         .subcommand(
+            Command::new("hub")
+                .about("Serve one page and one /metrics over all hosts")
+                .arg(option("listen", "ADDRESS:PORT", "where (127.0.0.1:9080)"))
+                .arg(option("people", "FILE", "who may log in, a line each: NAME ROLE {SHA256}TOKEN [HOSTS]; without it everybody on this machine may read"))
+                .arg(option("python", "FILE", "daemons of the original, a line each: NAME http://[USER:PASSWORD@]HOST:PORT")),
+        )
+        .subcommand(
             Command::new("setup")
                 .about("Make the bucket and the stream; the first agent does it, too, if it may")
                 .arg(option("replicas", "N", "how many servers of a cluster keep a copy (1)")),
@@ -249,6 +256,20 @@ pub fn daemon(matches: &ArgMatches) -> Result<DaemonLink, FleetError> {
         tokens.insert(role, secret(file.as_ref())?);
     }
     Ok(DaemonLink::new(address, tokens))
+}
+
+/// Where a hub listens.
+pub fn listen(matches: &ArgMatches) -> Result<std::net::SocketAddr, FleetError> {
+    let text = matches.get_one::<String>("listen").map_or("127.0.0.1:9080", String::as_str);
+    text.parse()
+        .map_err(|_| FleetError::Usage(format!("--listen {text:?}: write ADDRESS:PORT, such as 127.0.0.1:9080")))
+}
+
+/// The text of the file that an option names.
+pub fn file(matches: &ArgMatches, option: &str) -> Result<Option<String>, FleetError> {
+    let Some(path) = matches.get_one::<String>(option) else { return Ok(None) };
+    let read = std::fs::read_to_string(path);
+    read.map(Some).map_err(|error| FleetError::Other(format!("--{option} {path}: {error}")))
 }
 
 /// The directory in which an agent remembers.

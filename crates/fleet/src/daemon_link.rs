@@ -190,7 +190,8 @@ impl DaemonEvents {
     }
 }
 
-async fn exchange<S>(socket: S, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, DaemonFailure>
+/// Sends one request over a connection of its own.
+pub async fn exchange<S>(socket: S, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, DaemonFailure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

@@ -99,9 +99,11 @@ impl EventReader {
 
 /// Whether an id is newer than another. Ids are `BOOT-NUMBER`; what is not from the same boot is newer.
 fn is_newer(id: &str, last: &str) -> bool {
-    let parts = |id: &str| id.rsplit_once('-').and_then(|(boot, number)| Some((boot.to_owned(), number.parse().ok()?)));
-    let (this, last): (Option<(String, u64)>, Option<(String, u64)>) = (parts(id), parts(last));
-    match (this, last) {
+    fn parts(id: &str) -> Option<(&str, u64)> {
+        let (boot, number) = id.rsplit_once('-')?;
+        Some((boot, number.parse().ok()?))
+    }
+    match (parts(id), parts(last)) {
         (Some((boot, number)), Some((last_boot, last_number))) if boot == last_boot => number > last_number,
         _ => true,
     }

@@ -19,6 +19,7 @@ pub mod fleet_view;
 pub mod gathering;
 pub mod host_name;
 pub mod host_selector;
+mod hub;
 mod log_verb;
 pub mod nats_link;
 mod output;
@@ -40,6 +41,7 @@ use tokio::runtime::Builder;
 
 use crate::agent::AgentOptions;
 use crate::fleet_error::{FleetError, exit_status};
+use crate::hub::HubOptions;
 use crate::nats_link::{NatsLink, Patience};
 use crate::output::complain;
 use crate::store_setup::StoreLimits;
@@ -62,7 +64,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
-    if let Some(("agent" | "setup", options)) = matches.subcommand() {
+    if let Some(("agent" | "hub" | "setup", options)) = matches.subcommand() {
         command_line::asks_nobody(options)?;
     }
     match matches.subcommand() {
@@ -72,6 +74,17 @@ async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
                 labels: command_line::labels(options)?,
                 daemon: command_line::daemon(options)?,
                 state: command_line::state(options),
+                nats: command_line::nats(options)?,
+                log: complain,
+            })
+            .await?;
+            Ok(exit_status::SUCCESS)
+        }
+        Some(("hub", options)) => {
+            hub::run(HubOptions {
+                listen: command_line::listen(options)?,
+                people: command_line::file(options, "people")?,
+                python: command_line::file(options, "python")?,
                 nats: command_line::nats(options)?,
                 log: complain,
             })

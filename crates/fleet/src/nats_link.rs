@@ -72,6 +72,7 @@ impl NatsLink {
         let tell = Arc::new(tell);
         let complaint: Arc<Mutex<Option<String>>> = Arc::default();
         let kept = complaint.clone();
+        let last_told = Mutex::new(String::new());
         let mut connecting = ConnectOptions::new()
             .name(name)
             .custom_inbox_prefix(inbox_prefix)
@@ -93,8 +94,11 @@ impl NatsLink {
                 {
                     *kept = Some(error.to_string());
                 }
-                if patience == Patience::Endless {
-                    log(&format!("NATS: {event}"));
+                let text = event.to_string();
+                // A server that is away fails each attempt in the same way.
+                let is_new = last_told.lock().is_ok_and(|mut last| std::mem::replace(&mut *last, text.clone()) != text);
+                if patience == Patience::Endless && is_new {
+                    log(&format!("NATS: {text}"));
                 }
                 async {}
             });

@@ -39,6 +39,25 @@ impl Drop for Running {
     }
 }
 
+/// A daemon that is asked to end when it goes out of scope, so that it ends its programs.
+pub struct Supervising(pub Child);
+
+impl Supervising {
+    /// Asks, and waits. Returns whether it has ended well.
+    pub fn end(&mut self) -> bool {
+        let _ = Command::new("kill").arg(self.0.id().to_string()).stderr(Stdio::null()).status();
+        self.0.wait().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Supervising {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.end();
+        }
+    }
+}
+
 /// A NATS server with JetStream, which can be killed and comes back at the same port.
 pub struct NatsServer {
     pub directory: TempDir,
@@ -136,8 +155,9 @@ impl NatsServer {
 
 /// A real daemon.
 pub struct RealDaemon {
+    // Ends before its directory goes.
+    _process: Supervising,
     pub directory: TempDir,
-    process: Running,
 }
 
 impl RealDaemon {
@@ -146,13 +166,14 @@ impl RealDaemon {
         let directory = tempfile::tempdir().expect("a directory");
         let dir = directory.path().display().to_string();
         let head = "[supervisord]\nnodaemon=true\nlogfile={dir}/log\npidfile={dir}/pid\naudit_logfile={dir}/audit\n\
-                    [unix_http_server]\nfile={dir}/sock\n";
+                    [unix_http_server]\nfile={dir}/sock\n[rpcinterface:supervisor]\n\
+                    supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n";
         let file = directory.path().join("conf");
         fs::write(&file, format!("{head}{configuration}").replace("{dir}", &dir)).expect("written");
         let mut command = Command::new(supervisord());
         command.arg("-c").arg(&file).current_dir(directory.path());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let daemon = RealDaemon { directory, process: Running(child.expect("supervisord runs")) };
+        let daemon = RealDaemon { directory, _process: Supervising(child.expect("supervisord runs")) };
         wait_until("the daemon listens", || daemon.directory.path().join("sock").exists());
         daemon
     }
@@ -166,16 +187,8 @@ impl RealDaemon {
     }
 }
 
-impl Drop for RealDaemon {
-    fn drop(&mut self) {
-        // TERM, so that it ends its programs.
-        let _ = Command::new("kill").arg(self.process.0.id().to_string()).status();
-        let _ = self.process.0.wait();
-    }
-}
-
 /// The daemon's program, which is built where it is missing.
-fn supervisord() -> PathBuf {
+pub fn supervisord() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| beside("supervisord")).clone()
 }

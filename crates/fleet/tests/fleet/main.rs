@@ -1,10 +1,12 @@
 //! The fleet from outside: a real NATS server, real agents and clients, real and stub daemons.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the output is for the user of the command")]
+#![expect(clippy::print_stdout, reason = "the output is for the user of the command")]
 
 mod commands;
 mod cuts;
+mod example;
 mod harness;
+mod hub;
 mod many;
 mod permissions;
 mod verbs;

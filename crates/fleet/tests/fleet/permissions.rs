@@ -47,6 +47,12 @@ fn agents_operators_and_viewers_may_do_what_the_guide_says() {
     assert_eq!((text.as_str(), status), ("web1  web:  restarted\n", 0));
     assert_eq!(stub.actions().len(), 1);
 
+    // The hub sees what the bucket says.
+    let hub = user("hub");
+    let hub: Vec<&str> = ["hub", "--listen", "127.0.0.1:0"].into_iter().chain(hub.iter().map(String::as_str)).collect();
+    let hub = crate::hub::Hub::start_with(&nats, &hub);
+    wait_until("the hub shows the host", || hub.hosts("").to_string().contains("\"link\":\"connected\""));
+
     // A viewer may not operate, nobody may ask under another name, and an agent is no other host.
     let (text, status) = run("vera", &["restart", "web"]);
     assert!(text.contains("Permissions Violation") && status == 4, "{text}");

@@ -1,0 +1,146 @@
+//! The hub: one page and one `/metrics` over all hosts.
+//!
+//! It watches the bucket, and asks hosts in the name of whoever has logged in. Daemons of the original are members, too: they know
+//! nothing of a fleet, so the hub asks them by XML-RPC.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use crate::clock::steady_millis;
+use crate::fleet_client::{FleetClient, take};
+use crate::fleet_error::FleetError;
+use crate::nats_link::{NatsLink, NatsOptions, Patience};
+use context::HubContext;
+use people::HubPeople;
+
+mod context;
+mod metrics;
+mod page;
+mod people;
+mod python_member;
+mod python_watch;
+mod resources;
+mod server;
+
+/// How long to wait before the bucket is read again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often it is looked at who is lost.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What a hub is told on its command line.
+pub struct HubOptions {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The text of the file that says who may log in; none for a hub that everybody may read.
+    pub people: Option<String>,
+    /// The text of the file with the daemons of the original.
+    pub python: Option<String>,
+    /// The server.
+    pub nats: NatsOptions,
+    /// Where complaints go.
+    pub log: fn(&str),
+}
+
+/// Runs until somebody ends it.
+pub async fn run(options: HubOptions) -> Result<(), FleetError> {
+    let HubOptions { listen, people, python, nats, log } = options;
+    let people = HubPeople::read(people.as_deref()).map_err(FleetError::Usage)?;
+    if !people.ask_for_a_token() && !listen.ip().is_loopback() {
+        let why = format!(
+            "--listen {listen}: everybody could read everything there; write --people FILE, or a loopback address"
+        );
+        return Err(FleetError::Usage(why));
+    }
+    let python = python_member::read(python.as_deref().unwrap_or_default()).map_err(FleetError::Usage)?;
+    let name = "supervisor-fleet hub".to_owned();
+    let link = NatsLink::open(&nats, name, "_INBOX.hub".to_owned(), Patience::Endless, log).await?;
+    let context = Rc::new(HubContext {
+        client: FleetClient::new(link),
+        view: RefCell::default(),
+        revision: watch::channel(0).0,
+        people,
+        python,
+        log,
+    });
+    let other = |error: std::io::Error| FleetError::Other(error.to_string());
+    let mut terminate = signal(SignalKind::terminate()).map_err(other)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(other)?;
+    let tasks = LocalSet::new();
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .map_err(|error| FleetError::Other(format!("--listen {listen}: {error}")))?;
+    let listens = listener.local_addr().map_err(other)?;
+    log(&format!("the hub listens on http://{listens}"));
+    tasks.spawn_local(watch_bucket(context.clone()));
+    tasks.spawn_local(notice_losses(context.clone()));
+    for number in 0..context.python.len() {
+        tasks.spawn_local(python_watch::watch(context.clone(), number));
+    }
+    tasks.spawn_local(server::serve(context, listener));
+    tasks
+        .run_until(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// Keeps the view as new as the bucket, for ever.
+async fn watch_bucket(context: Rc<HubContext>) {
+    let mut told = String::new();
+    loop {
+        context.client.link().connected().await;
+        match context.client.keys().await {
+            Err(error) => {
+                let text = error.to_string();
+                if told != text {
+                    (context.log)(&text);
+                    told = text;
+                }
+            }
+            Ok((mut entries, _)) => {
+                while let Some(entry) = entries.next().await {
+                    match entry {
+                        Err(error) => {
+                            (context.log)(&format!("the bucket: {error}"));
+                            break;
+                        }
+                        // What the hub itself asks for is newer.
+                        Ok(entry) if context.is_python_key(&entry.subject) => {}
+                        Ok(entry) => {
+                            take(&mut context.view.borrow_mut(), &entry);
+                            context.revision.send_modify(|revision| *revision += 1);
+                        }
+                    }
+                }
+            }
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// A host is lost by saying nothing: somebody has to look.
+async fn notice_losses(context: Rc<HubContext>) {
+    let mut known = 0;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let connected = {
+            let view = context.view.borrow();
+            let now = view.server_now(steady_millis());
+            view.hosts().values().filter(|host| host.link(now) == crate::fleet_view::HostLink::Connected).count()
+        };
+        if std::mem::replace(&mut known, connected) != connected {
+            context.revision.send_modify(|revision| *revision += 1);
+        }
+    }
+}

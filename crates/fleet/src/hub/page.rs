@@ -1,0 +1,22 @@
+//! The files of the page.
+
+/// A file: its type and content.
+pub(super) type PageFile = (&'static str, &'static str);
+
+/// The file at a path.
+pub(super) fn file(path: &str) -> Option<PageFile> {
+    Some(match path {
+        "/" => ("text/html; charset=utf-8", include_str!("../../assets/fleet.html")),
+        "/fleet.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/fleet.js")),
+        "/fleet.css" => ("text/css; charset=utf-8", include_str!("../../assets/fleet.css")),
+        // Colours and type are those of the daemon's page.
+        "/base.css" => ("text/css; charset=utf-8", include_str!("../../../daemon/assets/ui/base.css")),
+        "/dom.js" => ("text/javascript; charset=utf-8", include_str!("../../../daemon/assets/ui/dom.js")),
+        _ => return None,
+    })
+}
+
+/// What a browser may load for the page, and who may show it.
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'";

@@ -1,0 +1,32 @@
+//! What daemons of the original run, as if they said so themselves.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::context::HubContext;
+use crate::clock::steady_millis;
+use crate::report::HostPresence;
+use crate::subjects::FleetKey;
+
+/// How often a daemon is asked for its programs.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// Asks a daemon for its programs, for ever.
+pub(super) async fn watch(context: Rc<HubContext>, number: usize) {
+    let Some(member) = context.python.get(number) else { return };
+    loop {
+        let listed = member.list().await;
+        let presence = HostPresence { boot: String::new(), has_daemon: listed.is_ok(), is_leaving: false };
+        {
+            let mut view = context.view.borrow_mut();
+            let now = view.server_now(steady_millis());
+            if let Ok(mut inventory) = listed {
+                let subject = FleetKey::Inventory(member.name().clone()).subject();
+                view.take(&subject, &inventory.message(), now, steady_millis());
+            }
+            let message = serde_json::to_vec(&presence).unwrap_or_default();
+            view.take(&FleetKey::Presence(member.name().clone()).subject(), &message, now, steady_millis());
+        }
+        context.revision.send_modify(|revision| *revision += 1);
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}

@@ -1,0 +1,49 @@
+//! The example runs as it is, except for its ports.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::harness::{Supervising, supervisord, wait_until};
+
+#[test]
+fn one_command_starts_a_server_three_hosts_and_the_hub() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/fleet");
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::create_dir(directory.path().join("run")).expect("made");
+    let free =
+        || TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port().to_string();
+    let (nats, hub) = (free(), free());
+    for name in ["supervisord.conf", "host.conf", "nats.conf"] {
+        let text = fs::read_to_string(example.join(name)).expect("a file of the example");
+        let text = text.replace("4229", &nats).replace("9080", &hub);
+        fs::write(directory.path().join(name), text).expect("written");
+    }
+    let program = supervisord();
+    let own = Path::new(env!("CARGO_BIN_EXE_supervisor-fleet")).with_file_name("");
+    let path = format!("{}:{}", own.display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new(program);
+    command.args(["-n", "-c"]).arg(directory.path().join("supervisord.conf")).env("PATH", &path);
+    let mut daemon = Supervising(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs"));
+    let page = || {
+        let mut text = String::new();
+        if let Ok(mut stream) = TcpStream::connect(format!("127.0.0.1:{hub}")) {
+            let _ = stream.write_all(b"GET /api/hosts HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+            let _ = stream.read_to_string(&mut text);
+        }
+        text
+    };
+    wait_until("the hub shows three hosts", || page().matches("\"link\":\"connected\"").count() == 3);
+    let fleet = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_supervisor-fleet"));
+        command.args(arguments).env("SUPERVISOR_FLEET_NATS", format!("nats://127.0.0.1:{nats}"));
+        String::from_utf8_lossy(&command.env("SUPERVISOR_FLEET_AS", "ann").output().expect("it runs").stdout)
+            .into_owned()
+    };
+    wait_until("all is well", || fleet(&["health"]) == "healthy: 3 hosts\n");
+    let told = fleet(&["restart", "--rolling", "-H", "role=web", "web:*"]);
+    assert_eq!(told.matches(":  restarted\n").count(), 6, "{told}");
+    assert!(daemon.end());
+}
