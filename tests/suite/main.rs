@@ -9,6 +9,7 @@ mod harness;
 mod health;
 
 mod browser;
+mod changing;
 mod checking;
 mod command_line;
 mod compatibility;

@@ -40,6 +40,7 @@ fn coverage() {
         crate::survival::PINNED,
         crate::order::PINNED,
         crate::stopping::PINNED,
+        crate::changing::PINNED,
         crate::containers::PINNED,
         crate::restarts::PINNED,
         crate::health::PINNED,

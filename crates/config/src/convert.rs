@@ -4,7 +4,7 @@ use crate::complaint::Complaint;
 use crate::dependency::OnDependencyFailure;
 use crate::expand::arithmetic::{NoValue, evaluate};
 use crate::host::DaemonHost;
-use crate::model::{AutoRestart, ExitWhen, LogLevel, StopScope};
+use crate::model::{AutoRestart, ExitWhen, LogLevel, StopScope, UpdateMode};
 use crate::pyrepr::repr;
 use crate::pytext::{digit, strip};
 use crate::suggest::did_you_mean;
@@ -223,6 +223,15 @@ pub fn exit_when(text: &str) -> Result<ExitWhen, Complaint> {
     ExitWhen::ALL.into_iter().find(|when| when.word() == lower).ok_or_else(|| {
         let words = ExitWhen::ALL.map(ExitWhen::word);
         Complaint::quoting("invalid exit condition ", repr(text), "").advise(did_you_mean(&lower, words))
+    })
+}
+
+/// What an update of the configuration restarts, in any case.
+pub fn update_mode(text: &str) -> Result<UpdateMode, Complaint> {
+    let lower = strip(text).to_lowercase();
+    UpdateMode::from_word(&lower).ok_or_else(|| {
+        let words = UpdateMode::ALL.map(UpdateMode::word);
+        Complaint::quoting("invalid 'update' value ", repr(text), "").advise(did_you_mean(&lower, words))
     })
 }
 

@@ -163,7 +163,7 @@ fn changes_of_process<'p>(a: &'p Process, b: &'p Process) -> impl Iterator<Item 
 }
 
 /// Whether two values of an option mean the same.
-fn is_same(a: &ConfigValue<'_>, b: &ConfigValue<'_>) -> bool {
+pub(crate) fn is_same(a: &ConfigValue<'_>, b: &ConfigValue<'_>) -> bool {
     match (a, b) {
         (ConfigValue::User(a), ConfigValue::User(b)) => a.uid == b.uid,
         (ConfigValue::Pairs(a), ConfigValue::Pairs(b)) => {
@@ -286,7 +286,7 @@ mod tests {
         let (two, others) = (program("numprocs=2"), program("numprocs=2\nnumprocs_start=1\nstartsecs=9"));
         let named = |process: &str| process.to_owned();
         let expected = [
-            GroupChange::OfProcess { process: named("p1"), option: "startsecs", needs: Needs::Restart },
+            GroupChange::OfProcess { process: named("p1"), option: "startsecs", needs: Needs::Live },
             GroupChange::Added { process: named("p2") },
             GroupChange::Removed { process: named("p0") },
         ];

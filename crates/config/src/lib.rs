@@ -32,6 +32,7 @@ pub mod line_pattern;
 mod misspelt;
 pub mod model;
 mod notices;
+pub mod option_changes;
 mod ordered;
 mod pacing;
 pub mod password_form;

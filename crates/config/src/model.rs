@@ -157,6 +157,8 @@ pub struct Supervisord {
     pub strip_ansi: bool,
     /// When the daemon ends by itself.
     pub exit_when: ExitWhen,
+    /// What an update restarts.
+    pub update: UpdateMode,
     /// How many programs may be starting at the same time; 0 for any number.
     pub max_parallel_starts: usize,
     /// Let children survive a daemon that is killed, and take over those of one that was.
@@ -188,6 +190,34 @@ impl ExitWhen {
             ExitWhen::AllFinished => "all_finished",
             ExitWhen::AnyFailed => "any_failed",
         }
+    }
+}
+
+/// What an update of the configuration restarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdateMode {
+    /// Every group in which something has changed, as the original does.
+    #[default]
+    Groups,
+    /// The processes that cannot do without.
+    Minimal,
+}
+
+impl UpdateMode {
+    /// All of them.
+    pub const ALL: [UpdateMode; 2] = [UpdateMode::Groups, UpdateMode::Minimal];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            UpdateMode::Groups => "groups",
+            UpdateMode::Minimal => "minimal",
+        }
+    }
+
+    /// The one with this word.
+    pub fn from_word(word: &str) -> Option<UpdateMode> {
+        UpdateMode::ALL.into_iter().find(|mode| mode.word() == word)
     }
 }
 

@@ -22,8 +22,9 @@ A message about a mistake ends with its place in parentheses, `(FILE:LINE, [SECT
 Values that may be secrets (passwords, environments, what comes from the environment) show as `***`.
 
 The column *since* is the version of Supervisor that brought the option; 0.1.0 marks those of this program alone. The column
-*change* says what a change of the option needs to take effect: `live`, that the file is read again (`supervisorctl reread`);
-`reload`, that the daemon begins anew (`supervisorctl reload`); `restart`, that what the option is about is started anew:
+*change* says what a change of the option needs to take effect: `live`, that the file is read again (`supervisorctl reread`), and of
+a program that it is [updated](changing.md), which need not restart it; `reload`, that the daemon begins anew
+(`supervisorctl reload`); `restart`, that what the option is about is started anew:
 programs by `supervisorctl update`, the daemon by whoever starts it.
 This page is generated from the option table: `REGENERATE=1 cargo test --test suite -- reference`.
 ";

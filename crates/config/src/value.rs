@@ -11,7 +11,7 @@ use crate::environment_file::EnvironmentFile;
 use crate::host::Account;
 use crate::model::{
     ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, OnUnhealthy, ProgramServerUrl,
-    ProgramType, RecycleAfter, RestartLimit, StopScope, StopSignals, StopSteps,
+    ProgramType, RecycleAfter, RestartLimit, StopScope, StopSignals, StopSteps, UpdateMode,
 };
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
@@ -306,6 +306,17 @@ impl OptionValue for ExitWhen {
     fn from_value(value: ConfigValue<'_>) -> Option<ExitWhen> {
         let ConfigValue::Text(text) = value else { return None };
         ExitWhen::ALL.into_iter().find(|when| when.word() == text)
+    }
+}
+
+impl OptionValue for UpdateMode {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<UpdateMode> {
+        let ConfigValue::Text(text) = value else { return None };
+        UpdateMode::from_word(&text)
     }
 }
 

@@ -24,6 +24,12 @@ pub fn request(call: &Call) -> String {
         Call::Shutdown => "shut down".to_owned(),
         Call::Restart { .. } => "restart".to_owned(),
         Call::ReloadConfig { .. } => "reread the configuration".to_owned(),
+        Call::PlanUpdate { .. } => "plan an update".to_owned(),
+        Call::UpdateMinimally { groups, .. } if groups.is_empty() => "update minimally".to_owned(),
+        Call::UpdateMinimally { groups, .. } => {
+            let names: Vec<String> = groups.iter().take(MAX_NAMES).map(|group| shown(group)).collect();
+            format!("update minimally {}", names.join(", "))
+        }
         Call::AddProcessGroup { group } => format!("add group {}", shown(group)),
         Call::RemoveProcessGroup { group } => format!("remove group {}", shown(group)),
         Call::StartProcess { name, .. } => format!("start {}", shown(name)),

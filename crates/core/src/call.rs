@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use supervisord_config::diff::Difference;
-use supervisord_config::model::{Config, Process};
+use supervisord_config::model::{Config, Process, UpdateMode};
 
 use crate::actor::{Actor, Right};
 use crate::event::ProcessName;
 use crate::output::Channel;
 pub use crate::refusal::{Reason, Refusal};
+use crate::update_plan::UpdatePlan;
 
 /// What becomes of a call.
 pub type CallOutcome = Result<Answer, Refusal>;
@@ -24,6 +25,8 @@ pub enum Answer {
     Statuses(Vec<Status>),
     /// The groups in which the configuration differs from what is active.
     Difference(Difference),
+    /// What an update would do, or has done.
+    Plan(Box<UpdatePlan>),
 }
 
 /// What became of one of several processes.
@@ -65,6 +68,12 @@ pub enum Call {
     Restart { config: Box<Config> },
     /// `reloadConfig`: [`Answer::Difference`].
     ReloadConfig { config: Box<Config> },
+    /// Tells what an update to the configuration would do, of all groups or of those that are named: [`Answer::Plan`]. Without a
+    /// mode it is that of the configuration. Nothing changes.
+    PlanUpdate { config: Box<Config>, mode: Option<UpdateMode>, groups: Vec<String> },
+    /// Makes the configuration active, all groups of it or those that are named, and restarts only what cannot do without:
+    /// [`Answer::Plan`], when what had to stop has stopped.
+    UpdateMinimally { config: Box<Config>, groups: Vec<String> },
     /// `addProcessGroup`.
     AddProcessGroup { group: String },
     /// `removeProcessGroup`.
@@ -135,6 +144,8 @@ impl Call {
             Call::Shutdown
             | Call::Restart { .. }
             | Call::ReloadConfig { .. }
+            | Call::PlanUpdate { .. }
+            | Call::UpdateMinimally { .. }
             | Call::AddProcessGroup { .. }
             | Call::RemoveProcessGroup { .. }
             | Call::ClearLog

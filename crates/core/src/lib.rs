@@ -26,8 +26,10 @@ pub mod row;
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
 pub mod scope;
+mod start_order;
 pub mod supervisor;
 pub mod texts;
 pub mod ticks;
 pub mod time;
+pub mod update_plan;
 pub mod why;

@@ -64,6 +64,7 @@ mod progress;
 mod questions;
 mod readiness;
 mod recycling;
+mod redefinition;
 mod reload_plan;
 mod restart_policy;
 mod restarts;

@@ -24,6 +24,7 @@ mod readiness;
 mod recycle_queue;
 mod recycling;
 mod reload;
+mod renewal;
 mod running_command;
 mod shutdown;
 mod shutdown_progress;
@@ -31,6 +32,7 @@ pub mod snapshot;
 mod start_queue;
 mod stop_order;
 mod turns;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -64,6 +66,7 @@ use job::Job;
 pub use listener_progress::ListenerProgress;
 use ordered_stop::OrderedStop;
 use recycle_queue::RecycleQueue;
+use renewal::Renewal;
 pub use running_command::RunningCommand;
 use shutdown_progress::ShutdownProgress;
 use start_queue::StartQueue;
@@ -92,6 +95,8 @@ struct Member {
     lacks_dependency: bool,
     /// Whether it is to be stopped as soon as others have stopped that depend on it.
     stops_in_turn: bool,
+    /// Set while an update stops it, for another definition or for good.
+    renewal: Option<Renewal>,
     /// Its entry in `Supervisor::deadlines`.
     filed: Option<Duration>,
     /// The run of its child, if it has a child.
@@ -152,6 +157,11 @@ pub struct Supervisor {
     turns: StartQueue,
     /// Which programs are recycled.
     recycles: RecycleQueue,
+    /// Which programs an update stops, and who asked for it.
+    renewals: BTreeSet<ProcessId>,
+    renewed_by: Arc<str>,
+    /// The groups to which an update adds what is new, as soon as everything that is to stop has stopped: all where none is named.
+    additions: Option<Vec<String>>,
     /// Whether waiting processes may have nothing left to wait for, because another daemon knew of it last.
     rechecks_waiting: bool,
     by_run: HashMap<RunId, ProcessId>,
@@ -210,6 +220,9 @@ impl Supervisor {
             dependencies: DependencyGraph::default(),
             turns: StartQueue::default(),
             recycles: RecycleQueue::default(),
+            renewals: BTreeSet::new(),
+            renewed_by: "".into(),
+            additions: None,
             rechecks_waiting: false,
             by_run: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -354,7 +367,11 @@ impl Supervisor {
             }
         }
         self.advance_ordered_stops(now);
+        self.advance_renewals(now);
         self.replace_retired(now);
+        // Others may have waited for those.
+        self.advance_renewals(now);
+        self.advance_additions(now);
         self.advance_recycling(now);
         self.give_turns(now);
         self.dispatch_events();
@@ -656,6 +673,7 @@ impl Supervisor {
             commands: Vec::new(),
             lacks_dependency: false,
             stops_in_turn: false,
+            renewal: None,
             filed: None,
             run: None,
             ended: None,

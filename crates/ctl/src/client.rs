@@ -11,6 +11,7 @@ mod event_stream;
 mod follow;
 mod info;
 mod json;
+mod problem;
 mod program;
 mod program_log;
 #[cfg(test)]

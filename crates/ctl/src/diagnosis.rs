@@ -37,6 +37,7 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
             Some(format!("the configuration cannot be used, and nothing was changed: {reason}"))
         }
         ClientError::Fault(fault) => Some(format!("supervisord refuses: {}", fault.text)),
+        ClientError::Refused { detail, .. } => Some(format!("supervisord refuses: {detail}")),
         ClientError::Timeout { limit, takes_time: true } => Some(format!(
             "this was not finished within {} s; supervisord goes on with it (see supervisorctl status)",
             limit.as_secs_f64()

@@ -74,6 +74,7 @@ fn client_error(error: &ClientError) -> (&'static str, String) {
             let text = format!("<ProtocolError for 127.0.0.1/RPC2: {code} {reason}>");
             ("xmlrpc.client.ProtocolError", text)
         }
+        ClientError::Refused { .. } => ("xmlrpc.client.ProtocolError", error.to_string()),
         ClientError::TooLong(_) => ("MemoryError", error.to_string()),
         ClientError::Decode(_) => ("xml.parsers.expat.ExpatError", error.to_string()),
         ClientError::Shape { .. } => ("xmlrpc.client.ResponseError", error.to_string()),

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use supervisord_config::Purpose;
-use supervisord_config::model::Config;
+use supervisord_config::model::{Config, UpdateMode};
 use supervisord_core::actor::{Actor, Right};
 use supervisord_core::audit;
 use supervisord_core::call::{Answer, Call, CallOutcome, Reason, Refusal};
@@ -155,6 +155,25 @@ impl Api {
         outcome
     }
 
+    /// Reads the configuration again, and tells what an update to it would do: [`Answer::Plan`]. Nothing changes.
+    pub async fn plan_update(
+        &self,
+        actor: &Actor,
+        mode: Option<UpdateMode>,
+        groups: Vec<String>,
+    ) -> Result<Answer, CallFailure> {
+        self.call_with_config(actor, Purpose::Reread, |config| Call::PlanUpdate { config, mode, groups }).await
+    }
+
+    /// Reads the configuration again, and restarts only what cannot do without: [`Answer::Plan`]. One that cannot be read changes
+    /// nothing.
+    pub async fn update_minimally(&self, actor: &Actor, groups: Vec<String>) -> Result<Answer, CallFailure> {
+        let update = |config| Call::UpdateMinimally { config, groups };
+        let outcome = self.call_with_config(actor, Purpose::Reread, update).await;
+        self.audit.record_outcome(actor, "update minimally", &outcome);
+        outcome
+    }
+
     /// What programs and their descendants use, as far as they exist for this actor, not older than a second.
     pub async fn usage(&self, actor: &Actor, depth: UsageDepth) -> Result<Arc<Usage>, CallFailure> {
         let (visible, all) = (self.view(actor)?, &self.gate.for_the_daemon().view);
@@ -169,7 +188,7 @@ impl Api {
         &self,
         actor: &Actor,
         purpose: Purpose,
-        call: fn(Box<Config>) -> Call,
+        call: impl FnOnce(Box<Config>) -> Call,
     ) -> Result<Answer, CallFailure> {
         // The right of both calls that need a configuration: what is not allowed is not read either.
         let daemon = self.gate.open_for_all_programs(actor, Right::Administer)?;

@@ -100,7 +100,9 @@ impl AuditTrail {
                     failed => self.record(actor, request, AuditResult::Partly(&failed)),
                 }
             }
-            Ok(Answer::Done | Answer::Difference(_)) => self.record(actor, request, AuditResult::Done),
+            Ok(Answer::Done | Answer::Difference(_) | Answer::Plan(_)) => {
+                self.record(actor, request, AuditResult::Done)
+            }
         }
     }
 }

@@ -65,6 +65,7 @@ pub enum Kind {
     /// Whether a program is to stay or to run to its end.
     ProgramType,
     ExitWhen,
+    UpdateMode,
     StopScope,
     Backoff,
     RestartLimit,
@@ -155,6 +156,7 @@ impl Kind {
             K::StopScope => "process, group, tree or cgroup",
             K::ProgramType => "simple or oneshot",
             K::ExitWhen => "never, all_finished or any_failed",
+            K::UpdateMode => "groups or minimal",
             K::Backoff => "fixed, linear or exponential",
             K::RestartLimit => "COUNT/DURATION such as 5/60s, or unlimited",
             K::RecycleAfter => "DURATION, or DURATION±DURATION such as 6h±20min",
@@ -218,6 +220,7 @@ impl Kind {
             K::StopScope => ConfigValue::Text(convert::stop_scope(text)?.word().into()),
             K::ProgramType => ConfigValue::Text(ProgramType::parse(text)?.word().into()),
             K::ExitWhen => ConfigValue::Text(convert::exit_when(text)?.word().into()),
+            K::UpdateMode => ConfigValue::Text(convert::update_mode(text)?.word().into()),
             K::Backoff => ConfigValue::Backoff(pacing::backoff(text)?),
             K::RestartLimit => ConfigValue::RestartLimit(pacing::limit_of_restarts(text)?),
             K::RecycleAfter => ConfigValue::RecycleAfter(pacing::time_to_recycle(text)?),

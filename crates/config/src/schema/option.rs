@@ -24,7 +24,7 @@ pub enum Default {
 /// What a change of an option needs to take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needs {
-    /// That the file is read again.
+    /// That the file is read again, and of a program that it takes its new definition, which it can while it runs.
     Live,
     /// That the daemon begins anew: `supervisorctl reload`, or SIGHUP.
     Reload,

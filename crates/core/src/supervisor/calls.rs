@@ -53,6 +53,15 @@ impl Supervisor {
             Call::Shutdown => self.set_mood(Mood::Shutdown),
             Call::Restart { config } => self.restart(config),
             Call::ReloadConfig { config } => return Ok(CallProgress::Done(self.reload(*config))),
+            Call::PlanUpdate { config, mode, groups } => {
+                let mode = mode.unwrap_or(config.supervisord.update);
+                let plan = self.plan_update(&config, mode, &groups);
+                return Ok(CallProgress::Done(Answer::Plan(Box::new(plan))));
+            }
+            Call::UpdateMinimally { config, groups } => {
+                self.update_minimally(now, id, *config, &groups);
+                return Ok(CallProgress::Waiting);
+            }
             Call::AddProcessGroup { group } => self.add_group(now, &group)?,
             Call::RemoveProcessGroup { group } => self.remove_group(now, &group)?,
             Call::RegisterProcess { group, process } => self.register_process(now, &group, *process)?,
@@ -105,17 +114,21 @@ impl Supervisor {
     fn reload(&mut self, config: Config) -> Answer {
         let active: Vec<_> = self.groups.iter().map(|group| group.config.clone()).collect();
         let difference = diff(&active, &config.groups);
-        // What was said about the configuration of before need not be said again.
-        let known = self.config.clone();
-        for notice in config.notices.iter().filter(|notice| !known.notices.contains(notice)) {
-            self.log(notice.level.into(), notice.text.clone());
-        }
         let changed = if self.logs(LogLevel::Debug) { &*difference.changed } else { &[] };
         for group in changed {
             self.log(LogLevel::Debug, group.to_string());
         }
-        self.adopt_config(config);
+        self.take_config(config);
         Answer::Difference(difference)
+    }
+
+    /// Makes a configuration the one read last. What was said about the one before need not be said again.
+    pub(super) fn take_config(&mut self, config: Config) {
+        let known = self.config.clone();
+        for notice in config.notices.iter().filter(|notice| !known.notices.contains(notice)) {
+            self.log(notice.level.into(), notice.text.clone());
+        }
+        self.adopt_config(config);
     }
 
     fn add_group(&mut self, now: Now, name: &str) -> Result<(), Refusal> {
@@ -151,7 +164,8 @@ impl Supervisor {
         Ok(())
     }
 
-    fn forget_process(&mut self, id: ProcessId) {
+    pub(super) fn forget_process(&mut self, id: ProcessId) {
+        self.renewals.remove(&id);
         self.refuse_waiting_jobs(id);
         self.unfile(id);
         self.by_run.retain(|_, process| *process != id);

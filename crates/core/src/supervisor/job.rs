@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::messages::{CallId, ProcessId};
 use crate::call::Status;
+use crate::update_plan::UpdatePlan;
 
 /// How often a slow stop is reported in the activity log.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -16,6 +17,8 @@ pub(super) struct Job {
     /// Who asks.
     pub(super) by: Arc<str>,
     pub(super) shape: ReplyForm,
+    /// What is being done, for [`ReplyForm::Plan`].
+    pub(super) plan: Option<Box<UpdatePlan>>,
     /// What is waited for, by process.
     pub(super) open: BTreeMap<ProcessId, Item>,
     /// In the order in which the items finished.
@@ -31,6 +34,8 @@ pub(super) enum ReplyForm {
     Single,
     /// The result of each item.
     Array,
+    /// The plan that has been carried out.
+    Plan,
 }
 
 /// A process that a job waits for.
@@ -61,6 +66,8 @@ pub(super) enum Goal {
     Kill { wait: bool },
     /// A stopped state.
     Stop,
+    /// The stop by an update, and the start with its new definition where it has one.
+    Renew,
     /// The signal.
     Signal,
     /// The command that reloads it.
@@ -81,7 +88,7 @@ impl Item {
 impl Job {
     /// A call without items.
     pub(super) fn new(call: CallId, by: Arc<str>, shape: ReplyForm) -> Job {
-        Job { call, by, shape, open: BTreeMap::new(), done: Vec::new(), next_report: None }
+        Job { call, by, shape, plan: None, open: BTreeMap::new(), done: Vec::new(), next_report: None }
     }
 
     /// Sets the goal of an item, and when it was last reported, where that is now.

@@ -14,6 +14,7 @@ use crate::last_request::RequestedAction;
 use crate::process::{KillScope, MachineInput, Obstacle, StopPlan, Wanted};
 use crate::texts;
 use crate::time::Now;
+use crate::update_plan::UpdatePlan;
 
 impl Supervisor {
     /// Opens a job; its items are added next, and [`Supervisor::close_job`] follows when all have been.
@@ -208,9 +209,11 @@ impl Supervisor {
         let (is_down, failed) = (machine.is_down(), machine.has_failed());
         let (is_at_rest, awaits_pre_start) = (member.is_at_rest(), machine.awaits_pre_start());
         let is_wanted_up = machine.wanted() == Wanted::Up;
+        let is_ending = self.is_ending();
         let reason = machine.failed_start(&member.config);
-        let waits =
-            |goal: &Goal| matches!(goal, Goal::Spawn { .. } | Goal::Replace | Goal::Run | Goal::Turn | Goal::Stop);
+        let waits = |goal: &Goal| {
+            matches!(goal, Goal::Spawn { .. } | Goal::Replace | Goal::Run | Goal::Turn | Goal::Stop | Goal::Renew)
+        };
         for call in self.calls_with(id, waits) {
             match self.goal(call, id) {
                 Some(Goal::Replace) => self.replaced(call, id),
@@ -231,6 +234,8 @@ impl Supervisor {
                 Some(Goal::Spawn { wait: false }) if awaits_pre_start => self.finish_item(call, id, Ok(())),
                 // It had stopped, and somebody has started it again before the hook after that had ended.
                 Some(Goal::Stop) if is_wanted_up => self.finish_item(call, id, Ok(())),
+                // The shutdown ends the update.
+                Some(Goal::Renew) if is_at_rest && is_ending => self.finish_item(call, id, Ok(())),
                 Some(Goal::Turn | Goal::Stop) if is_at_rest => self.finish_item(call, id, Ok(())),
                 _ => {}
             }
@@ -292,9 +297,21 @@ impl Supervisor {
         }
     }
 
+    /// Replies to the calls for updates that are done.
+    pub(super) fn answer_updates(&mut self) {
+        let updates = self.jobs.iter().filter(|job| job.shape == ReplyForm::Plan).map(|job| job.call);
+        for call in updates.collect::<Vec<_>>() {
+            self.reply_if_done(call);
+        }
+    }
+
     fn reply_if_done(&mut self, call: CallId) {
         let Some(position) = self.jobs.iter().position(|job| job.call == call) else { return };
         if !self.jobs[position].open.is_empty() || self.is_collecting(position) {
+            return;
+        }
+        // What an update adds comes when the rest is done.
+        if self.jobs[position].shape == ReplyForm::Plan && self.additions.is_some() {
             return;
         }
         let job = self.jobs.remove(position);
@@ -304,8 +321,16 @@ impl Supervisor {
                 _ => Ok(Answer::Done),
             },
             ReplyForm::Array => Ok(Answer::Statuses(job.done)),
+            ReplyForm::Plan => Ok(job.plan.map_or(Answer::Done, Answer::Plan)),
         };
         self.effects.push_back(Effect::Reply { call, outcome });
+    }
+
+    /// Sets the plan that the call is answered with.
+    pub(super) fn set_plan(&mut self, call: CallId, plan: UpdatePlan) {
+        if let Some(job) = self.job(call) {
+            job.plan = Some(Box::new(plan));
+        }
     }
 
     /// Whether items are still being added to the job.

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use supervisord_config::diff::{self, Difference};
-use supervisord_config::model::{Config, Group, LogLevel, Process};
+use supervisord_config::model::{Config, Group, LogLevel, Process, UpdateMode};
 use supervisord_wire::state::Mood;
 
 use super::groups::ActiveGroup;
 use super::listener_progress::ListenerProgress;
+use super::renewal::Renewal;
 use super::running_command::RunningCommand;
 use super::{Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::call::Refusal;
@@ -20,6 +21,9 @@ use crate::pool::PoolQueue;
 use crate::process::{AfterStop, Machine, MachineInput, StopCause, StopDecision};
 use crate::ticks::Ticks;
 use crate::time::Now;
+
+/// Who asks for what has changed in the file while no daemon ran.
+const RECONCILED: &str = "the daemon that took over";
 
 /// A whole supervisor. Moments are on the monotonic clock, which goes on until the next boot.
 #[derive(Clone, Debug)]
@@ -64,6 +68,8 @@ pub struct MemberSnapshot {
     pub commands: Vec<RunningCommand>,
     /// Whether it is to be stopped as soon as others have stopped that depend on it.
     pub stops_in_turn: bool,
+    /// Whether an update stops it, for another definition or for good.
+    pub is_renewed: bool,
     /// Where it is an event listener.
     pub listener: Option<ListenerProgress>,
 }
@@ -91,6 +97,9 @@ impl Supervisor {
             dependencies: _,
             turns: _,
             recycles: _,
+            renewals: _,
+            renewed_by: _,
+            additions: _,
             rechecks_waiting: _,
             by_run: _,
             deadlines: _,
@@ -146,6 +155,7 @@ impl Supervisor {
             last_request,
             commands,
             stops_in_turn,
+            renewal,
             listener,
             // Known from the definition of the group, and from the timers of the machine.
             group: _,
@@ -171,6 +181,7 @@ impl Supervisor {
             last_request: last_request.clone(),
             commands: commands.clone(),
             stops_in_turn: *stops_in_turn,
+            is_renewed: renewal.is_some(),
             listener: listener.clone(),
         })
     }
@@ -229,7 +240,9 @@ impl Supervisor {
         supervisor.link();
         supervisor.resume_turns();
         supervisor.resume_recycling();
-        let is_anybody_waiting = !supervisor.turns.is_empty() || !supervisor.recycles.is_empty();
+        supervisor.resume_renewals();
+        let is_anybody_waiting =
+            !supervisor.turns.is_empty() || !supervisor.recycles.is_empty() || !supervisor.renewals.is_empty();
         supervisor.rechecks_waiting = !supervisor.dependencies.is_empty() || is_anybody_waiting;
         supervisor.effects.push_back(Effect::PublishMood(Mood::Running));
         supervisor.forget_judgements(now);
@@ -278,6 +291,7 @@ impl Supervisor {
             last_request,
             commands,
             stops_in_turn,
+            is_renewed,
             listener,
         } = known;
         machine.watch_health(&config, now.mono);
@@ -291,6 +305,7 @@ impl Supervisor {
             commands,
             lacks_dependency: false,
             stops_in_turn,
+            renewal: is_renewed.then_some(Renewal::Waits),
             filed: None,
             run: None,
             ended: None,
@@ -311,6 +326,10 @@ impl Supervisor {
     /// everything is stopped and replaced. Who has read the configuration has logged what is to be said about it.
     pub fn reconcile(&mut self, config: Config, afresh: bool, now: Now) {
         let active: Vec<Arc<Group>> = self.groups.iter().map(|group| group.config.clone()).collect();
+        let was_minimal = self.members.values().any(|member| member.renewal.is_some());
+        if !afresh && (was_minimal || config.supervisord.update == UpdateMode::Minimal) {
+            return self.reconcile_minimally(config, now);
+        }
         let difference = diff::diff(&active, &config.groups);
         self.log_level = config.supervisord.loglevel;
         self.adopt_config(config);
@@ -329,6 +348,19 @@ impl Supervisor {
             self.activate_by_name(&name, now);
         }
         self.replace_retired(now);
+        self.give_turns(now);
+    }
+
+    /// The same by a plan that restarts only what cannot do without.
+    fn reconcile_minimally(&mut self, config: Config, now: Now) {
+        let plan = self.plan_update(&config, UpdateMode::Minimal, &[]);
+        self.log_level = config.supervisord.loglevel;
+        self.adopt_config(config);
+        self.begin_update(now, &plan, &[], RECONCILED);
+        self.advance_renewals(now);
+        self.replace_retired(now);
+        self.advance_renewals(now);
+        self.advance_additions(now);
         self.give_turns(now);
     }
 
@@ -408,7 +440,7 @@ impl Supervisor {
         self.config.groups.iter().find(|group| group.name == name).cloned()
     }
 
-    fn activate_by_name(&mut self, name: &str, now: Now) {
+    pub(super) fn activate_by_name(&mut self, name: &str, now: Now) {
         if let Some(group) = self.configured_group(name) {
             self.activate(group);
             self.autostart(now, self.groups.len() - 1);

@@ -30,6 +30,7 @@ mod scopes;
 mod shutdown;
 mod snapshot;
 mod turns;
+mod update;
 
 /// A child of the world.
 struct Child {

@@ -23,6 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::credentials::Credentials;
 use super::error::ClientError;
+use super::problem::problem;
 use super::timeout::Wait;
 use super::tls;
 use super::url::{Endpoint, ServerUrl};
@@ -126,7 +127,11 @@ impl Connection {
     ) -> Result<(), ClientError> {
         let Connection { runtime, requests, io } = self;
         runtime.block_on(wait.run(io.until(async {
-            let mut body = accepted(requests.send_request(request).await.map_err(broken)?)?;
+            let response = requests.send_request(request).await.map_err(broken)?;
+            if let Some(refused) = problem(&response) {
+                return Err(refused.read(response.into_body()).await);
+            }
+            let mut body = accepted(response)?;
             let mut length = 0;
             // Each chunk is freed before the next one is read.
             while let Some(frame) = body.frame().await {

@@ -48,6 +48,14 @@ pub enum ClientError {
         /// The reason phrase the server sent, or the usual one.
         reason: String,
     },
+    /// The JSON API refuses; what its problem details say.
+    #[error("{detail}")]
+    Refused {
+        /// The HTTP status.
+        code: u16,
+        /// Why.
+        detail: String,
+    },
     /// The answer is longer than a client accepts; the limit in bytes.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use hyper::Method;
-use hyper::header::{ACCEPT, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
+use supervisord_config::model::UpdateMode;
 
 use super::Client;
 use super::connection::{self, Connection};
@@ -16,6 +17,7 @@ use super::program::{Explanation, ProgramStatus};
 const PROGRAMS: &str = "/api/v1/programs";
 const CHANGES: &str = "/api/v1/changes";
 const DAEMON: &str = "/api/v1/daemon";
+const CONFIG: &str = "/api/v1/config";
 const EVENTS: &str = "/api/v1/events";
 
 /// Where a stream goes on.
@@ -83,6 +85,37 @@ impl Client {
         let mut document = Vec::new();
         self.send(request, false, |piece| document.extend_from_slice(piece))?;
         serde_json::from_slice(&document).map_err(|_| ClientError::Shape { method })
+    }
+}
+
+/// The configuration.
+impl Client {
+    /// What an update to the configuration on disk would do, of all groups or of those that are named. Without a mode it is that
+    /// of the file.
+    pub fn plan_update(&mut self, mode: Option<UpdateMode>, groups: &[&str]) -> Result<Value, ClientError> {
+        self.post(&format!("{CONFIG}/plan"), &update_options(mode, groups))
+    }
+
+    /// Makes the configuration on disk active.
+    pub fn update(&mut self, mode: UpdateMode, groups: &[&str]) -> Result<Value, ClientError> {
+        self.post(&format!("{CONFIG}/update"), &update_options(Some(mode), groups))
+    }
+
+    /// Sends an object, and gives the one that is answered, however long that takes.
+    fn post(&mut self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        let body = Bytes::from(body.to_string());
+        let mut request = connection::request(&self.url, self.credentials.as_ref(), Method::POST, path, body)?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut document = Vec::new();
+        self.send(request, true, |piece| document.extend_from_slice(piece))?;
+        serde_json::from_slice(&document).map_err(|_| ClientError::Shape { method: CONFIG })
+    }
+}
+
+fn update_options(mode: Option<UpdateMode>, groups: &[&str]) -> Value {
+    match mode {
+        Some(mode) => json!({ "mode": mode.word(), "groups": groups }),
+        None => json!({ "groups": groups }),
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use supervisord_config::model::UpdateMode;
 use supervisord_wire::fault::FaultCode;
 
+use super::minimal;
 use super::verb::{Flow, Invocation};
 use super::wide::print_json;
 use crate::client::{Client, ClientError, ConfigChanges};
@@ -40,7 +42,7 @@ pub(super) fn reread(session: &mut Session, invocation: &Invocation<'_>) -> Resu
 }
 
 /// Shows the daemon's configuration warnings on a terminal. A daemon without this method has none to show.
-fn warn(session: &mut Session) {
+pub(super) fn warn(session: &mut Session) {
     if !session.console.explains() {
         return;
     }
@@ -101,8 +103,9 @@ pub(super) fn remove(session: &mut Session, invocation: &Invocation<'_>) -> Resu
     Ok(Flow::Continue)
 }
 
-/// Activates the configuration on disk: all of it, or the named groups.
-pub(super) fn update(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+/// Activates the configuration on disk, in the way of the daemon's `update` option: all of it, or the named groups. Another
+/// way is `forced`.
+pub(super) fn update(session: &mut Session, names: &[&str], forced: Option<UpdateMode>) -> Result<Flow, Failure> {
     let mut changes = match session.client()?.reload_config() {
         Ok(changes) => changes,
         Err(error) if error.is_fault(FaultCode::ShutdownState) => {
@@ -111,14 +114,24 @@ pub(super) fn update(session: &mut Session, invocation: &Invocation<'_>) -> Resu
         }
         Err(error) => return Err(error.into()),
     };
-    if !invocation.words.is_empty() && !invocation.means_all() {
-        restrict(session, &mut changes, &invocation.words)?;
+    if !names.is_empty() {
+        restrict(session, &mut changes, names)?;
     }
-    let applied = apply(session, &changes);
+    let differs = [&changes.added, &changes.changed, &changes.removed].iter().any(|groups| !groups.is_empty());
+    let applied = match differs && forced.is_none() && is_minimal(session) {
+        true => minimal::update(session, names),
+        false => apply(session, &changes),
+    };
     // Behind what the original prints, where it is read.
     warn(session);
     applied?;
     Ok(Flow::Continue)
+}
+
+/// Whether the configuration says that only what needs it is restarted. A daemon without the JSON API knows no such option.
+fn is_minimal(session: &mut Session) -> bool {
+    let daemon = session.client().and_then(Client::daemon);
+    daemon.is_ok_and(|daemon| daemon["update"] == UpdateMode::Minimal.word())
 }
 
 /// Restricts the changes to these groups; prints the names that are neither active nor new.

@@ -1,5 +1,6 @@
 //! The table of actions.
 
+use super::update;
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Verb};
 use super::watch::WATCH;
 use super::wide::{JSON, WIDE};
@@ -288,14 +289,18 @@ pub static VERBS: [Verb; 31] = [
         name: "update",
         daemon_check: DaemonCheck::Unchecked,
         arguments: Arguments::Any,
-        flags: Flags::Only(&[]),
+        flags: Flags::Only(&[update::PLAN, update::MINIMAL, update::GROUPS, JSON]),
         completion: Completion::Groups,
         help: Some(
             "update\t\t\tRead the configuration; add, remove and restart what differs\n\
              update all\t\tThe same\n\
-             update <gname> [...]\tThe same for these groups only\n",
+             update <gname> [...]\tThe same for these groups only\n\
+             update --minimal [...]\tRestart only the processes that need it, not their groups\n\
+             update --groups [...]\tRestart whole groups, also with update=minimal in the file\n\
+             update --plan [...]\tSay what would be done, and do nothing\n\
+             update --json [...]\tThe plan as JSON, with --plan or with --minimal\n",
         ),
-        run: configuration::update,
+        run: update::update,
     },
     Verb {
         name: "upgrade",

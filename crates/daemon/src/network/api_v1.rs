@@ -33,6 +33,7 @@ mod programs;
 mod request;
 mod router;
 mod selection;
+mod update_plan;
 mod usage;
 mod why;
 
@@ -49,6 +50,27 @@ static ROUTES: &[Route<Endpoint>] = &[
             Sends::Events(changes::EVENTS),
             |request| Box::pin(changes::stream(request)),
         ),
+    ),
+    get(
+        "/config/plan",
+        Endpoint::new(
+            Right::Administer,
+            "Reads the configuration, and says what an update to it would do",
+            Sends::Json(|generator| generator.subschema_for::<update_plan::PlanResource>()),
+            |request| Box::pin(update_plan::plan(request)),
+        )
+        .with_problems(CONFLICT),
+    ),
+    post(
+        "/config/plan",
+        Endpoint::new(
+            Right::Administer,
+            "Reads the configuration, and says what an update to it would do",
+            Sends::Json(|generator| generator.subschema_for::<update_plan::PlanResource>()),
+            |request| Box::pin(update_plan::plan(request)),
+        )
+        .with_body(|generator| generator.subschema_for::<update_plan::PlanOptions>())
+        .with_problems(CONFLICT),
     ),
     post(
         "/config/reread",

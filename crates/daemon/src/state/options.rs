@@ -162,6 +162,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         | K::UserRole
         | K::ProgramPatterns
         | K::ExitWhen
+        | K::UpdateMode
         | K::ProgramType
         | K::StopScope
         | K::Name

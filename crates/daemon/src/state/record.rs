@@ -197,6 +197,9 @@ pub struct ProcessRecord {
     /// Whether it is to be stopped as soon as others have stopped that depend on it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) stops_in_turn: bool,
+    /// Whether an update stops it, for another definition or for good.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) is_renewed: bool,
     /// How far it has got with being recycled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recycling: Option<Recycling>,
@@ -373,6 +376,7 @@ impl ProcessRecord {
             since: *since,
             last_request: member.last_request.as_deref().map(LastRequestRecord::from),
             stops_in_turn: member.stops_in_turn,
+            is_renewed: member.is_renewed,
             wanted: (*wanted != phase.implies()).then_some(match wanted {
                 process::Wanted::Up => Wanted::Up,
                 process::Wanted::Down => Wanted::Down,
@@ -435,6 +439,7 @@ impl ProcessRecord {
             stderr_log,
             last_request: self.last_request.as_ref().and_then(|request| Some(Arc::new(request.request()?))),
             stops_in_turn: self.stops_in_turn,
+            is_renewed: self.is_renewed,
             commands: self.commands.iter().filter_map(CommandRecord::running).collect(),
             // One that cannot be understood begins anew, which the listener finds out by itself.
             listener: self.listener.clone().map(|listener| {
@@ -651,6 +656,7 @@ mod tests {
                     stderr_log: None,
                     last_request: Some(Arc::new(last_request.clone())),
                     stops_in_turn: true,
+                    is_renewed: true,
                     commands: Vec::new(),
                     listener: None,
                 };

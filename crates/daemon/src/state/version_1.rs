@@ -123,6 +123,7 @@ impl Member {
             since: 0,
             last_request: None,
             stops_in_turn: false,
+            is_renewed: false,
             wanted: machine.wanted,
             replacing: *replacing,
             awaits_dependencies: false,

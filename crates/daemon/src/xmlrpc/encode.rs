@@ -9,7 +9,8 @@ use crate::refusal_fault::fault;
 /// What a method answers whose call was answered so.
 pub(crate) fn value(answer: Answer) -> Value {
     match answer {
-        Answer::Done => true.into(),
+        // No method asks for a plan.
+        Answer::Done | Answer::Plan(_) => true.into(),
         Answer::Statuses(statuses) => Value::Array(statuses.into_iter().map(status).collect()),
         Answer::Difference(difference) => {
             let changed = difference.changed.into_iter().map(|group| group.name).collect();

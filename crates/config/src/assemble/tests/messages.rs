@@ -76,6 +76,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             | Kind::AutoRestart
             | Kind::ProgramType
             | Kind::ExitWhen
+            | Kind::UpdateMode
             | Kind::InetAddress => "??",
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
             Kind::RecycleAfter | Kind::RotateWhen | Kind::DateFormat => "??",

@@ -32,6 +32,8 @@ enum Step {
     Event,
     Pass(u64),
     Reload(bool),
+    /// An update that restarts only what cannot do without: to another command of one, without another, both or neither.
+    Update(bool, bool),
     Remove(usize),
     Add(usize),
     /// From now on commands take so long.
@@ -66,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::Event),
         (0..5000_u64).prop_map(Step::Pass),
         any::<bool>().prop_map(Step::Reload),
+        (any::<bool>(), any::<bool>()).prop_map(|(other, fewer)| Step::Update(other, fewer)),
         (0..4_usize).prop_map(Step::Remove),
         (0..4_usize).prop_map(Step::Add),
         prop_oneof![Just(0), 0..3_000_u64, Just(100_000)].prop_map(Step::CommandsTake),
@@ -197,6 +200,17 @@ impl World {
                 let mut config = Box::new(samples::config(population(variant)));
                 config.supervisord.max_parallel_starts = self.most;
                 self.call(Call::ReloadConfig { config });
+            }
+            Step::Update(is_other, is_fewer) => {
+                let mut groups = population(is_other);
+                if is_other {
+                    groups[2] = varied("c", |process| process.spawn.command = "/bin/other".to_owned());
+                    groups[3] = samples::pool("pool", &["EVENT"], 5);
+                }
+                groups.drain(..usize::from(is_fewer));
+                let mut config = Box::new(samples::config(groups));
+                config.supervisord.max_parallel_starts = self.most;
+                self.call(Call::UpdateMinimally { config, groups: Vec::new() });
             }
             Step::Remove(index) => drop(self.call(Call::RemoveProcessGroup { group: name(index) })),
             Step::CommandsTake(millis) => self.command_time = Duration::from_millis(millis),

@@ -127,7 +127,7 @@ fn groups_come_and_go() {
     let config = Box::new(samples::config(vec![program("c"), changed]));
     let reload = world.call(Call::ReloadConfig { config });
     let names = |name: &str| vec![name.to_owned()];
-    let startsecs = GroupChange::OfProcess { process: "b".to_owned(), option: "startsecs", needs: Needs::Restart };
+    let startsecs = GroupChange::OfProcess { process: "b".to_owned(), option: "startsecs", needs: Needs::Live };
     let changed = vec![ChangedGroup { name: "b".to_owned(), changes: vec![startsecs] }];
     let difference = Difference { added: names("c"), changed, removed: names("a") };
     assert_eq!(world.reply(reload), &Ok(Answer::Difference(difference)));

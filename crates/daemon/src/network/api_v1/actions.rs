@@ -162,7 +162,7 @@ pub(super) async fn act_on(
     let processes = rows.iter().map(name).collect();
     match api.call(actor, Call::ActOn { action, processes, wait }).await? {
         Answer::Statuses(statuses) => Ok(statuses),
-        Answer::Done | Answer::Difference(_) => Ok(Vec::new()),
+        Answer::Done | Answer::Difference(_) | Answer::Plan(_) => Ok(Vec::new()),
     }
 }
 

@@ -4,11 +4,13 @@ use hyper::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supervisord_config::diff::Difference;
+use supervisord_config::model::UpdateMode;
 use supervisord_core::actor::Actor;
 use supervisord_core::call::{Answer, Call};
 
 use super::problem::Problem;
 use super::request::{ApiRequest, NoOptions, encoded, json};
+use super::update_plan::{self, Mode, PlanResource};
 use crate::api::Api;
 use crate::network::reply::Reply;
 
@@ -30,6 +32,8 @@ pub(super) struct RereadConfiguration {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateOptions {
+    /// What is restarted; what the file says where there is none.
+    mode: Option<Mode>,
     /// The groups that are updated; all where there is none.
     #[serde(default)]
     groups: Vec<String>,
@@ -41,6 +45,8 @@ pub(super) struct UpdatedConfiguration {
     added: Vec<String>,
     changed: Vec<String>,
     removed: Vec<String>,
+    /// What has been done, where only what cannot do without was restarted.
+    plan: Option<PlanResource>,
 }
 
 /// Reads the file, and says in what it differs from what is active.
@@ -59,9 +65,10 @@ pub(super) async fn reread(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     Ok(json(encoded(&reread)?, api.answers.nothing()))
 }
 
-/// Reads the file, and makes it active: groups that are gone are stopped and removed, changed ones are replaced, new ones added.
+/// Reads the file, and makes it active: groups that are gone are stopped and removed, changed ones are replaced, new ones added;
+/// or only what cannot do without is restarted.
 pub(super) async fn update(request: ApiRequest<'_>) -> Result<Reply, Problem> {
-    let UpdateOptions { groups } = request.options()?;
+    let UpdateOptions { mode, groups } = request.options()?;
     let (api, actor) = (request.api, request.actor);
     let Difference { mut added, changed, mut removed } = difference(api, actor).await?;
     let mut changed: Vec<String> = changed.into_iter().map(|group| group.name).collect();
@@ -74,6 +81,12 @@ pub(super) async fn update(request: ApiRequest<'_>) -> Result<Reply, Problem> {
         for names in [&mut added, &mut changed, &mut removed] {
             names.retain(|name| groups.contains(name));
         }
+    }
+    let configured = api.view(actor)?.config().supervisord.update;
+    if mode.map_or(configured, UpdateMode::from) == UpdateMode::Minimal {
+        let plan = Some(update_plan::of(api.update_minimally(actor, groups).await)?);
+        let updated = UpdatedConfiguration { added, changed, removed, plan };
+        return Ok(json(encoded(&updated)?, api.answers.nothing()));
     }
     let mut done = UpdatedConfiguration::default();
     for group in removed {
@@ -100,7 +113,7 @@ pub(super) async fn update(request: ApiRequest<'_>) -> Result<Reply, Problem> {
 impl std::fmt::Display for UpdatedConfiguration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        let UpdatedConfiguration { added, changed, removed } = self;
+        let UpdatedConfiguration { added, changed, removed, plan: _ } = self;
         write!(f, "done before: removed {}, changed {}, added {}", names(removed), names(changed), names(added))
     }
 }
@@ -108,7 +121,7 @@ impl std::fmt::Display for UpdatedConfiguration {
 async fn difference(api: &Api, actor: &Actor) -> Result<Difference, Problem> {
     match api.reload_config(actor).await? {
         Answer::Difference(difference) => Ok(difference),
-        Answer::Done | Answer::Statuses(_) => Err(Problem::of(StatusCode::INTERNAL_SERVER_ERROR)),
+        Answer::Done | Answer::Statuses(_) | Answer::Plan(_) => Err(Problem::of(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct DaemonResource<'a> {
     rpc_version: &'static str,
     state: &'static str,
     pid: u32,
+    /// What an update of the configuration restarts: `groups` or `minimal`.
+    update: &'static str,
 }
 
 /// What becomes of the daemon.
@@ -53,6 +55,7 @@ pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
         rpc_version: API_VERSION,
         state: view.mood().name(),
         pid: std::process::id(),
+        update: config.supervisord.update.word(),
     };
     Ok(json(encoded(&daemon)?, request.api.answers.nothing()))
 }

@@ -6,12 +6,14 @@ use hyper::Method;
 use serde_json::{Value, json};
 use supervisord_config::dependency::DependencyCondition;
 use supervisord_config::diff::Difference;
+use supervisord_config::model::UpdateMode;
 use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance, HindranceCause};
 use supervisord_core::health::{HealthResult, HealthStatus};
 use supervisord_core::last_request::{LastRequest, RequestedAction};
 use supervisord_core::process::{EndJudgement, EndTraces, ExitStatus, LastEnd, MemoryKills, ServiceStatus};
 use supervisord_core::row::RowHealth;
+use supervisord_core::update_plan::UpdatePlan;
 
 use super::*;
 use crate::network::api_v1;
@@ -29,6 +31,9 @@ const BODIES: [(&str, &str); 4] = [
 fn answers(call: &Call) -> Option<CallOutcome> {
     Some(Ok(match call {
         Call::ReloadConfig { .. } => Answer::Difference(Difference::default()),
+        Call::PlanUpdate { .. } | Call::UpdateMinimally { .. } => {
+            Answer::Plan(Box::new(UpdatePlan { mode: UpdateMode::Minimal, groups: Vec::new(), steps: Vec::new() }))
+        }
         _ => Answer::Done,
     }))
 }
@@ -224,7 +229,9 @@ fn every_problem_is_one_that_the_document_has() {
 fn members_that_are_not_known_are_refused_as_the_document_says() {
     let document = document(&plane(answers));
     let schemas = &document["components"]["schemas"];
-    for name in ["ActionOptions", "BulkAction", "NoOptions", "RemoteEvent", "StandardInput", "UpdateOptions"] {
+    for name in
+        ["ActionOptions", "BulkAction", "NoOptions", "PlanOptions", "RemoteEvent", "StandardInput", "UpdateOptions"]
+    {
         assert_eq!(schemas[name]["additionalProperties"], json!(false), "{name}");
     }
     assert_eq!(schemas["BulkAction"]["required"], json!(["action", "select"]));

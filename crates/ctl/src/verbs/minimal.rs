@@ -1,0 +1,197 @@
+//! The plan of an update, and updates that restart only what cannot do without.
+
+use serde_json::Value;
+use supervisord_config::model::UpdateMode;
+use supervisord_wire::name::namespec;
+
+use super::selection::{lacks_json, say_json_is_missing};
+use super::wide::print_json;
+use crate::client::ClientError;
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::status;
+
+/// What `reread` and `update` say where nothing differs.
+const NOTHING: &str = "No config updates to processes";
+
+/// Says what an update would do.
+pub(super) fn plan(
+    session: &mut Session,
+    mode: Option<UpdateMode>,
+    groups: &[&str],
+    is_json: bool,
+) -> Result<(), Failure> {
+    let answer = session.client()?.plan_update(mode, groups);
+    let Some(plan) = accepted(session, "update --plan", answer)? else { return Ok(()) };
+    match is_json {
+        true => print_json(session, &plan),
+        false => {
+            let lines = lines(&plan);
+            lines.iter().for_each(|line| session.print(line));
+            let is_empty = lines.is_empty();
+            session.print(if is_empty { NOTHING.to_owned() } else { summary(&plan) });
+        }
+    }
+    Ok(())
+}
+
+/// Updates, and says what has been done.
+pub(super) fn update(session: &mut Session, groups: &[&str]) -> Result<(), Failure> {
+    let Some(plan) = carried_out(session, groups)? else { return Ok(()) };
+    let lines = done(&plan);
+    lines.iter().for_each(|line| session.print(line));
+    if lines.is_empty() {
+        session.print(NOTHING);
+    }
+    Ok(())
+}
+
+/// The same as JSON.
+pub(super) fn update_as_json(session: &mut Session, groups: &[&str]) -> Result<(), Failure> {
+    if let Some(plan) = carried_out(session, groups)? {
+        print_json(session, &plan);
+    }
+    Ok(())
+}
+
+fn carried_out(session: &mut Session, groups: &[&str]) -> Result<Option<Value>, Failure> {
+    let answer = session.client()?.update(UpdateMode::Minimal, groups);
+    let updated = accepted(session, "update --minimal", answer)?;
+    Ok(updated.map(|mut updated| updated["plan"].take()))
+}
+
+/// The answer of the JSON API; none where there is none, or where it refuses, which is said.
+pub(super) fn accepted(
+    session: &mut Session,
+    action: &str,
+    answer: Result<Value, ClientError>,
+) -> Result<Option<Value>, Failure> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if lacks_json(&error) => {
+            say_json_is_missing(session, action);
+            Ok(None)
+        }
+        Err(ClientError::Refused { detail, .. }) => {
+            session.fail(status::GENERIC, format_args!("ERROR: {detail}"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn items<'v>(value: &'v Value, member: &str) -> impl Iterator<Item = &'v Value> {
+    value[member].as_array().into_iter().flatten()
+}
+
+fn text<'v>(value: &'v Value, member: &str) -> &'v str {
+    value[member].as_str().unwrap_or_default()
+}
+
+/// A line for each process and each group that is concerned, with a line for each option below.
+fn lines(plan: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for group in items(plan, "groups").filter(|group| items(group, "changes").next().is_some()) {
+        lines.push(format!("group {}: {}", text(group, "group"), text(group, "action")));
+        lines.extend(items(group, "changes").map(change));
+    }
+    for step in items(plan, "steps") {
+        lines.push(format!("{}: {}", name(step), intent(step)));
+        lines.extend(items(step, "changes").map(change));
+    }
+    lines
+}
+
+fn name(step: &Value) -> String {
+    namespec(text(step, "group"), text(step, "name"))
+}
+
+fn change(change: &Value) -> String {
+    let value = |member: &str| match text(change, member) {
+        "" => "(not set)",
+        value => value,
+    };
+    format!("    {}: {} -> {} ({})", text(change, "option"), value("old"), value("new"), text(change, "needs"))
+}
+
+/// What is to be done with a process, in words.
+fn intent(step: &Value) -> &'static str {
+    let (stops, starts) = (step["stops"] == true, step["starts"] == true);
+    match text(step, "action") {
+        "remove" if stops => "stop and remove",
+        "remove" => "remove",
+        "stop" => "stop",
+        "restart" => "restart",
+        "start" => "start",
+        "apply" => "apply without a restart",
+        "next_start" => "apply at its next start",
+        "add" if starts => "add and start",
+        _ => "add",
+    }
+}
+
+fn summary(plan: &Value) -> String {
+    let count = |action: &str| items(plan, "steps").filter(|step| step["action"] == action).count();
+    let counts = [
+        ("restart", "restart"),
+        ("start", "start"),
+        ("stop", "stop"),
+        ("add", "add"),
+        ("remove", "remove"),
+        ("apply", "apply without a restart"),
+        ("next_start", "apply at the next start"),
+    ];
+    let counts = counts.map(|(action, words)| (count(action), words)).into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, words)| format!("{count} {words}")).collect();
+    let all = if counts.is_empty() { "no process is concerned".to_owned() } else { counts.join(", ") };
+    format!("update={}: {all}; nothing else is touched", text(plan, "mode"))
+}
+
+/// What has been done, a line for each process.
+fn done(plan: &Value) -> Vec<String> {
+    let word = |step: &Value| match text(step, "action") {
+        "remove" => "removed process",
+        "stop" => "stopped",
+        "restart" => "restarted",
+        "start" => "started",
+        "apply" => "updated without a restart",
+        "next_start" => "updated, for its next start",
+        _ => "added process",
+    };
+    let mut lines: Vec<String> = items(plan, "steps").map(|step| format!("{}: {}", name(step), word(step))).collect();
+    if lines.is_empty() {
+        lines.extend(items(plan, "groups").map(|group| format!("{}: updated process group", text(group, "group"))));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_is_shown_with_old_and_new_values() {
+        let plan = json!({ "mode": "minimal",
+        "groups": [{ "group": "web", "action": "change",
+            "changes": [{ "option": "priority", "old": "999", "new": "5", "needs": "live" }] }],
+        "steps": [
+            { "group": "old", "name": "old", "action": "remove", "stops": true, "starts": false, "changes": [] },
+            { "group": "web", "name": "web_1", "action": "restart", "stops": true, "starts": true,
+              "changes": [{ "option": "user", "old": "", "new": "www", "needs": "restart" }] },
+            { "group": "web", "name": "web_2", "action": "add", "stops": false, "starts": true, "changes": [] },
+        ]});
+        let expected = [
+            "group web: change",
+            "    priority: 999 -> 5 (live)",
+            "old: stop and remove",
+            "web:web_1: restart",
+            "    user: (not set) -> www (restart)",
+            "web:web_2: add and start",
+        ];
+        assert_eq!(lines(&plan), expected);
+        assert_eq!(summary(&plan), "update=minimal: 1 restart, 1 add, 1 remove; nothing else is touched");
+        assert_eq!(done(&plan), ["old: removed process", "web:web_1: restarted", "web:web_2: added process"]);
+    }
+}
