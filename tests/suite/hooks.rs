@@ -222,6 +222,7 @@ fn a_command_that_cannot_be_one_is_refused_with_its_place() {
     only_ours(|| {
         for (line, message) in [
             ("pre_start=sh -c 'never closed", "not a valid command: \"sh -c 'never closed\" (No closing quotation)"),
+            ("pre_stop=/bin/sh -c \0", "(no argument of a program can contain a NUL byte)"),
             ("post_stop_command=''", "not a valid command: \"''\" has no program"),
             ("hook_timeout=0", "0s is below lower bound (1s)"),
         ] {

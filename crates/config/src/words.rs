@@ -9,6 +9,8 @@ pub enum WordError {
     NoClosingQuotation,
     /// It ends in a backslash.
     NoEscapedCharacter,
+    /// It contains a NUL, which ends an argument for the system.
+    Nul,
 }
 
 impl fmt::Display for WordError {
@@ -16,6 +18,7 @@ impl fmt::Display for WordError {
         f.write_str(match self {
             WordError::NoClosingQuotation => "No closing quotation",
             WordError::NoEscapedCharacter => "No escaped character",
+            WordError::Nul => "no argument of a program can contain a NUL byte",
         })
     }
 }
@@ -23,8 +26,15 @@ impl fmt::Display for WordError {
 impl std::error::Error for WordError {}
 
 /// The words of a command line. Words are separated by space, tab, CR and LF; `'…'` is literal; in `"…"` a
-/// backslash escapes `"` and `\`, elsewhere any character; adjacent pieces join. An empty quotation is a word.
+/// backslash escapes `"` and `\`, elsewhere any character; adjacent pieces join. An empty quotation is a word. The words
+/// can be arguments of a program.
+///
+/// # Errors
+/// Why the text is no command line.
 pub fn split(command: &str) -> Result<Vec<String>, WordError> {
+    if command.contains('\0') {
+        return Err(WordError::Nul);
+    }
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut rest = command.chars();
@@ -95,6 +105,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_no_program_can_be_given_is_refused() {
+        for text in ["a\0b", "a 'b\0'", "\0"] {
+            assert_eq!(split(text), Err(WordError::Nul), "{text:?}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn any_text_is_split_or_refused(text in "[a'\"\\\\ \n]{0,24}|.{0,40}") {
@@ -102,7 +119,7 @@ mod tests {
         }
 
         #[test]
-        fn quoted_words_come_back(words in proptest::collection::vec(".{0,10}", 0..6)) {
+        fn quoted_words_come_back(words in proptest::collection::vec("[^\0]{0,10}", 0..6)) {
             let quoted: Vec<String> = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
             proptest::prop_assert_eq!(split(&quoted.join(" ")).unwrap(), words);
         }

@@ -17,7 +17,7 @@ use crate::pytext::strip;
 use crate::reader::Reader;
 use crate::schema::{Kind, OptionSpec, SectionKind, default_process};
 use crate::value::ConfigValue;
-use crate::words;
+use crate::words::{self, WordError};
 
 /// The options of 4.3.0 that are read once for all processes of a section, and those that are read for each, in the order of
 /// the original, which decides which of several mistakes is reported. All others are read for each, in the order of the table.
@@ -357,11 +357,17 @@ fn environment(
 /// Mentions a command that no start will be able to take apart.
 fn check_command(reader: &Reader<'_>, command: &str, notices: &mut Notices) {
     let Err(error) = words::split(command) else { return };
-    let advice = reader.comment("command").map(|sign| {
+    let comment = reader.comment("command").filter(|_| error != WordError::Nul);
+    let advice = comment.map(|sign| {
         format!(
             "a blank before {sign} begins a comment, also within quotes; write {sign} without the blank, or a script"
         )
     });
-    let text = format!("The command of [{}] cannot be split into words: {error}", reader.section());
+    let text = match error {
+        WordError::NoClosingQuotation | WordError::NoEscapedCharacter => {
+            format!("The command of [{}] cannot be split into words: {error}", reader.section())
+        }
+        WordError::Nul => format!("The command of [{}] cannot be run: {error}", reader.section()),
+    };
     notices.warn_at(text, reader.place("command").advise(advice));
 }

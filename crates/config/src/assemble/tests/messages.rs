@@ -292,6 +292,12 @@ fn valid_settings_that_may_be_mistakes_are_warned_about() {
                 .to_owned(),
         ),
         (
+            "command=c \0",
+            "The command of [program:a] cannot be run: no argument of a program can contain a NUL byte (c.conf:3, [program:a] \
+             command=c \\u{0})"
+                .to_owned(),
+        ),
+        (
             "command=c\nenvironment=A=p#q",
             format!(
                 "In the environment of [program:a], the # in the value of A begins a comment (c.conf:4, [program:a] \
