@@ -12,6 +12,7 @@ mod releases;
 mod reports;
 mod sockets;
 mod state_file;
+mod stops;
 mod systems;
 mod two_daemons;
 mod unreadable_state;

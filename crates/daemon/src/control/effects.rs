@@ -141,8 +141,10 @@ impl Control {
                 self.children.end_command(process, command, present().mono);
             }
             Effect::Kill { process, run, signal, scope, call } => {
-                if matches!(scope, KillScope::Tree | KillScope::Cgroup) && signal == SIGKILL {
-                    // The program is stopped while its descendants are killed: whoever comes next must know what for.
+                let is_halted_first = matches!(scope, KillScope::Tree | KillScope::Cgroup) && signal == SIGKILL;
+                // Whoever comes next must know why the child has ended, or is halted while its descendants are killed. Of the
+                // end of everything the state says so once.
+                if is_halted_first || call.is_none() && !self.supervisor.is_ending() {
                     self.note(process);
                     self.write_notes();
                 }
