@@ -49,6 +49,9 @@ fn a_stop_sequence_sends_its_signals_one_after_the_other() {
         assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
         assert_eq!(heard(&daemon), ["TERM", "INT", "QUIT"]);
         assert_eq!(sent(&daemon), ["SIGTERM", "SIGINT", "SIGQUIT"]);
+        for line in ["step 1 of its sequence: SIGTERM, for 2s", "step 3 of its sequence: SIGQUIT, for 1min"] {
+            assert!(daemon.log().contains(&format!("INFO stopping p, {line}\n")), "{}", daemon.log());
+        }
         assert!(daemon.log().contains("WARN stopped: p (exit status 7)"), "{}", daemon.log());
     });
 }
@@ -118,6 +121,7 @@ fn a_command_is_a_step_of_a_stop() {
         assert_eq!(daemon.read("p.log"), "draining first\ndraining second\n");
         assert!(daemon.log().contains("WARN p: stop command failed (exit status 3)"), "the next step follows at once");
         assert_eq!(sent(&daemon), ["SIGQUIT"]);
+        assert!(daemon.log().contains("INFO stopping p, step 2 of its sequence: its command, for 1min\n"));
     });
 }
 

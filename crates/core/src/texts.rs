@@ -132,6 +132,12 @@ pub(crate) fn killing(name: &str, pid: u32, signal: i32, scope: KillScope) -> St
     format!("killing {name} (pid {pid}) {whom}with signal {}", signal_name(signal))
 }
 
+/// The original has no stop sequences. `number` is from 1.
+pub(crate) fn stop_step(name: &str, number: u32, signal: Option<i32>, wait: Duration) -> String {
+    let what = signal.map_or_else(|| "its command".to_owned(), signal_name);
+    format!("stopping {name}, step {number} of its sequence: {what}, for {}", in_seconds(wait))
+}
+
 pub(crate) fn killing_hard(name: &str, pid: u32) -> String {
     format!("killing {} ({pid}) with SIGKILL", repr(name))
 }

@@ -216,7 +216,10 @@ impl Machine {
 
     pub(super) fn follow_stop_plan(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         self.progress.stop_step = 0;
-        match StopPlan::of(at.config).step(0) {
+        let plan = StopPlan::of(at.config);
+        let measure = plan.step(0);
+        out.extend(self.step_line(&plan, &measure, at));
+        match measure {
             StopMeasure::Signal(StopSignal { signal, scope, wait }) => {
                 out.push(self.killing(signal, scope, at));
                 self.enter(ProcessPhase::Stopping, StateDetail::Pid(self.progress.pid), out);
@@ -256,7 +259,9 @@ impl Machine {
     pub(super) fn take_next_stop_step(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         let plan = StopPlan::of(at.config);
         self.progress.stop_step = plan.after(self.progress.stop_step);
-        let StopSignal { signal, scope, wait } = match plan.step(self.progress.stop_step) {
+        let measure = plan.step(self.progress.stop_step);
+        out.extend(self.step_line(&plan, &measure, at));
+        let StopSignal { signal, scope, wait } = match measure {
             StopMeasure::Signal(signal) => signal,
             StopMeasure::Command { wait, .. } => return self.run_stop_command(wait, at, out),
         };
@@ -269,6 +274,19 @@ impl Machine {
         out.push(self.killing(signal, scope, at));
         self.progress.timers.set(Timer::NextStopStep, at.now.mono + wait);
         out.push(MachineAction::Signal { signal, scope });
+    }
+
+    /// The line about a step of a stop sequence; none for SIGKILL, of which there is a warning, and where none is configured.
+    fn step_line(&self, plan: &StopPlan, measure: &StopMeasure, at: MachineContext<'_>) -> Option<MachineAction> {
+        let signal = match measure {
+            _ if !plan.is_sequence() => return None,
+            StopMeasure::Signal(StopSignal { signal: SIGKILL, .. }) => return None,
+            StopMeasure::Signal(StopSignal { signal, .. }) => Some(*signal),
+            StopMeasure::Command { .. } => None,
+        };
+        let number = self.progress.stop_step.saturating_add(1);
+        let line = texts::stop_step(&at.config.identity.name, number, signal, measure.wait());
+        Some(MachineAction::Log(LogLevel::Info, line))
     }
 
     pub(super) fn killing(&self, signal: i32, scope: KillScope, at: MachineContext<'_>) -> MachineAction {

@@ -15,6 +15,8 @@ pub struct StopPlan {
     asking: Vec<StopMeasure>,
     /// The last step.
     killing: StopSignal,
+    /// Whether the steps are those of a stop sequence.
+    is_sequence: bool,
 }
 
 /// A step of a [`StopPlan`].
@@ -84,7 +86,13 @@ impl StopPlan {
                 scope: scope(stop, stop.killasgroup),
                 wait: wait.max(MIN_KILL_INTERVAL),
             },
+            is_sequence: stop.stop_sequence.is_some(),
         }
+    }
+
+    /// Whether its steps are those of a stop sequence.
+    pub fn is_sequence(&self) -> bool {
+        self.is_sequence
     }
 
     /// The time from the first step to the first SIGKILL.
