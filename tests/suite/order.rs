@@ -1,7 +1,7 @@
 //! Programs that depend on others: they come up in order, wait through whatever happens to the daemon, and go down backwards.
 //! The original knows only priorities.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -68,7 +68,16 @@ fn an_application_comes_up_in_order_and_goes_down_backwards() {
         let lines: Vec<&str> = stopped.lines().collect();
         assert_eq!((lines.len(), lines[0], lines[5]), (6, "proxy: stopped", "db: stopped"), "{stopped}");
         assert_eq!(daemon.ctl(&["stop", "--dependents", "db"]).stdout, "db: ERROR (not running)\n");
-        assert_eq!(daemon.ctl(&["start", "db", "proxy"]).stdout, "db: started\nproxy: started\n");
+        let started = daemon.ctl(&["start", "--dependents", "db"]).stdout;
+        let lines = "db: started\nmigrate: started\nproxy: started\nworker:worker_0: started\nworker:worker_1: started\n\
+                     worker:worker_2: started\nworker:worker_3: started\n";
+        assert_eq!(started.lines().collect::<BTreeSet<_>>(), lines.lines().collect(), "{started}");
+        let database = daemon.pid_of("db");
+        let restarted = daemon.ctl(&["restart", "--dependents", "db"]).stdout;
+        let lines: Vec<&str> = restarted.lines().collect();
+        assert_eq!((lines[0], lines[5], lines[6]), ("proxy: stopped", "db: stopped", "db: started"), "{restarted}");
+        assert_eq!(lines[7..].len(), 5, "those that ran are started again: {restarted}");
+        assert_ne!(daemon.pid_of("db"), database);
         let before = names(&daemon, "WARN stopped: ").len();
         assert_eq!(daemon.stop(), 0);
         let stopped = names(&daemon, "WARN stopped: ").split_off(before);

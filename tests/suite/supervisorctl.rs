@@ -22,7 +22,7 @@ fn a_misspelt_flag_is_refused_before_anything_is_done() {
         let daemon = daemon("flags");
         for (line, refusal) in [
             ("stop --dependent cat", "Error: stop does not accept --dependent; did you mean --dependents?"),
-            ("restart --dependents cat", "Error: restart does not accept --dependents"),
+            ("restart --hard cat", "Error: restart does not accept --hard"),
             ("signal HUP --al cat", "Error: signal does not accept --al"),
             ("clear --all", "Error: clear does not accept --all"),
             ("remove --force team", "Error: remove does not accept --force"),
@@ -174,7 +174,11 @@ fn mcp(daemon: &Daemon, options: &[&str], messages: &[Value]) -> Vec<Value> {
     let input: String = messages.iter().map(|message| format!("{message}\n")).collect();
     let output = daemon.ctl_of(Subject::Ours, &[&["mcp"], options].concat(), &input);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{}", output.stdout);
-    output.stdout.lines().map(|line| serde_json::from_str(line).expect("one message a line")).collect()
+    let mut answers: Vec<Value> =
+        output.stdout.lines().map(|line| serde_json::from_str(line).expect("one message a line")).collect();
+    // Pings are answered at once.
+    answers.sort_by_key(|answer| answer["id"].as_i64());
+    answers
 }
 
 fn tool_call(id: i64, name: &str, arguments: &Value) -> Value {
@@ -247,6 +251,29 @@ fn a_model_reads_and_acts_only_with_leave() {
         daemon.stop();
         let alone = mcp(&daemon, &[], &[tool_call(1, "status", &json!({}))]);
         assert_eq!(alone[0]["result"]["isError"], true, "it answers without a daemon, too: {alone:?}");
+    });
+}
+
+#[test]
+fn a_ping_is_answered_while_a_tool_waits_and_nothing_that_is_cancelled() {
+    only_ours(|| {
+        let slow = "[program:slow]\ncommand=sleep 1000\nautostart=false\nstartsecs=2\n";
+        let daemon = Scene::with("ping", slow).start(Subject::Ours);
+        let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 3}});
+        let messages = [
+            tool_call(1, "start", &json!({"names": ["slow"]})),
+            json!({"jsonrpc": "2.0", "id": 2, "method": "ping"}),
+            tool_call(3, "status", &json!({})),
+            cancelled,
+            tool_call(4, "status", &json!({})),
+        ];
+        let input: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        let output = daemon.ctl_of(Subject::Ours, &["mcp", "--allow-control"], &input);
+        let ids: Vec<Value> = (output.stdout.lines())
+            .map(|line| serde_json::from_str::<Value>(line).expect("one message a line")["id"].take())
+            .collect();
+        assert_eq!(ids, [json!(2), json!(1), json!(4)], "{}", output.stdout);
+        assert_eq!(daemon.state_of("slow"), "RUNNING");
     });
 }
 

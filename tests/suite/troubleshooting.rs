@@ -255,6 +255,11 @@ fn wait_ends_when_all_have_got_there_whatever_happens_to_the_daemon() {
         assert_eq!((waited.stdout.as_str(), waited.code), ("", 0));
         assert_eq!(daemon.state_of("team:a"), "RUNNING");
         assert_eq!(daemon.ctl(&["wait", "job", "--for", "stopped"]).code, 0);
+        let waited = daemon.ctl(&["wait", "job:*", "--for", "ready"]);
+        assert_eq!((waited.stdout.as_str(), waited.code), ("", 0), "it has done its work");
+        let waited = daemon.ctl(&["wait", "job"]);
+        let line = "job: ERROR (cannot become running: EXITED, exit status 0";
+        assert!(waited.stdout.starts_with(line) && waited.code == 1, "{}", waited.stdout);
         daemon.wait_for_state("fatal", "FATAL");
         let waited = daemon.ctl(&["wait", "team:a", "fatal"]);
         assert_eq!(waited.code, 1);

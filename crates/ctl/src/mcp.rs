@@ -21,6 +21,35 @@ const INVALID_REQUEST: i32 = -32600;
 const METHOD_NOT_FOUND: i32 = -32601;
 const INVALID_PARAMS: i32 = -32602;
 
+/// What need not wait until the requests before it have been answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Urgent {
+    /// Whether the server is there: the answer, in one line.
+    Ping(String),
+    /// Nobody needs the answer to the request with this id any more.
+    Cancelled(Value),
+}
+
+impl Urgent {
+    /// None for a message that waits for its turn.
+    pub fn of(message: &str) -> Option<Urgent> {
+        let message: Value = serde_json::from_str(message).ok()?;
+        let id = message.get("id");
+        match (message.get("method")?.as_str()?, id) {
+            ("ping", Some(id)) => Some(Urgent::Ping(json!({ "jsonrpc": "2.0", "id": id, "result": {} }).to_string())),
+            ("notifications/cancelled", None) => {
+                Some(Urgent::Cancelled(message.get("params")?.get("requestId")?.clone()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The id of a request; none for what has no answer, and for a batch.
+pub fn request_id(message: &str) -> Option<Value> {
+    serde_json::from_str::<Value>(message).ok()?.get("id").cloned()
+}
+
 /// A server. It has no state but what it may do.
 #[derive(Clone, Copy, Debug)]
 pub struct McpServer {
@@ -151,6 +180,19 @@ mod tests {
         ] {
             assert_eq!(asked(true, message), (Value::Null, Vec::new()), "{message}");
         }
+    }
+
+    #[test]
+    fn pings_and_cancellations_do_not_wait() {
+        let ping = Urgent::of(r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#);
+        let answer = json!({"jsonrpc": "2.0", "id": "a", "result": {}}).to_string();
+        assert_eq!(ping, Some(Urgent::Ping(answer)));
+        let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#;
+        assert_eq!(Urgent::of(cancelled), Some(Urgent::Cancelled(json!(7))));
+        for message in [r#"{"id":1,"method":"tools/list"}"#, r#"{"method":"ping"}"#, "[]", "nonsense"] {
+            assert_eq!(Urgent::of(message), None, "{message}");
+        }
+        assert_eq!((request_id(r#"{"id":7}"#), request_id("[]")), (Some(json!(7)), None));
     }
 
     #[test]

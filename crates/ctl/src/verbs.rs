@@ -3,6 +3,8 @@
 mod configuration;
 mod control;
 mod daemon;
+mod dependents;
+mod event_filter;
 mod events;
 mod follow;
 mod foreground;
@@ -16,6 +18,7 @@ mod minimal;
 mod plugins;
 mod reload;
 mod selection;
+mod start_progress;
 mod table;
 mod top;
 mod update;

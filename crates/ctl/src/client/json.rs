@@ -12,9 +12,10 @@ use super::connection::{self, Connection};
 use super::error::ClientError;
 use super::event_stream::EventStream;
 use super::follow::LogStream;
-use super::program::{Explanation, ProgramStatus};
+use super::program::{Explanation, ProgramStatus, StartResult};
 
 const PROGRAMS: &str = "/api/v1/programs";
+const ACTIONS: &str = "/api/v1/programs/actions";
 const CHANGES: &str = "/api/v1/changes";
 const DAEMON: &str = "/api/v1/daemon";
 const CONFIG: &str = "/api/v1/config";
@@ -45,6 +46,19 @@ impl Client {
     /// Why a program is in its state.
     pub fn why(&mut self, group: &str, name: &str) -> Result<Explanation, ClientError> {
         self.get(&format!("{}/why", path_of(group, name)), PROGRAMS)
+    }
+
+    /// Starts the programs with these names, each as soon as what it depends on allows it, and answers when all run or cannot.
+    pub fn start_programs(&mut self, names: &[String]) -> Result<Vec<StartResult>, ClientError> {
+        let body = json!({ "action": "start", "select": names }).to_string();
+        let credentials = self.credentials.as_ref();
+        let mut request = connection::request(&self.url, credentials, Method::POST, ACTIONS, body.into())?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut document = Vec::new();
+        self.send(request, true, |piece| document.extend_from_slice(piece))?;
+        let shape = || ClientError::Shape { method: ACTIONS };
+        let mut answer: Value = serde_json::from_slice(&document).map_err(|_| shape())?;
+        serde_json::from_value(answer["results"].take()).map_err(|_| shape())
     }
 
     /// The daemon.

@@ -56,6 +56,20 @@ pub struct ProgramEnd {
     pub last_line: Option<String>,
 }
 
+/// What became of the start of a program.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StartResult {
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it runs.
+    #[serde(rename = "ok")]
+    pub is_up: bool,
+    /// Why not, or that it ran already.
+    pub detail: Option<String>,
+}
+
 /// The members that are read as they are.
 #[derive(Deserialize)]
 struct Members {

@@ -4,6 +4,7 @@ use supervisord_wire::fault::FaultCode;
 use supervisord_wire::name::{Namespec, namespec};
 
 use super::selection::expanded;
+use super::start_progress::StartProgress;
 use super::verb::{Flow, Invocation};
 use crate::client::{Client, ClientError, Outcome};
 use crate::failure::Failure;
@@ -32,7 +33,7 @@ fn stated_reason(outcome: &Outcome) -> Option<&str> {
 
 /// How outcomes are reported.
 #[derive(Clone, Copy)]
-struct Wording {
+pub(super) struct Wording {
     /// The word for success.
     done: &'static str,
     /// A fault that counts as success.
@@ -60,7 +61,7 @@ const STARTED: Wording = Wording {
     verbatim: None,
 };
 
-const STOPPED: Wording = Wording {
+pub(super) const STOPPED: Wording = Wording {
     done: "stopped",
     already: Some(FaultCode::NotRunning),
     no_such_group: status::GENERIC,
@@ -89,49 +90,23 @@ const CLEARED: Wording = Wording {
 };
 
 /// Starts processes and waits until they run.
-pub(super) fn start(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
-    Operation::Start.run(session, &invocation.words)
+pub(super) fn start(session: &mut Session, names: &[&str]) -> Result<Flow, Failure> {
+    let _progress = StartProgress::begin(session, names);
+    Operation::Start.run(session, names)
 }
-
-/// The word that lets `stop` stop what depends on a process, too.
-pub(super) const DEPENDENTS: &str = "--dependents";
 
 /// Stops processes and waits until they have ended.
-pub(super) fn stop(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
-    let (options, names): (Vec<&str>, Vec<&str>) = invocation.words.iter().partition(|word| **word == DEPENDENTS);
-    if options.is_empty() || names.contains(&"all") {
-        return Operation::Stop.run(session, &names);
-    }
-    if names.is_empty() {
-        invocation.misuse(session, status::GENERIC, "Error: stop --dependents requires a process name");
-    }
-    for name in expanded(session, &names)? {
-        stop_with_dependents(session, &name)?;
-    }
-    Ok(Flow::Continue)
-}
-
-fn stop_with_dependents(session: &mut Session, name: &str) -> Result<(), Failure> {
-    let outcomes = match session.client()?.stop_with_dependents(name, true) {
-        Ok(outcomes) => outcomes,
-        Err(ClientError::Fault(fault)) => {
-            if fault.is(FaultCode::BadName) {
-                session.hints.push(HintRequest::unknown(name, ExpectedName::ProcessOrGroup));
-            }
-            let Namespec { group, process } = Namespec::parse(name);
-            vec![Outcome::refused(&group, process.as_deref().unwrap_or("*"), fault)]
-        }
-        Err(error) => return Err(error.into()),
-    };
-    STOPPED.report(session, &outcomes)
+pub(super) fn stop(session: &mut Session, names: &[&str]) -> Result<Flow, Failure> {
+    Operation::Stop.run(session, names)
 }
 
 /// Stops all named processes, then starts them.
-pub(super) fn restart(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+pub(super) fn restart(session: &mut Session, names: &[&str]) -> Result<Flow, Failure> {
     // The states are those of before the stop.
-    let names = expanded(session, &invocation.words)?;
+    let names = expanded(session, names)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Operation::Stop.run_named(session, &names)?;
+    let _progress = StartProgress::begin(session, &names);
     Operation::Start.run_named(session, &names)
 }
 
@@ -283,7 +258,7 @@ fn explain(session: &mut Session, outcome: &Outcome) {
 }
 
 impl Wording {
-    fn report(&self, session: &mut Session, outcomes: &[Outcome]) -> Result<(), Failure> {
+    pub(super) fn report(&self, session: &mut Session, outcomes: &[Outcome]) -> Result<(), Failure> {
         for outcome in outcomes {
             let line = self.line(outcome)?;
             session.print(line);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::event_filter::EventFilter;
 use super::selection::{lacks_json, say_json_is_missing};
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Flow, Invocation, Verb};
 use crate::client::{EventStream, StreamEvent};
@@ -21,9 +22,10 @@ pub(super) const VERB: Verb = Verb {
     daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
     arguments: Arguments::Any,
     flags: Flags::Only(&["--follow", "--json", "--lines"]),
-    completion: Completion::None,
+    completion: Completion::Processes,
     help: Some(
         "events\t\t\tWhat has happened to processes, as far as the supervisor remembers\n\
+         events <name> [...]\tThe same of these processes or groups only\n\
          events -f\t\tWhat happens from now on, until Ctrl-C\n\
          events -f -n 20\t\tThe same after the last 20 events\n\
          events --json [...]\tOne JSON object a line\n",
@@ -40,6 +42,7 @@ const BEFORE_ALL: &str = "none";
 /// What the user asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Request {
+    filter: EventFilter,
     follow: bool,
     json: bool,
     lines: Option<usize>,
@@ -62,7 +65,8 @@ impl Request {
                         format!("invalid value for {option} '{value}': a number is expected, such as 20")
                     })?);
                 }
-                _ => return Err(format!("events does not accept {word}")),
+                _ if option.starts_with('-') => return Err(format!("events does not accept {word}")),
+                _ => request.filter.add(word)?,
             }
         }
         Ok(request)
@@ -123,6 +127,7 @@ fn remembered(session: &mut Session, request: &Request) -> Result<String, Failur
     // That there was something before is no news.
     past.retain(|event| !event.name.is_empty() && event.name != "gap");
     let last = past.last().map_or(last, |event| event.id.clone());
+    past.retain(|event| request.filter.takes(&event.data));
     for event in past.iter().skip(past.len().saturating_sub(wanted)) {
         print(session, request, event);
     }
@@ -152,7 +157,7 @@ fn follow_one(session: &mut Session, request: &Request, last: &mut String) -> Re
     // A broken stream goes on with another one.
     for event in stream.map_while(Result::ok) {
         last.clone_from(&event.id);
-        if !event.name.is_empty() {
+        if !event.name.is_empty() && (event.name == "gap" || request.filter.takes(&event.data)) {
             print(session, request, &event);
         }
         if session.console.is_closed() {
@@ -183,11 +188,11 @@ mod tests {
     fn options_have_short_and_long_forms() {
         let parse = |line: &str| Request::parse(&line.split_whitespace().collect::<Vec<_>>());
         assert_eq!(parse("").unwrap(), Request::default());
-        let all = Request { follow: true, json: true, lines: Some(20) };
+        let all = Request { follow: true, json: true, lines: Some(20), ..Request::default() };
         for line in ["-f --json -n 20", "--lines=20 --follow --json", "--json -f --lines 20"] {
             assert_eq!(parse(line).unwrap(), all, "{line}");
         }
-        for (line, part) in [("-n", "a number is expected"), ("-n x", "'x'"), ("web", "does not accept web")] {
+        for (line, part) in [("-n", "a number is expected"), ("-n x", "'x'"), ("-x", "does not accept -x")] {
             assert!(parse(line).unwrap_err().contains(part), "{line}");
         }
     }

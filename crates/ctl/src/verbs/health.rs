@@ -62,7 +62,7 @@ pub(super) fn health(session: &mut Session, invocation: &Invocation<'_>) -> Resu
 }
 
 /// Whether it was asked to be up and has not done its work.
-fn should_run(program: &ProgramStatus) -> bool {
+pub(super) fn should_run(program: &ProgramStatus) -> bool {
     let has_succeeded = program.last_end.as_ref().is_some_and(|end| end.judgement == "expected");
     program.is_wanted && !(program.has_completed() || program.outlook == "not_restarted" && has_succeeded)
 }

@@ -5,8 +5,8 @@ use super::verb::{Arguments, Completion, DaemonCheck, Flags, Verb};
 use super::watch::WATCH;
 use super::wide::{JSON, WIDE};
 use super::{
-    configuration, control, daemon, events, foreground, health, help, listing, logs, mcp, merged_logs, reload, top,
-    wait, why,
+    configuration, control, daemon, dependents, events, foreground, health, help, listing, logs, mcp, merged_logs,
+    reload, top, wait, why,
 };
 use crate::status;
 
@@ -189,16 +189,17 @@ pub static VERBS: [Verb; 31] = [
         name: "restart",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
-        flags: Flags::Only(&[]),
+        flags: Flags::Only(&[dependents::DEPENDENTS]),
         completion: Completion::Processes,
         help: Some(
             "restart <name>\t\tStop and start a process\n\
              restart <gname>:*\tStop and start all processes of a group\n\
              restart <name> <name>\tStop and start several processes or groups\n\
+             restart --dependents <name>\tStop and start it and all that depend on it and run\n\
              restart all\t\tStop and start all processes\n\
              The configuration is not read again; for that there are reread and update.\n",
         ),
-        run: control::restart,
+        run: dependents::restart,
     },
     Verb {
         name: "shutdown",
@@ -227,15 +228,16 @@ pub static VERBS: [Verb; 31] = [
         name: "start",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::INVALID_ARGUMENTS),
-        flags: Flags::Only(&[]),
+        flags: Flags::Only(&[dependents::DEPENDENTS]),
         completion: Completion::Processes,
         help: Some(
             "start <name>\t\tStart a process\n\
              start <gname>:*\t\tStart all processes of a group\n\
              start <name> <name>\tStart several processes or groups\n\
+             start --dependents <name>\tStart it and all that depend on it\n\
              start all\t\tStart all processes\n",
         ),
-        run: control::start,
+        run: dependents::start,
     },
     Verb {
         name: "status",
@@ -258,7 +260,7 @@ pub static VERBS: [Verb; 31] = [
         name: "stop",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
-        flags: Flags::Only(&[control::DEPENDENTS]),
+        flags: Flags::Only(&[dependents::DEPENDENTS]),
         completion: Completion::Processes,
         help: Some(
             "stop <name>\t\tStop a process\n\
@@ -267,7 +269,7 @@ pub static VERBS: [Verb; 31] = [
              stop --dependents <name>\tStop a process or group after all that depend on it\n\
              stop all\t\tStop all processes\n",
         ),
-        run: control::stop,
+        run: dependents::stop,
     },
     Verb {
         name: "tail",
@@ -328,14 +330,15 @@ pub static VERBS: [Verb; 31] = [
         name: "wait",
         daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
         arguments: Arguments::Names(status::GENERIC),
-        flags: Flags::Only(&["--for", "--timeout"]),
+        flags: Flags::Only(&["--for", JSON, "--timeout"]),
         completion: Completion::Processes,
         help: Some(
             "wait <name> [...]\tWait until processes are RUNNING: exit status 0, else 1 with the reason\n\
              wait <gname>:*\t\tWait for all processes of a group\n\
              wait all\t\tWait for all processes\n\
              wait <name> --for running|ready|healthy|stopped\n\
-             wait <name> --timeout 2min\tHow long at most (30s)\n",
+             wait <name> --timeout 2min\tHow long at most (30s)\n\
+             wait --json [...]\tHow far each has got, as JSON\n",
         ),
         run: wait::wait,
     },

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use supervisord_config::duration;
-use supervisord_wire::name::namespec;
+use supervisord_wire::name::{Namespec, namespec};
 use supervisord_wire::state::ProcessState;
 
+use super::health::should_run;
 use super::selection::{programs, selected};
 use super::verb::{Flow, Invocation};
+use super::wide::{JSON, print_json};
 use crate::client::ProgramStatus;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -86,12 +89,14 @@ struct Request<'a> {
     names: Vec<&'a str>,
     goal: Goal,
     timeout: Duration,
+    /// Whether the outcome is printed as JSON instead of lines.
+    json: bool,
 }
 
 impl<'a> Request<'a> {
     /// The error is the text after `Error: `.
     fn parse(words: &[&'a str]) -> Result<Request<'a>, String> {
-        let mut request = Request { names: Vec::new(), goal: Goal::Running, timeout: DEFAULT_TIMEOUT };
+        let mut request = Request { names: Vec::new(), goal: Goal::Running, timeout: DEFAULT_TIMEOUT, json: false };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let (option, value) = word.split_once('=').map_or((*word, None), |(option, value)| (option, Some(value)));
@@ -103,6 +108,7 @@ impl<'a> Request<'a> {
                         format!("invalid value for --for '{value}': running, ready, healthy or stopped is expected")
                     })?;
                 }
+                JSON => request.json = true,
                 "--timeout" => {
                     let value = value.or_else(|| words.next().copied()).unwrap_or_default();
                     request.timeout = duration::parse(value).map_err(|_| {
@@ -114,6 +120,33 @@ impl<'a> Request<'a> {
             }
         }
         if request.names.is_empty() { Err("wait requires a process name".to_owned()) } else { Ok(request) }
+    }
+}
+
+/// A process that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Awaited {
+    group: String,
+    name: String,
+    /// Whether it is named itself, and not only chosen with others.
+    is_named: bool,
+}
+
+impl Awaited {
+    fn new(program: &ProgramStatus, names: &[&str]) -> Awaited {
+        let is_named = names.iter().any(|name| {
+            let Namespec { group, process } = Namespec::parse(name);
+            group == program.group && process.is_some_and(|process| process == program.name)
+        });
+        Awaited { group: program.group.clone(), name: program.name.clone(), is_named }
+    }
+
+    /// How far a program has got. One that is not named itself need not come up where all is well without it.
+    fn judge(&self, program: &ProgramStatus, goal: Goal) -> Verdict {
+        match goal {
+            Goal::Running | Goal::Ready | Goal::Healthy if !self.is_named && !should_run(program) => Verdict::Reached,
+            Goal::Running | Goal::Ready | Goal::Healthy | Goal::Stopped => goal.judge(program),
+        }
     }
 }
 
@@ -129,19 +162,21 @@ pub(super) fn wait(session: &mut Session, invocation: &Invocation<'_>) -> Result
     let deadline = Instant::now() + request.timeout;
     let Some(all) = programs(session, "wait")? else { return Ok(Flow::Continue) };
     let selection = selected(session, &all, &request.names);
-    let names: Vec<(String, String)> =
-        selection.processes.iter().map(|program| (program.group.clone(), program.name.clone())).collect();
+    let awaited: Vec<Awaited> =
+        selection.processes.iter().map(|program| Awaited::new(program, &request.names)).collect();
     if !selection.is_complete {
         session.set_exit_status(status::GENERIC);
         return Ok(Flow::Continue);
     }
     drop(all);
     loop {
-        match watch(session, &names, request.goal, deadline) {
+        match watch(session, &awaited, &request, deadline) {
+            Ok(Watched::Reached) if request.json => return print_outcome(session, &awaited, &request, true),
             Ok(Watched::Reached) => {
-                report_reached(session, &names, request.goal);
+                report_reached(session, &awaited, request.goal);
                 return Ok(Flow::Continue);
             }
+            Ok(Watched::Failed) if request.json => return print_outcome(session, &awaited, &request, false),
             Ok(Watched::Failed) => return Ok(Flow::Continue),
             // The daemon is being replaced, or has been killed and is started again.
             Ok(Watched::Disconnected) => {}
@@ -163,7 +198,12 @@ enum Watched {
 }
 
 /// Looks at the programs now and whenever something has changed.
-fn watch(session: &mut Session, names: &[(String, String)], goal: Goal, deadline: Instant) -> Result<Watched, Failure> {
+fn watch(
+    session: &mut Session,
+    awaited: &[Awaited],
+    request: &Request<'_>,
+    deadline: Instant,
+) -> Result<Watched, Failure> {
     // First, so that no change is missed.
     let mut changes = session.client()?.changes()?;
     let (interrupted, stopper) = (Arc::new(AtomicBool::new(false)), changes.stopper());
@@ -183,11 +223,14 @@ fn watch(session: &mut Session, names: &[(String, String)], goal: Goal, deadline
             Ok(Some(Ok(_))) => {}
             Ok(Some(Err(_)) | None) => return Ok(Watched::Disconnected),
             Err(_) => {
-                report_missing(session, names, goal)?;
+                session.set_exit_status(status::GENERIC);
+                if !request.json {
+                    report_missing(session, awaited, request.goal)?;
+                }
                 return Ok(Watched::Failed);
             }
         }
-        match verdict(session, names, goal)? {
+        match verdict(session, awaited, request)? {
             Verdict::Reached => return Ok(Watched::Reached),
             Verdict::NotYet => {}
             Verdict::Never => return Ok(Watched::Failed),
@@ -196,11 +239,12 @@ fn watch(session: &mut Session, names: &[(String, String)], goal: Goal, deadline
 }
 
 /// How far all of them have got. Who cannot reach the goal any more is said.
-fn verdict(session: &mut Session, names: &[(String, String)], goal: Goal) -> Result<Verdict, Failure> {
+fn verdict(session: &mut Session, awaited: &[Awaited], request: &Request<'_>) -> Result<Verdict, Failure> {
+    let goal = request.goal;
     let mut waits = false;
     let mut is_lost = false;
-    for ((group, name), program) in names.iter().zip(read(session, names)?) {
-        let text = match program.as_ref().map(|program| goal.judge(program)) {
+    for (one, program) in awaited.iter().zip(read(session, awaited)?) {
+        let text = match program.as_ref().map(|program| one.judge(program, goal)) {
             Some(Verdict::Reached) => continue,
             Some(Verdict::NotYet) => {
                 waits = true;
@@ -211,7 +255,11 @@ fn verdict(session: &mut Session, names: &[(String, String)], goal: Goal) -> Res
             None => None,
         };
         is_lost = true;
-        let name = namespec(group, name);
+        session.set_exit_status(status::GENERIC);
+        if request.json {
+            continue;
+        }
+        let name = namespec(&one.group, &one.name);
         session.fail(status::GENERIC, text.unwrap_or_else(|| format!("{name}: ERROR (it has been removed)")));
     }
     Ok(match (is_lost, waits) {
@@ -221,40 +269,68 @@ fn verdict(session: &mut Session, names: &[(String, String)], goal: Goal) -> Res
     })
 }
 
+/// Prints how far each has got, as JSON.
+fn print_outcome(
+    session: &mut Session,
+    awaited: &[Awaited],
+    request: &Request<'_>,
+    is_reached: bool,
+) -> Result<Flow, Failure> {
+    let programs = read(session, awaited)?;
+    let outcomes: Vec<Value> = (awaited.iter().zip(programs))
+        .map(|(one, program)| {
+            let has_reached =
+                program.as_ref().is_some_and(|program| one.judge(program, request.goal) == Verdict::Reached);
+            let (state, reason) = program.map_or((None, None), |program| (Some(program.state.name()), program.reason));
+            json!({
+                "group": one.group,
+                "name": one.name,
+                "reached": has_reached,
+                "state": state,
+                "reason": reason,
+            })
+        })
+        .collect();
+    print_json(session, &json!({ "for": request.goal.word(), "reached": is_reached, "programs": outcomes }));
+    Ok(Flow::Continue)
+}
+
 /// Says in the shell, where nobody sees the exit status, that all is as it should be.
-fn report_reached(session: &mut Session, names: &[(String, String)], goal: Goal) {
+fn report_reached(session: &mut Session, awaited: &[Awaited], goal: Goal) {
     if session.settings.interactive {
-        for (group, name) in names {
+        for Awaited { group, name, .. } in awaited {
             session.print(format_args!("{}: {}", namespec(group, name), goal.word()));
         }
     }
 }
 
-fn report_missing(session: &mut Session, names: &[(String, String)], goal: Goal) -> Result<(), Failure> {
-    for program in read(session, names)?.iter().flatten() {
-        if goal.judge(program) != Verdict::Reached {
-            session.fail(status::GENERIC, described(program, goal, "is not"));
+fn report_missing(session: &mut Session, awaited: &[Awaited], goal: Goal) -> Result<(), Failure> {
+    for (one, program) in awaited.iter().zip(read(session, awaited)?) {
+        if let Some(program) = program.filter(|program| one.judge(program, goal) != Verdict::Reached) {
+            session.fail(status::GENERIC, described(&program, goal, "is not"));
         }
     }
     Ok(())
 }
 
 /// The programs of these names as they are now; none for those that are not there any more.
-fn read(session: &mut Session, names: &[(String, String)]) -> Result<Vec<Option<ProgramStatus>>, Failure> {
-    if names.len() <= MOST_SINGLE_READS {
-        let one = |(group, name): &(String, String)| Ok(session.client()?.program(group, name)?);
-        return names.iter().map(one).collect();
+fn read(session: &mut Session, awaited: &[Awaited]) -> Result<Vec<Option<ProgramStatus>>, Failure> {
+    if awaited.len() <= MOST_SINGLE_READS {
+        let one = |Awaited { group, name, .. }: &Awaited| Ok(session.client()?.program(group, name)?);
+        return awaited.iter().map(one).collect();
     }
     let all = session.client()?.programs()?;
-    let find = |(group, name): &(String, String)| {
+    let find = |Awaited { group, name, .. }: &Awaited| {
         all.iter().find(|program| program.group == *group && program.name == *name).cloned()
     };
-    Ok(names.iter().map(find).collect())
+    Ok(awaited.iter().map(find).collect())
 }
 
 /// A line such as `web: ERROR (is not running: BACKOFF, exit status 3 …)`.
 fn described(program: &ProgramStatus, goal: Goal, verb: &str) -> String {
-    let reason = program.reason.as_ref().map(|reason| format!(", {reason}"));
+    let ended = || program.last_end.as_ref().filter(|_| program.state == ProcessState::Exited);
+    let reason = program.reason.as_ref().or_else(|| ended().map(|end| &end.description));
+    let reason = reason.map(|reason| format!(", {reason}"));
     // The reason says why it is unhealthy.
     let health = program.health.as_ref().filter(|_| goal == Goal::Healthy && reason.is_none());
     let health = health.map(|health| format!(", {health}"));
@@ -271,6 +347,7 @@ fn described(program: &ProgramStatus, goal: Goal, verb: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::ProgramEnd;
     use crate::client::samples::program;
 
     #[test]
@@ -320,6 +397,29 @@ mod tests {
             assert_eq!(verdicts, [running; 3], "{state} {outlook}");
             assert_eq!(Goal::Stopped.judge(&program), stopped, "{state} {outlook}");
         }
+    }
+
+    #[test]
+    fn of_all_only_those_are_waited_for_that_should_run() {
+        let named = program("p", "RUNNING", "runs");
+        assert_eq!(
+            [&["all"][..], &["p:*"], &["p"], &["p:p"]].map(|names| Awaited::new(&named, names).is_named),
+            [false, false, true, true]
+        );
+        let awaited = |is_named| Awaited { group: "p".to_owned(), name: "p".to_owned(), is_named };
+        let mut done = program("p", "EXITED", "not_restarted");
+        done.last_end = Some(ProgramEnd { judgement: "expected".to_owned(), ..ProgramEnd::default() });
+        let off = ProgramStatus { is_wanted: false, ..program("p", "STOPPED", "not_requested") };
+        let failed = program("p", "EXITED", "not_restarted");
+        for (program, of_all, named) in [
+            (&done, Verdict::Reached, Verdict::Never),
+            (&off, Verdict::Reached, Verdict::NotYet),
+            (&failed, Verdict::Never, Verdict::Never),
+        ] {
+            let verdicts = [false, true].map(|is_named| awaited(is_named).judge(program, Goal::Running));
+            assert_eq!(verdicts, [of_all, named], "{}", program.outlook);
+        }
+        assert_eq!(awaited(false).judge(&named, Goal::Stopped), Verdict::NotYet);
     }
 
     #[test]
