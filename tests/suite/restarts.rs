@@ -316,3 +316,38 @@ fn open_logs(daemon: &Daemon) -> usize {
     let paths: Vec<_> = open.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect();
     ["p.log", "e.log"].iter().map(|log| paths.iter().filter(|path| **path == daemon.path(log)).count()).sum()
 }
+
+/// What the metrics say, with all labels.
+fn metric(daemon: &Daemon, sample: &str) -> Option<f64> {
+    let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+    let response = http::request(&mut *stream, "GET", "/metrics", &["Host: h"], b"").expect("an answer");
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    text.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok())
+}
+
+#[test]
+fn starts_and_exits_are_counted_through_an_upgrade_and_kill_9() {
+    only_ours(|| {
+        // Where nothing is left to be taken over, the next daemon begins anew.
+        let other = "[program:other]\ncommand=sleep 1000\nstdout_logfile=NONE\nstderr_logfile=NONE";
+        let mut daemon = start(&format!("startsecs=0\nautorestart=false\nexitcodes=3\n{other}"));
+        let labels = "{group=\"p\",name=\"p\"}";
+        let exits = "supervisord_program_exits_total{group=\"p\",name=\"p\",status=\"3\",signal=\"\"}";
+        for round in 1..=3 {
+            daemon.wait_until("it has ended", |daemon| metric(daemon, exits) == Some(f64::from(round)));
+            assert_eq!(metric(&daemon, &format!("supervisord_program_starts_total{labels}")), Some(f64::from(round)));
+            let running = format!("supervisord_program_time_to_running_seconds_count{labels}");
+            assert_eq!(metric(&daemon, &running), Some(f64::from(round)));
+            match round {
+                1 => assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n"),
+                2 => {
+                    daemon.crash();
+                    daemon.start_again();
+                }
+                _ => break,
+            }
+            daemon.ctl(&["start", "p"]);
+        }
+        assert_eq!(metric(&daemon, "supervisord_log_lost_bytes_total"), Some(0.0));
+    });
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use supervisord_wire::event::EventType;
 
 use crate::event::RenderedEvent;
+use crate::event_queue_counts::EventQueueCounts;
 
 /// An event with its serial numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct QueuedEvent {
 
 /// The queue of one pool.
 #[derive(Clone, Debug)]
-pub struct PoolQueue(PoolData);
+pub struct PoolQueue(PoolData, Arc<EventQueueCounts>);
 
 /// A queue as plain data, for whoever stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,9 @@ pub struct PoolData {
 
 impl From<PoolData> for PoolQueue {
     fn from(data: PoolData) -> PoolQueue {
-        PoolQueue(data)
+        let counts = EventQueueCounts::default();
+        counts.set_queued(data.queue.len());
+        PoolQueue(data, Arc::new(counts))
     }
 }
 
@@ -52,14 +55,13 @@ const MAX_HOLD: Duration = Duration::from_secs(30);
 impl PoolQueue {
     /// An empty queue of a pool with these subscriptions.
     pub fn new(subscriptions: Vec<EventType>, buffer_size: usize) -> PoolQueue {
-        PoolQueue(PoolData {
-            subscriptions,
-            buffer_size,
-            queue: VecDeque::new(),
-            next_serial: 0,
-            refusals: 0,
-            held_until: None,
-        })
+        PoolData { subscriptions, buffer_size, queue: VecDeque::new(), next_serial: 0, refusals: 0, held_until: None }
+            .into()
+    }
+
+    /// What is counted of it.
+    pub fn counts(&self) -> &Arc<EventQueueCounts> {
+        &self.1
     }
 
     /// The queue as plain data.
@@ -78,6 +80,8 @@ impl PoolQueue {
         let dropped = self.make_room();
         self.0.queue.push_back(QueuedEvent { event, serial, pool_serial: self.0.next_serial });
         self.0.next_serial = (self.0.next_serial + 1) & i64::MAX as u64;
+        self.1.add_accepted();
+        self.1.set_queued(self.0.queue.len());
         dropped
     }
 
@@ -98,7 +102,9 @@ impl PoolQueue {
 
     /// Removes the oldest event.
     pub fn take(&mut self) -> Option<QueuedEvent> {
-        self.0.queue.pop_front()
+        let event = self.0.queue.pop_front();
+        self.1.set_queued(self.0.queue.len());
+        event
     }
 
     /// The number of queued events.
@@ -121,6 +127,7 @@ impl PoolQueue {
     pub fn put_back(&mut self, event: QueuedEvent) -> Option<QueuedEvent> {
         let dropped = self.make_room();
         self.0.queue.push_front(event);
+        self.1.set_queued(self.0.queue.len());
         dropped
     }
 
@@ -141,6 +148,10 @@ impl PoolQueue {
     }
 
     fn make_room(&mut self) -> Option<QueuedEvent> {
-        if self.0.queue.len() >= self.0.buffer_size { self.0.queue.pop_front() } else { None }
+        let dropped = if self.0.queue.len() >= self.0.buffer_size { self.0.queue.pop_front() } else { None };
+        if dropped.is_some() {
+            self.1.add_lost();
+        }
+        dropped
     }
 }

@@ -10,9 +10,11 @@ use supervisord_wire::number::push_decimal;
 use supervisord_wire::state::ProcessState;
 
 use crate::dependencies::{AwaitedDependency, waiting_for};
+use crate::event_queue_counts::EventQueueCounts;
 use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
 use crate::process::{LastEnd, Machine, ProcessPhase, ProgramCommand, ServiceStatus, StopDecision, Wanted};
+use crate::program_counts::ProgramCounts;
 
 /// A wall-clock time split into local calendar fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +87,10 @@ pub struct Row {
     pub health: Option<Box<RowHealth>>,
     /// Its commands that run, beside its program.
     pub commands: Vec<ProgramCommand>,
+    /// How often something has happened to it; none where nothing has.
+    pub counts: Option<Arc<ProgramCounts>>,
+    /// What is counted of the queue of its pool, where it is an event listener.
+    pub event_queue: Option<Arc<EventQueueCounts>>,
 }
 
 /// The health of a process as readers see it.

@@ -36,5 +36,7 @@ pub fn row(group: &str, name: &str) -> Row {
         awaited: Vec::new(),
         health: None,
         commands: Vec::new(),
+        counts: None,
+        event_queue: None,
     }
 }

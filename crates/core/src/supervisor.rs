@@ -49,7 +49,10 @@ use crate::last_request::{LastRequest, RequestedAction};
 use crate::output::Channel;
 use crate::plan::Plan;
 use crate::pool::PoolQueue;
-use crate::process::{EndTraces, ExitStatus, Finish, Machine, MachineAction, MachineContext, MachineInput, StopPlan};
+use crate::process::{
+    EndTraces, ExitStatus, Finish, Machine, MachineAction, MachineContext, MachineInput, StopDecision, StopPlan,
+};
+use crate::program_counts::ProgramCounts;
 use crate::random::Random;
 use crate::readiness_probe::ReadinessProbe;
 use crate::row::{Row, RowHealth};
@@ -91,10 +94,12 @@ struct Member {
     is_asked_for: bool,
     /// Its commands that run.
     commands: Vec<RunningCommand>,
+    /// How often something has happened to it; none where nothing has.
+    counts: Option<Arc<ProgramCounts>>,
     /// Whether something that it depends on was not active when it was started, and is to be started with it as soon as it is.
     lacks_dependency: bool,
-    /// Whether it is to be stopped as soon as others have stopped that depend on it.
-    stops_in_turn: bool,
+    /// Why it is to be stopped as soon as others have stopped that depend on it; none where it is not.
+    stops_in_turn: Option<Arc<StopDecision>>,
     /// Set while an update stops it, for another definition or for good.
     renewal: Option<Renewal>,
     /// Its entry in `Supervisor::deadlines`.
@@ -316,6 +321,8 @@ impl Supervisor {
             awaited: self.awaited(id),
             health: RowHealth::of(&member.machine),
             commands: member.commands.iter().map(|running| running.command).collect(),
+            counts: member.counts.clone(),
+            event_queue: member.listener.as_ref().and_then(|_| self.event_queue_of(&member.group)),
         })
     }
 
@@ -519,6 +526,7 @@ impl Supervisor {
         member.ended = member.run.take();
         let traces = member.traces.take();
         let is_recycled = member.machine.is_recycled() && self.mood == Mood::Running;
+        counts(member).ended(status);
         self.release_socket(id);
         self.drive_machine(now, id, MachineInput::Ended(status));
         if let (Some(member), Some(traces)) = (self.members.get_mut(&id), traces) {
@@ -534,6 +542,9 @@ impl Supervisor {
         match result {
             Ok(Spawned { run, pid, at }) => {
                 self.belongs(id, run);
+                if let Some(member) = self.members.get_mut(&id) {
+                    counts(member).started();
+                }
                 self.seat_listener(id);
                 self.drive_machine(at, id, MachineInput::Spawned(pid));
             }
@@ -570,7 +581,7 @@ impl Supervisor {
             MachineInput::Ended(_) => member.died.take().unwrap_or(now),
             _ => now,
         };
-        let had_finished = member.machine.finish().is_some();
+        let (had_finished, was_up) = (member.machine.finish().is_some(), member.machine.is_up());
         let (was_starting, was_recycling) = (member.machine.is_starting(), member.machine.recycling());
         let random = self.random.next();
         let trouble = member.probes.as_ref().and_then(|probes| probes.trouble());
@@ -578,6 +589,9 @@ impl Supervisor {
             MachineContext { now, died, config: &config, supervising, random, dependencies_met, has_place, trouble };
         let actions = member.machine.handle(input, context);
         let finish = member.machine.finish().filter(|_| !had_finished);
+        if !was_up && let Some(after) = member.machine.time_up_after_start(now.mono) {
+            counts(member).came_up(after);
+        }
         let run = member.run;
         self.follow_readiness(now, id);
         self.refile(id, now);
@@ -671,8 +685,9 @@ impl Supervisor {
             stderr_log,
             is_asked_for: false,
             commands: Vec::new(),
+            counts: None,
             lacks_dependency: false,
-            stops_in_turn: false,
+            stops_in_turn: None,
             renewal: None,
             filed: None,
             run: None,
@@ -718,8 +733,8 @@ impl Supervisor {
         let plan = self.plan_start(vec![index]);
         self.carry_out_start(now, plan);
         // Now that it is known what the new processes do.
-        self.recheck_waiting(now);
         self.start_lacking(now);
+        self.recheck_waiting(now);
     }
 
     /// The processes of these groups that start automatically, group by group, and within each in the order of definition.
@@ -805,6 +820,11 @@ impl Supervisor {
     fn log(&mut self, level: LogLevel, line: impl Into<String>) {
         self.effects.push_back(Effect::Log(level, line.into()));
     }
+}
+
+/// What is counted of a process, from the first time on.
+fn counts(member: &mut Member) -> &mut ProgramCounts {
+    Arc::make_mut(member.counts.get_or_insert_default())
 }
 
 /// An empty queue for a pool of listeners, and none for other groups.

@@ -46,6 +46,7 @@ mod upkeep;
 
 pub use activity_log::OpenError;
 pub use budget::ReportBudget;
+pub use loss::lost_bytes;
 pub use message::{AttachChannel, ClearError, HandedStream, LogFailure, OutputRequest, Report, RunId, StreamCopy};
 pub use queue::OutputHandle;
 pub use transit::TransitFiles;

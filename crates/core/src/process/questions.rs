@@ -232,6 +232,11 @@ impl Machine {
         self.progress.phase == ProcessPhase::Up
     }
 
+    /// How long after the start of its child this is, which is up; none where it is not.
+    pub(crate) fn time_up_after_start(&self, now: Duration) -> Option<Duration> {
+        self.is_up().then(|| now.saturating_sub(self.progress.started))
+    }
+
     /// Whether it was to do its work and end, and has done so.
     pub fn has_completed(&self) -> bool {
         self.progress.phase == ProcessPhase::Completed

@@ -8,6 +8,7 @@ use supervisord_wire::state::ProcessState;
 
 use super::{Effect, OutputKind, ProcessId, Supervisor};
 use crate::event::{Event, ProcessName, ProcessOutput};
+use crate::event_queue_counts::EventQueueCounts;
 use crate::history::History;
 use crate::output::Channel;
 use crate::process::StateDetail;
@@ -59,6 +60,11 @@ impl Supervisor {
         for (pool, serial) in overflowed {
             self.overflowed(&pool, serial);
         }
+    }
+
+    /// What is counted of the queue of a pool.
+    pub(super) fn event_queue_of(&self, pool: &str) -> Option<Arc<EventQueueCounts>> {
+        Some(self.groups[self.group_index(pool)?].pool.as_ref()?.counts().clone())
     }
 
     pub(super) fn overflowed(&mut self, pool: &str, serial: u64) {

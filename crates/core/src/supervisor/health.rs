@@ -11,7 +11,7 @@ use super::{Effect, ProbePurpose, ProcessId, Supervisor};
 use crate::event::Event;
 use crate::health::{Checked, HealthPolicy, HealthProgress, HealthStatus};
 use crate::notification::WatchdogNotice;
-use crate::process::{AfterStop, CommandPlan, KillScope, MachineInput, ProgramCommand, StopCause, StopDecision};
+use crate::process::{AfterStop, CommandPlan, KillScope, ProgramCommand, StopCause, StopDecision};
 use crate::texts;
 use crate::time::Now;
 
@@ -155,24 +155,19 @@ impl Supervisor {
         self.effects.push_back(Effect::PublishRow(id));
         if to == HealthStatus::Unhealthy && !self.is_ending() {
             self.react_to_bad_health(now, id, policy.reaction(), &why);
-            self.dependency_failed(now, id, "is unhealthy", Some(DependencyCondition::Healthy));
         }
         self.process_moved(now, id);
     }
 
-    fn stop_unhealthy(&mut self, now: Now, id: ProcessId, reason: &str, then: AfterStop) {
-        let cause = StopCause::Unhealthy(reason.to_owned());
-        self.drive_machine(now, id, MachineInput::Intervene(StopDecision { cause, then }));
-    }
-
+    /// Does what is configured for a process that is unhealthy, and for those that depend on its health: where it is stopped,
+    /// they are stopped before it.
     fn react_to_bad_health(&mut self, now: Now, id: ProcessId, reaction: OnUnhealthy, reason: &str) {
+        let mut decisions = self.reactions_to_failure(id, "is unhealthy", Some(DependencyCondition::Healthy));
+        let stopped = |then| (id, StopDecision { cause: StopCause::Unhealthy(reason.to_owned()), then });
         match reaction {
             OnUnhealthy::None => {}
-            OnUnhealthy::Restart => self.stop_unhealthy(now, id, reason, AfterStop::Restart),
-            OnUnhealthy::Stop => {
-                self.cancel_listener_restart(id);
-                self.stop_unhealthy(now, id, reason, AfterStop::Rest);
-            }
+            OnUnhealthy::Restart => decisions.push(stopped(AfterStop::Restart)),
+            OnUnhealthy::Stop => decisions.push(stopped(AfterStop::Rest)),
             OnUnhealthy::Signal(signal) => {
                 let Some(member) = self.members.get(&id) else { return };
                 let line = texts::sending(&member.config.identity.name, member.machine.pid(), signal);
@@ -187,5 +182,6 @@ impl Supervisor {
                 self.effects.extend(kill);
             }
         }
+        self.intervene_in_order(now, decisions);
     }
 }

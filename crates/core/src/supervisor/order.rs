@@ -9,16 +9,19 @@ use std::sync::Arc;
 
 use supervisord_config::dependency::{Dependency, DependencyCondition, OnDependencyFailure};
 use supervisord_config::model::LogLevel;
-use supervisord_wire::name::namespec;
+use supervisord_wire::name::{Namespec, namespec};
 
 use super::job::Goal;
 use super::{ProcessId, Supervisor};
 use crate::call::{Reason, Refusal};
-use crate::dependencies::{AwaitedDependency, DependencyGraph, Dependent, Need, waiting_for};
+use crate::dependencies::{AwaitedDependency, DependencyGraph, Dependent, HindranceCause, Need, waiting_for};
 use crate::last_request::RequestedAction;
 use crate::process::{AfterStop, Machine, MachineInput, ProcessPhase, StopCause, StopDecision};
 use crate::texts;
 use crate::time::Now;
+
+/// Through how many programs it is followed what one waits for.
+const LONGEST_CHAIN: usize = 32;
 
 impl Supervisor {
     /// Makes the graph of the active processes.
@@ -209,13 +212,33 @@ impl Supervisor {
         let Some(member) = self.members.get(&id) else { return };
         let name = member.config.identity.name.as_str();
         let awaited = self.dependencies.awaited(id);
-        let is_hindered = |awaited: &[AwaitedDependency]| awaited.iter().any(|awaited| awaited.hindrance.is_some());
+        let is_hindered =
+            |awaited: &[AwaitedDependency]| awaited.iter().any(|awaited| self.is_in_vain(awaited, LONGEST_CHAIN));
         let (level, line) = match (before.is_empty(), is_hindered(awaited)) {
             (_, true) if !is_hindered(before) => (LogLevel::Warn, texts::waits_in_vain(name, &waiting_for(awaited))),
             (true, false) => (LogLevel::Info, texts::waits(name, &waiting_for(awaited))),
             _ => return,
         };
         self.log(level, line);
+    }
+
+    /// Whether something is waited for that nothing is about to bring: an update adds one group after the other. What others wait
+    /// for is followed through so many of them.
+    fn is_in_vain(&self, awaited: &AwaitedDependency, through: usize) -> bool {
+        let Some(hindrance) = &awaited.hindrance else { return false };
+        match hindrance.cause {
+            HindranceCause::Inactive => !self.config.groups.iter().any(|group| group.name == *awaited.group),
+            HindranceCause::Waits if through > 0 => {
+                let Namespec { group, process } = Namespec::parse(&hindrance.name);
+                let id = process.and_then(|process| self.find(&group, &process));
+                id.is_none_or(|id| {
+                    self.dependencies.awaited(id).iter().any(|awaited| self.is_in_vain(awaited, through - 1))
+                })
+            }
+            HindranceCause::Waits | HindranceCause::Is(_) | HindranceCause::Exited(_) | HindranceCause::Unhealthy => {
+                true
+            }
+        }
     }
 
     /// Answers the calls for the start of a waiting process that need not, or cannot, be waited for.
@@ -251,8 +274,20 @@ impl Supervisor {
         failure: &str,
         condition: Option<DependencyCondition>,
     ) {
+        let decisions = self.reactions_to_failure(id, failure, condition);
+        self.intervene_in_order(now, decisions);
+    }
+
+    /// Decides, logs and notes who reacts to the failure of a process, and how.
+    pub(super) fn reactions_to_failure(
+        &mut self,
+        id: ProcessId,
+        failure: &str,
+        condition: Option<DependencyCondition>,
+    ) -> Vec<(ProcessId, StopDecision)> {
+        let mut decisions = Vec::new();
         if self.is_ending() {
-            return;
+            return decisions;
         }
         let origin = id;
         let mut seen = HashSet::from([id]);
@@ -281,13 +316,13 @@ impl Supervisor {
                 self.log(LogLevel::Warn, line);
                 let failure = format!("{name} {failure}");
                 self.note_request(dependent, action, &format!("on_dependency_failure, because {failure}"));
-                self.cancel_listener_restart(dependent);
                 let cause = StopCause::DependencyFailure(failure.clone());
-                self.drive_machine(now, dependent, MachineInput::Intervene(StopDecision { cause, then }));
+                decisions.push((dependent, StopDecision { cause, then }));
                 let followed = if then == AfterStop::Rest { "is stopped" } else { "is restarted" };
                 failed.push_back((dependent, format!("{followed} ({failure})")));
             }
         }
+        decisions
     }
 
     /// Whether a process needs another one in such a condition.

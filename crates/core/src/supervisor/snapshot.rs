@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::last_request::LastRequest;
 use crate::pool::PoolQueue;
 use crate::process::{AfterStop, Machine, MachineInput, StopCause, StopDecision};
+use crate::program_counts::ProgramCounts;
 use crate::ticks::Ticks;
 use crate::time::Now;
 
@@ -66,8 +67,10 @@ pub struct MemberSnapshot {
     pub last_request: Option<Arc<LastRequest>>,
     /// Its commands that run.
     pub commands: Vec<RunningCommand>,
-    /// Whether it is to be stopped as soon as others have stopped that depend on it.
-    pub stops_in_turn: bool,
+    /// How often something has happened to it; none where nothing has.
+    pub counts: Option<Arc<ProgramCounts>>,
+    /// Why it is to be stopped as soon as others have stopped that depend on it; none where it is not.
+    pub stops_in_turn: Option<Arc<StopDecision>>,
     /// Whether an update stops it, for another definition or for good.
     pub is_renewed: bool,
     /// Where it is an event listener.
@@ -154,6 +157,7 @@ impl Supervisor {
             stderr_log,
             last_request,
             commands,
+            counts,
             stops_in_turn,
             renewal,
             listener,
@@ -180,7 +184,8 @@ impl Supervisor {
             stderr_log: stderr_log.clone(),
             last_request: last_request.clone(),
             commands: commands.clone(),
-            stops_in_turn: *stops_in_turn,
+            counts: counts.clone(),
+            stops_in_turn: stops_in_turn.clone(),
             is_renewed: renewal.is_some(),
             listener: listener.clone(),
         })
@@ -290,6 +295,7 @@ impl Supervisor {
             stderr_log,
             last_request,
             commands,
+            counts,
             stops_in_turn,
             is_renewed,
             listener,
@@ -303,6 +309,7 @@ impl Supervisor {
             stderr_log,
             is_asked_for: false,
             commands,
+            counts,
             lacks_dependency: false,
             stops_in_turn,
             renewal: is_renewed.then_some(Renewal::Waits),

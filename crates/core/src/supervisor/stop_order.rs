@@ -2,12 +2,14 @@
 
 use supervisord_config::model::LogLevel;
 
+use std::sync::Arc;
+
 use super::job::Goal;
 use super::ordered_stop::OrderedStop;
 use super::{CallId, Effect, Member, ProcessId, Supervisor};
 use crate::last_request::RequestedAction;
 use crate::plan::Plan;
-use crate::process::{Machine, MachineInput, ProcessPhase, Wanted};
+use crate::process::{AfterStop, Machine, MachineInput, ProcessPhase, StopCause, StopDecision};
 use crate::time::Now;
 
 /// Who stops a process that the daemon before was asked to stop.
@@ -26,7 +28,7 @@ impl Supervisor {
                 self.begin_stop(now, call, *id, wait);
             } else {
                 self.cancel_listener_restart(*id);
-                self.set_stops_in_turn(*id, true);
+                self.set_stops_in_turn(*id, Some(StopDecision::rest(StopCause::Request)));
                 self.add_item(call, *id, Goal::Turn);
                 if !wait {
                     self.finish_item(call, *id, Ok(()));
@@ -37,6 +39,34 @@ impl Supervisor {
             self.ordered_stops.push(OrderedStop { call: Some(call), wait, plan });
             self.moved.extend(ready);
         }
+    }
+
+    /// Stops these processes, each for its reason and as soon as those of them have stopped that depend on it.
+    pub(super) fn intervene_in_order(&mut self, now: Now, decisions: Vec<(ProcessId, StopDecision)>) {
+        let ids: Vec<ProcessId> = decisions.iter().map(|(id, _)| *id).collect();
+        let after = self.dependencies.dependents_among(&ids);
+        let mut plan = Plan::ranked(ids.iter().zip(after).map(|(id, after)| (*id, after, 0)));
+        let ready = plan.begin_ready();
+        let is_ordered = ready.len() < ids.len();
+        for (id, decision) in decisions {
+            if plan.has_begun(&id) {
+                self.intervene(now, id, decision);
+            } else {
+                self.set_stops_in_turn(id, Some(decision));
+            }
+        }
+        if is_ordered {
+            self.ordered_stops.push(OrderedStop { call: None, wait: false, plan });
+            self.moved.extend(ready);
+        }
+    }
+
+    fn intervene(&mut self, now: Now, id: ProcessId, decision: StopDecision) {
+        self.set_stops_in_turn(id, None);
+        if decision.then == AfterStop::Rest || matches!(decision.cause, StopCause::DependencyFailure(_)) {
+            self.cancel_listener_restart(id);
+        }
+        self.drive_machine(now, id, MachineInput::Intervene(decision));
     }
 
     /// A process has changed, which may be what a stop of others waits for.
@@ -76,38 +106,42 @@ impl Supervisor {
     }
 
     fn stop_in_turn(&mut self, now: Now, call: Option<CallId>, id: ProcessId, wait: bool) {
-        self.set_stops_in_turn(id, false);
+        let decision = self.set_stops_in_turn(id, None);
         if !self.is(id, Machine::can_be_stopped) {
             return;
         }
-        match call {
-            Some(call) => self.send_stop(now, call, id, wait),
-            None => {
+        match (call, decision) {
+            (Some(call), _) => self.send_stop(now, call, id, wait),
+            (None, Some(decision)) if decision.cause == StopCause::Request => {
                 self.cancel_listener_restart(id);
                 self.note_request(id, RequestedAction::Stop, STOP_OF_BEFORE);
                 self.drive_machine(now, id, MachineInput::Stop);
             }
+            (None, Some(decision)) => self.intervene(now, id, StopDecision::clone(&decision)),
+            // It has been stopped for another reason meanwhile.
+            (None, None) => {}
         }
     }
 
-    /// Has it kept that a process is to be stopped when it is its turn.
-    fn set_stops_in_turn(&mut self, id: ProcessId, stops_in_turn: bool) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        if member.stops_in_turn != stops_in_turn {
-            member.stops_in_turn = stops_in_turn;
+    /// Has it kept why a process is to be stopped when it is its turn. Returns what was kept before.
+    fn set_stops_in_turn(&mut self, id: ProcessId, decision: Option<StopDecision>) -> Option<Arc<StopDecision>> {
+        let member = self.members.get_mut(&id)?;
+        let before = std::mem::replace(&mut member.stops_in_turn, decision.map(Arc::new));
+        if before != member.stops_in_turn {
             self.effects.push_back(Effect::PublishRow(id));
         }
+        before
     }
 
     /// Goes on with stops that an earlier daemon had begun.
     pub(super) fn resume_ordered_stop(&mut self, now: Now) {
         let is_concerned = |member: &Member| {
-            member.stops_in_turn
-                || member.machine.phase() == ProcessPhase::Stopping && member.machine.wanted() == Wanted::Down
+            let is_ending = matches!(member.machine.phase(), ProcessPhase::PreStop | ProcessPhase::Stopping);
+            member.stops_in_turn.is_some() || is_ending
         };
         let concerned = self.members.iter().filter(|(_, member)| is_concerned(member)).map(|(id, _)| *id);
         let ids: Vec<ProcessId> = concerned.collect();
-        let waiting = ids.iter().filter(|id| self.members[id].stops_in_turn).count();
+        let waiting = ids.iter().filter(|id| self.members[id].stops_in_turn.is_some()).count();
         if waiting == 0 || !self.ordered_stops.is_empty() {
             return;
         }
@@ -123,11 +157,15 @@ impl Supervisor {
         self.moved.extend(ready);
     }
 
-    /// Marks the steps as done whose processes have stopped, or have been started again by somebody else. Only those that have
-    /// `moved` are looked at.
+    /// Marks the steps as done whose processes have stopped, or have been started again. Only those that have `moved` are looked
+    /// at.
     pub(super) fn note_stopped(&self, plan: &mut Plan<ProcessId>, moved: &[ProcessId]) {
         for id in moved {
-            if plan.has_begun(id) && (self.is_down(*id) || self.is(*id, Machine::is_alive)) {
+            // One that is to be started again may wait for what it depends on.
+            let has_ended = self.members.get(id).is_none_or(|member| {
+                member.machine.is_alive() || !member.machine.has_child() && member.commands.is_empty()
+            });
+            if plan.has_begun(id) && has_ended {
                 plan.finish(id);
             }
         }

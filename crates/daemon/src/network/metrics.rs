@@ -3,14 +3,18 @@
 //! A client that accepts OpenMetrics gets that, and others the text format of Prometheus. They differ in the names of counters
 //! and of what does not change.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
+use supervisord_config::signal;
 use supervisord_core::actor::Actor;
 use supervisord_core::call::{Reason, Refusal};
+use supervisord_core::event_queue_counts::EventQueueCounts;
 use supervisord_core::health::HealthStatus;
 use supervisord_core::process::{ProcessPhase, ReadinessRule, Wanted};
+use supervisord_core::program_counts::CountedEnd;
 use supervisord_core::row::Row;
 use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::state::{Mood, ProcessState};
@@ -18,6 +22,7 @@ use supervisord_wire::state::{Mood, ProcessState};
 use crate::api::Api;
 use crate::calls::CallFailure;
 use crate::network::reply::Reply;
+use crate::output;
 use crate::usage::{TreeUsage, Usage, UsageDepth};
 
 /// About how much a program takes, in bytes.
@@ -30,6 +35,8 @@ enum MetricKind {
     Gauge,
     /// It only grows, until what is counted begins again.
     Counter,
+    /// How often something took how long all in all, in two samples.
+    Summary,
 }
 
 /// What is measured of each program.
@@ -168,6 +175,9 @@ fn text(usage: &Usage, mood: Mood, identifier: &str, format: TextFormat) -> Stri
     );
     out.family("supervisord_running", MetricKind::Gauge, "Whether the daemon supervises, and is not shutting down.");
     out.sample("supervisord_running", "", &[], f64::from(u8::from(mood == Mood::Running)));
+    let name = "supervisord_log_lost_bytes";
+    out.family(name, MetricKind::Counter, "How many bytes the logs of programs and of the daemon could not take.");
+    out.sample(name, "_total", &[], output::lost_bytes() as f64);
     let daemon = &usage.daemon;
     for (name, kind, help, value) in [
         ("process_cpu_seconds", MetricKind::Counter, "Processor time of the daemon.", Some(daemon.cpu_seconds)),
@@ -209,12 +219,89 @@ fn text(usage: &Usage, mood: Mood, identifier: &str, format: TextFormat) -> Stri
             out.sample(name, suffix(*kind), &labels, value);
         }
     }
+    counts(&mut out, usage);
+    event_queues(&mut out, usage);
     out.text + "# EOF\n"
 }
 
+/// Starts, ends and times to come up, of the programs to which that has happened.
+fn counts(out: &mut Exposition, usage: &Usage) {
+    let counted = || usage.programs.iter().filter_map(|(row, _)| Some((row, row.counts.as_ref()?)));
+    if counted().next().is_none() {
+        return;
+    }
+    let labels = |row: &Row| [("group", row.group.to_string()), ("name", row.config.identity.name.clone())];
+    let name = "supervisord_program_starts";
+    out.family(name, MetricKind::Counter, "How often a process of the program was started.");
+    for (row, counts) in counted() {
+        out.sample_of(name, "_total", &labels(row), counts.starts as f64);
+    }
+    let name = "supervisord_program_exits";
+    out.family(name, MetricKind::Counter, "How often the program ended, by exit status or signal.");
+    for (row, counts) in counted() {
+        for (end, number) in &counts.ends {
+            let (status, signal) = match end {
+                CountedEnd::Code(code) => (code.to_string(), String::new()),
+                CountedEnd::Signal(number) => {
+                    let name = signal::name(i32::from(*number)).map_or_else(|| number.to_string(), str::to_owned);
+                    (String::new(), name)
+                }
+                CountedEnd::Unknown => ("unknown".to_owned(), String::new()),
+            };
+            let [group, program] = labels(row);
+            out.sample_of(name, "_total", &[group, program, ("status", status), ("signal", signal)], *number as f64);
+        }
+    }
+    let name = "supervisord_program_time_to_running_seconds";
+    out.family(name, MetricKind::Summary, "How long the program took from its start to RUNNING.");
+    for (row, counts) in counted() {
+        out.sample_of(name, "_sum", &labels(row), counts.time_to_up.as_secs_f64());
+        out.sample_of(name, "_count", &labels(row), counts.times_up as f64);
+    }
+}
+
+/// The queues of the pools of event listeners.
+fn event_queues(out: &mut Exposition, usage: &Usage) {
+    let mut queues: BTreeMap<&str, &EventQueueCounts> = BTreeMap::new();
+    let listeners = usage.programs.iter().filter_map(|(row, _)| Some((&*row.group, row.event_queue.as_deref()?)));
+    queues.extend(listeners);
+    if queues.is_empty() {
+        return;
+    }
+    for (name, kind, help, value) in EVENT_QUEUE_METRICS {
+        out.family(name, kind, help);
+        for (group, counts) in &queues {
+            out.sample(name, suffix(kind), &[("group", group)], value(counts) as f64);
+        }
+    }
+}
+
+type EventQueueMetric = (&'static str, MetricKind, &'static str, fn(&EventQueueCounts) -> u64);
+
+const EVENT_QUEUE_METRICS: [EventQueueMetric; 3] = [
+    (
+        "supervisord_event_queue_length",
+        MetricKind::Gauge,
+        "How many events wait for the listeners of a pool.",
+        EventQueueCounts::queued,
+    ),
+    (
+        "supervisord_event_queue_events",
+        MetricKind::Counter,
+        "How many events the queue of a pool has taken.",
+        EventQueueCounts::accepted,
+    ),
+    (
+        "supervisord_event_queue_lost_events",
+        MetricKind::Counter,
+        "How many events were dropped because the queue of a pool was full.",
+        EventQueueCounts::lost,
+    ),
+];
+
 const fn suffix(kind: MetricKind) -> &'static str {
     match kind {
-        MetricKind::Gauge => "",
+        MetricKind::Gauge | MetricKind::Summary => "",
         MetricKind::Counter => "_total",
     }
 }
@@ -235,6 +322,7 @@ impl Exposition {
         let kind = match kind {
             MetricKind::Gauge => "gauge",
             MetricKind::Counter => "counter",
+            MetricKind::Summary => "summary",
         };
         self.head(&format!("{name}{suffix}"), kind, help);
     }
@@ -251,6 +339,11 @@ impl Exposition {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample_of(&mut self, name: &str, suffix: &str, labels: &[(&str, String)], value: f64) {
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(label, value)| (*label, value.as_str())).collect();
+        self.sample(name, suffix, &labels, value);
     }
 
     fn sample(&mut self, name: &str, suffix: &str, labels: &[(&str, &str)], value: f64) {
@@ -276,11 +369,14 @@ impl Exposition {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
     use std::path::Path;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use supervisord_core::health::HealthResult;
+    use supervisord_core::process::ExitStatus;
+    use supervisord_core::program_counts::ProgramCounts;
     use supervisord_core::row::RowHealth;
     use supervisord_core::samples::row;
 
@@ -293,11 +389,30 @@ mod tests {
             TreeUsage { cpu_seconds: 1.5, memory_bytes: 1 << 40, processes: 2, threads: 3, descriptors: Some(4) };
         Usage {
             programs: vec![
-                (Arc::new(Row { health, start: 100, exitstatus: Some(3), ..row("web", name) }), used),
+                (
+                    Arc::new(Row {
+                        health,
+                        start: 100,
+                        exitstatus: Some(3),
+                        counts: Some(Arc::new(counted())),
+                        event_queue: Some(Arc::default()),
+                        ..row("web", name)
+                    }),
+                    used,
+                ),
                 (Arc::new(row("web", "other")), TreeUsage::default()),
             ],
             daemon: used,
         }
+    }
+
+    fn counted() -> ProgramCounts {
+        let mut counts = ProgramCounts::default();
+        counts.started();
+        counts.came_up(Duration::from_millis(1500));
+        counts.ended(ExitStatus::Code(3));
+        counts.ended(ExitStatus::Signal { number: 15, core_dumped: false });
+        counts
     }
 
     fn plain(name: &str, format: TextFormat) -> String {
@@ -324,6 +439,8 @@ mod tests {
                 let suffix = match (&*kinds[&current], format) {
                     ("counter", TextFormat::OpenMetrics) => "_total",
                     ("info", _) => "_info",
+                    ("summary", _) if name.ends_with("_sum") => "_sum",
+                    ("summary", _) => "_count",
                     _ => "",
                 };
                 assert_eq!(name, format!("{current}{suffix}"), "{line}");
@@ -360,6 +477,12 @@ mod tests {
             "supervisord_program_last_exit_status{group=\"web\",name=\"a\"} 3",
             "supervisord_program_processes{group=\"web\",name=\"other\"} 0",
             "process_open_fds 4",
+            "supervisord_program_starts_total{group=\"web\",name=\"a\"} 1",
+            "supervisord_program_exits_total{group=\"web\",name=\"a\",status=\"3\",signal=\"\"} 1",
+            "supervisord_program_exits_total{group=\"web\",name=\"a\",status=\"\",signal=\"SIGTERM\"} 1",
+            "supervisord_program_time_to_running_seconds_sum{group=\"web\",name=\"a\"} 1.5",
+            "supervisord_program_time_to_running_seconds_count{group=\"web\",name=\"a\"} 1",
+            "supervisord_event_queue_lost_events_total{group=\"web\"} 0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }

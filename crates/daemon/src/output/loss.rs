@@ -3,8 +3,20 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use supervisord_config::model::LogLevel;
+
+/// How many bytes all logs of this daemon could not take, since it began.
+static LOST_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// The unit of logs that are files or streams.
+const BYTES: &str = "bytes";
+
+/// How many bytes of output were lost, since the daemon began.
+pub fn lost_bytes() -> u64 {
+    LOST_BYTES.load(Ordering::Relaxed)
+}
 
 /// Entries for the activity log: severity and text.
 pub(super) type Entries = Vec<(LogLevel, String)>;
@@ -56,16 +68,24 @@ impl Account {
                     entries.push((LogLevel::Error, format!("could not write to {log}, output is lost: {reason}")));
                 }
                 *lost = Some(before.unwrap_or(0) + amount);
+                count(unit, amount);
             }
         }
     }
 
     /// The log is given up, and with it what still waited.
     pub fn close(&mut self, waiting: u64, entries: &mut Entries) {
+        count(self.unit, waiting);
         let lost = self.lost.take().unwrap_or(0) + waiting;
         if lost > 0 {
             entries.push((LogLevel::Warn, format!("{lost} {} for {} were lost", self.unit, self.log)));
         }
+    }
+}
+
+fn count(unit: &str, amount: u64) {
+    if unit == BYTES && amount > 0 {
+        LOST_BYTES.fetch_add(amount, Ordering::Relaxed);
     }
 }
 
@@ -88,10 +108,12 @@ mod tests {
 
     #[test]
     fn what_waited_at_the_end_is_counted_too() {
+        let before = lost_bytes();
         let mut account = Account::new("/l".into(), "bytes");
         let mut entries = Entries::new();
         account.settle(Err(Loss::new(3, &"full")), &mut entries);
         account.close(2, &mut entries);
+        assert!(lost_bytes() >= before + 5, "others may lose something, too");
         assert_eq!(entries[1].1, "5 bytes for /l were lost");
     }
 }

@@ -18,6 +18,7 @@ use supervisord_sys::start_time;
 use supervisord_wire::state::ProcessState;
 
 use super::command::CommandRecord;
+use super::counts::CountsRecord;
 use super::definition;
 use super::health::HealthRecord;
 use super::last_end::LastEndRecord;
@@ -197,6 +198,12 @@ pub struct ProcessRecord {
     /// Whether it is to be stopped as soon as others have stopped that depend on it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) stops_in_turn: bool,
+    /// How often something has happened to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) counts: Option<Box<CountsRecord>>,
+    /// Why, where no client asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stops_in_turn_for: Option<Box<StopRecord>>,
     /// Whether an update stops it, for another definition or for good.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) is_renewed: bool,
@@ -375,7 +382,11 @@ impl ProcessRecord {
             last_end: last_end.as_deref().map(LastEndRecord::from),
             since: *since,
             last_request: member.last_request.as_deref().map(LastRequestRecord::from),
-            stops_in_turn: member.stops_in_turn,
+            counts: member.counts.as_deref().map(|counts| Box::new(counts.into())),
+            stops_in_turn: member.stops_in_turn.is_some(),
+            stops_in_turn_for: (member.stops_in_turn.as_deref())
+                .filter(|decision| decision.cause != StopCause::Request)
+                .map(|decision| Box::new(decision.into())),
             is_renewed: member.is_renewed,
             wanted: (*wanted != phase.implies()).then_some(match wanted {
                 process::Wanted::Up => Wanted::Up,
@@ -438,7 +449,11 @@ impl ProcessRecord {
             stdout_log,
             stderr_log,
             last_request: self.last_request.as_ref().and_then(|request| Some(Arc::new(request.request()?))),
-            stops_in_turn: self.stops_in_turn,
+            counts: self.counts.as_ref().map(|counts| Arc::new(counts.counts())),
+            stops_in_turn: self.stops_in_turn.then(|| {
+                let decision = self.stops_in_turn_for.as_ref().map(|record| record.decision());
+                Arc::new(decision.unwrap_or_else(|| StopDecision::rest(StopCause::Request)))
+            }),
             is_renewed: self.is_renewed,
             commands: self.commands.iter().filter_map(CommandRecord::running).collect(),
             // One that cannot be understood begins anew, which the listener finds out by itself.
@@ -600,6 +615,7 @@ mod tests {
     #[test]
     fn how_far_a_process_has_got_is_read_back() {
         let last_request = LastRequest { action: RequestedAction::Signal(10), by: "somebody".to_owned(), at: 5 };
+        let in_turn = Arc::new(StopDecision::restart(StopCause::DependencyFailure("db is unhealthy".to_owned())));
         for phase in ProcessPhase::ALL {
             for wanted in [process::Wanted::Up, process::Wanted::Down] {
                 let mut timers = Timers::default();
@@ -655,7 +671,8 @@ mod tests {
                     stdout_log: None,
                     stderr_log: None,
                     last_request: Some(Arc::new(last_request.clone())),
-                    stops_in_turn: true,
+                    counts: None,
+                    stops_in_turn: Some(in_turn.clone()),
                     is_renewed: true,
                     commands: Vec::new(),
                     listener: None,
@@ -665,6 +682,7 @@ mod tests {
                 let read = read.member(&samples::process("p"), None);
                 assert_eq!(*read.machine.progress(), progress, "{text}");
                 assert_eq!(read.last_request.as_deref(), Some(&last_request), "{text}");
+                assert_eq!(read.stops_in_turn.as_ref(), Some(&in_turn), "{text}");
             }
         }
     }

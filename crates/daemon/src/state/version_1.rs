@@ -123,6 +123,8 @@ impl Member {
             since: 0,
             last_request: None,
             stops_in_turn: false,
+            stops_in_turn_for: None,
+            counts: None,
             is_renewed: false,
             wanted: machine.wanted,
             replacing: *replacing,

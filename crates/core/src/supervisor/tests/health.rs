@@ -255,3 +255,35 @@ fn the_reason_of_a_chain_of_stops_names_what_began_it() {
     assert_eq!(reason, "on_dependency_failure: first is stopped (web is unhealthy)");
     assert_eq!((row.wanted, row.state()), (crate::process::Wanted::Up, ProcessState::Stopped));
 }
+
+/// What an unhealthy program takes with it stops before it, as in a stop of everything, and comes back after it.
+#[test]
+fn those_that_depend_on_an_unhealthy_program_stop_before_it() {
+    let mut world = World::started(vec![
+        checked("db", |process| process.health.on_unhealthy = OnUnhealthy::Restart),
+        needing_health("web", "db", OnDependencyFailure::Restart),
+        varied("proxy", |process| {
+            let (group, name) = ("web".to_owned(), Some("web".to_owned()));
+            process.order.depends_on =
+                vec![Dependency::On { group, process: name, condition: DependencyCondition::Running }];
+            process.order.on_dependency_failure = OnDependencyFailure::Restart;
+        }),
+    ]);
+    world.pass(10_000);
+    let names = ["proxy", "web", "db"];
+    let before = names.map(|name| world.pid_of(name));
+    assert!(before.iter().all(|pid| *pid != 0));
+    world.ill.push("db".to_owned());
+    while world.pid_of("db") == before[2] {
+        world.pass(100);
+    }
+    world.ill.clear();
+    world.pass(60_000);
+    let stopped: Vec<&String> = world.log.iter().filter(|line| line.contains(" stopped: ")).collect();
+    let order: Vec<bool> = names.iter().enumerate().map(|(index, name)| stopped[index].contains(name)).collect();
+    assert_eq!(order, [true; 3], "{:#?}", world.log);
+    for (name, pid) in names.iter().zip(before) {
+        assert_eq!(world.state(name), ProcessState::Running, "{name}");
+        assert_ne!(world.pid_of(name), pid, "{name}");
+    }
+}

@@ -472,6 +472,7 @@ fn what_a_new_program_depends_on_is_started_once_it_is_added_too() {
     }
     world.pass(5000);
     assert_eq!(states(&world, &["app", "middle", "zdb"]), ["RUNNING"; 3]);
+    assert!(!world.log.iter().any(|line| line.contains("cannot start")), "{:#?}", world.log);
     // What is replaced later is not started because somebody waits for it: an operator may have stopped it.
     world.call(stop("zdb", true));
     world.call(stop("middle", true));
