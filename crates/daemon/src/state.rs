@@ -8,6 +8,7 @@
 mod client_user;
 pub mod command;
 pub mod configuration;
+mod counts;
 mod definition;
 mod health;
 pub mod history;

@@ -3,6 +3,7 @@
 import { post, programPath } from './api.js';
 import { confirm } from './dialog.js';
 import { count } from './format.js';
+import { mayOperate } from './rights.js';
 import { keyOf, titleOf } from './states.js';
 
 // How long a success is shown at its row, in milliseconds. A failure stays until something else is done.
@@ -32,7 +33,7 @@ export class Actions {
   // Does something to programs. Asks first where it hurts: what stops several, and what cannot be undone.
   async perform(action, programs, options = {}) {
     const list = programs.filter((program) => !this.store.busy.has(keyOf(program)));
-    if (list.length === 0 || !(await this.isMeant(action, list))) {
+    if (!mayOperate() || list.length === 0 || !(await this.isMeant(action, list))) {
       return;
     }
     const keys = list.map(keyOf);

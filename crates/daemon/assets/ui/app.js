@@ -9,6 +9,7 @@ import { GraphView } from './graph.js';
 import { Live } from './live.js';
 import { tally } from './list.js';
 import { ProgramView } from './program.js';
+import { mayAdminister, seesAllPrograms } from './rights.js';
 import { Store } from './store.js';
 import { Table } from './table.js';
 
@@ -92,12 +93,12 @@ class Frame {
   }
 }
 
-// The views with an address of their own, in the order of the navigation.
+// The views with an address of their own, in the order of the navigation, and for whom they are.
 const VIEWS = [
   ['/', 'Programs'],
   ['/dependencies', 'Dependencies'],
-  ['/configuration', 'Configuration'],
-  ['/log', 'Log'],
+  ['/configuration', 'Configuration', mayAdminister],
+  ['/log', 'Log', seesAllPrograms],
 ];
 
 class Application {
@@ -114,7 +115,10 @@ class Application {
     document.getElementById('app').replaceChildren(...this.frame.element);
     const { store, frame } = this;
     store.on('link', (link) => frame.showLink(link));
-    store.on('daemon', (daemon) => frame.showDaemon(daemon));
+    store.on('daemon', (daemon) => {
+      frame.showDaemon(daemon);
+      this.showNav();
+    });
     store.on('programs', () => this.showTitleSoon());
     window.addEventListener('hashchange', () => this.show());
     document.addEventListener('keydown', (event) => this.onKey(event));
@@ -134,8 +138,14 @@ class Application {
     const path = location.hash.replace(/^#/, '') || '/';
     this.view = this.viewOf(path);
     this.frame.main.replaceChildren(this.view.element);
-    this.frame.showNav(VIEWS, path);
+    this.showNav();
     this.view.open();
+  }
+
+  // Without the views that are for others.
+  showNav() {
+    const shown = VIEWS.filter(([, , isFor]) => isFor === undefined || isFor());
+    this.frame.showNav(shown, location.hash.replace(/^#/, '') || '/');
   }
 
   viewOf(path) {

@@ -8,6 +8,7 @@ import { h, setAttribute, setHidden, setText } from './dom.js';
 import { bytes, clock, duration, percent } from './format.js';
 import { icon } from './icons.js';
 import { LogView } from './log.js';
+import { mayOperate } from './rights.js';
 import { linkOf, StateBadge } from './rows.js';
 import { condition, keyOf, stateOf, timing, titleOf, verbs } from './states.js';
 import { timelineItem, timelineOf } from './timeline.js';
@@ -118,7 +119,7 @@ export class ProgramView {
       this.logArea.replaceChildren(h('p', { class: 'empty' }, `${channel} is not logged (${channel}_logfile).`));
       return;
     }
-    const clear = () => this.actions.perform('clear-logs', [this.program]);
+    const clear = mayOperate() && (() => this.actions.perform('clear-logs', [this.program]));
     this.log = new LogView(`${programPath(program)}/logs/${channel}`, { title: `${channel} of ${titleOf(program)}`, clear });
     this.logArea.replaceChildren(this.log.element);
     this.log.open();
@@ -142,7 +143,7 @@ export class ProgramView {
       ...possible.map((verb, index) =>
         h('button', { type: 'button', class: `button ${index === 0 ? 'primary' : ''}`, 'data-verb': verb, disabled: busy !== undefined, onclick: () => this.act(verb) }, icon(verb), wordsOf(verb).verb),
       ),
-      program.pid === null ? '' : this.signalMenu(busy !== undefined),
+      program.pid === null || !mayOperate() ? '' : this.signalMenu(busy !== undefined),
     );
     if (focused) {
       (this.buttons.querySelector(`[data-verb="${focused}"]`) ?? this.buttons.querySelector('button'))?.focus();

@@ -1,6 +1,7 @@
 // The states of programs, and what the table makes of them.
 
 import { duration } from './format.js';
+import { mayOperate } from './rights.js';
 
 // From the most to the least urgent.
 export const STATES = {
@@ -51,6 +52,9 @@ export const isInMotion = (program) =>
 
 // What can be asked of it now: the verbs, the first as the main one.
 export function verbs(program) {
+  if (!mayOperate()) {
+    return [];
+  }
   switch (program.state) {
     case 'RUNNING':
       return ['restart', 'stop'];

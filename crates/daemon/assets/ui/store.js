@@ -1,5 +1,6 @@
 // What the browser knows of the daemon and its programs, and who wants to hear of changes.
 
+import { learn } from './rights.js';
 import { keyOf } from './states.js';
 import { UsageHistory } from './usage.js';
 
@@ -40,6 +41,7 @@ export class Store extends EventTarget {
 
   setDaemon(daemon) {
     this.daemon = daemon;
+    learn(daemon.you);
     this.tell('daemon', daemon);
   }
 

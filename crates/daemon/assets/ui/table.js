@@ -5,6 +5,7 @@ import { count } from './format.js';
 import { icon } from './icons.js';
 import { Choice, NameOrder, rowsOf, SORTS, tally } from './list.js';
 import { keysInMotion } from './live.js';
+import { mayOperate } from './rights.js';
 import { affected, GroupRow, linkOf, ProgramRow } from './rows.js';
 import { isInMotion, keyOf, STATES, STATE_NAMES } from './states.js';
 import { Viewport } from './viewport.js';
@@ -253,12 +254,11 @@ export class Table {
     const chosen = this.chosen();
     const button = (verb, label) =>
       h('button', { type: 'button', class: 'button', disabled: affected(verb, chosen).length === 0, onclick: () => this.act(verb, affected(verb, chosen)) }, icon(verb), label);
+    const clear = () => h('button', { type: 'button', class: 'button', onclick: () => this.act('clear-logs', chosen) }, icon('trash'), 'Clear logs');
+    const acts = mayOperate() ? [button('start', 'Start'), button('restart', 'Restart'), button('stop', 'Stop'), clear()] : [];
     this.bulk.replaceChildren(
       h('span', { class: 'bulk-count' }, `${size.toLocaleString('en')} selected`),
-      button('start', 'Start'),
-      button('restart', 'Restart'),
-      button('stop', 'Stop'),
-      h('button', { type: 'button', class: 'button', onclick: () => this.act('clear-logs', chosen) }, icon('trash'), 'Clear logs'),
+      ...acts,
       h('button', { type: 'button', class: 'act', 'aria-label': 'Clear the selection', onclick: () => this.select([]) }, icon('close')),
     );
   }

@@ -53,6 +53,7 @@ static ASSETS: &[Asset] = assets! {
     "ui/live.js" "text/javascript"
     "ui/log.js" "text/javascript"
     "ui/program.js" "text/javascript"
+    "ui/rights.js" "text/javascript"
     "ui/rows.js" "text/javascript"
     "ui/states.js" "text/javascript"
     "ui/store.js" "text/javascript"

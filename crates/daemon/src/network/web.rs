@@ -3,7 +3,7 @@
 use askama::Template;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES, LOCATION, PRAGMA, REFERRER_POLICY};
-use supervisord_core::actor::Actor;
+use supervisord_core::actor::{Actor, Right};
 use supervisord_core::output::Channel;
 use supervisord_core::row::Row;
 use supervisord_core::why;
@@ -103,7 +103,7 @@ pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Field
         Err(refusal) => return Ok(refusal::reply(&refusal)),
     };
     let Some(wanted) = fields.get("action").filter(|action| !action.is_empty()) else {
-        return Ok(show(api, &view, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
+        return Ok(show(api, actor, &view, StatusCode::OK, links, fields.get("message").unwrap_or_default()).await);
     };
     let Some(action) = action::PageAction::find(wanted, fields.get("processname")) else {
         return Ok(Reply::error(StatusCode::BAD_REQUEST));
@@ -115,12 +115,12 @@ pub async fn status(api: &Api, actor: &Actor, asked: PageRequest, fields: &Field
                 &format!("{wanted} {}", fields.get("processname").unwrap_or_default()),
                 AuditResult::Refused(objection),
             );
-            Ok(show(api, &view, StatusCode::FORBIDDEN, links, objection).await)
+            Ok(show(api, actor, &view, StatusCode::FORBIDDEN, links, objection).await)
         }
         None => match action.perform(api, actor).await {
             Ok(message) => Ok(redirect(&message)),
             Err(CallFailure::Refused(refusal)) => {
-                Ok(show(api, &view, StatusCode::FORBIDDEN, links, &refusal::text(&refusal)).await)
+                Ok(show(api, actor, &view, StatusCode::FORBIDDEN, links, &refusal::text(&refusal)).await)
             }
             Err(CallFailure::Ended) => Err(Broken),
         },
@@ -155,6 +155,8 @@ fn page(status: StatusCode, template: &impl Template) -> Reply {
 struct StatusPage<'a> {
     message: &'a str,
     links: bool,
+    /// Whether there are buttons that act: nobody gets one that would be refused.
+    may_operate: bool,
     field: &'static str,
     token: &'static str,
     rows: Vec<StatusRow>,
@@ -179,16 +181,25 @@ struct StatusRow {
     actions: Vec<Option<(&'static str, &'static str)>>,
 }
 
-async fn show(api: &Api, view: &VisibleView<'_>, status: StatusCode, links: bool, message: &str) -> Reply {
+async fn show(
+    api: &Api,
+    actor: &Actor,
+    view: &VisibleView<'_>,
+    status: StatusCode,
+    links: bool,
+    message: &str,
+) -> Reply {
     let Some(reservation) = api.answers.reserve_soon(view.len() * ROW_BYTES).await else {
         return unavailable();
     };
     let now = (api.clock.now)();
-    let rows = view.rows().iter().map(|row| status_row(api, now, row)).collect();
+    let may_operate = actor.check(Right::Operate).is_ok();
+    let rows = view.rows().iter().map(|row| status_row(api, now, row, may_operate)).collect();
     let time = ctime(&(api.clock.local)(now));
     let (field, token) = (csrf::FIELD, csrf::token());
     let modules = assets::modules().collect();
-    let template = StatusPage { message, links, field, token, rows, version: SUPERVISOR_VERSION, time, modules };
+    let template =
+        StatusPage { message, links, may_operate, field, token, rows, version: SUPERVISOR_VERSION, time, modules };
     page(status, &template).within(reservation)
 }
 
@@ -197,7 +208,7 @@ fn unavailable() -> Reply {
     Reply::error(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-fn status_row(api: &Api, now: i64, row: &Row) -> StatusRow {
+fn status_row(api: &Api, now: i64, row: &Row, may_operate: bool) -> StatusRow {
     let (name, state) = (namespec(&row.group, &row.config.identity.name), row.state());
     StatusRow {
         address: encode(&name),
@@ -206,7 +217,7 @@ fn status_row(api: &Api, now: i64, row: &Row) -> StatusRow {
         class: class(state),
         description: row.description(now, api.clock.local),
         reason: reason(row),
-        actions: actions(state),
+        actions: if may_operate { actions(state) } else { vec![None; ACTION_PLACES] },
     }
 }
 
@@ -227,6 +238,9 @@ fn class(state: ProcessState) -> &'static str {
         _ => "statusnominal",
     }
 }
+
+/// How many actions a row has place for.
+const ACTION_PLACES: usize = 3;
 
 /// Always three, so that columns stay columns; the logs follow for every process.
 fn actions(state: ProcessState) -> Vec<Option<(&'static str, &'static str)>> {

@@ -2,6 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use supervisord_config::client_user::UserRole;
+use supervisord_core::actor::{Actor, Right};
 use supervisord_core::call::Call;
 use supervisord_wire::{API_VERSION, SUPERVISOR_VERSION};
 
@@ -23,6 +25,31 @@ pub(super) struct DaemonResource<'a> {
     pid: u32,
     /// What an update of the configuration restarts: `groups` or `minimal`.
     update: &'static str,
+    /// Who asks, and what they may do.
+    you: Asker<'a>,
+}
+
+/// Whoever asks.
+#[derive(Serialize, JsonSchema)]
+struct Asker<'a> {
+    /// The name that was proved; none where the server asks for nothing.
+    user: Option<&'a str>,
+    /// As `role` in a section `[user:NAME]`.
+    role: &'static str,
+    /// Whether all programs exist for them. What is about the daemon as a whole is for nobody else.
+    all_programs: bool,
+}
+
+impl<'a> Asker<'a> {
+    fn of(actor: &'a Actor) -> Asker<'a> {
+        let role = match actor.right {
+            Some(Right::Administer) => UserRole::Admin,
+            Some(Right::Operate) => UserRole::Operator,
+            // Who has no right is not answered.
+            Some(Right::View) | None => UserRole::Viewer,
+        };
+        Asker { user: actor.name.as_deref(), role: role.word(), all_programs: actor.programs.is_all() }
+    }
 }
 
 /// What becomes of the daemon.
@@ -56,6 +83,7 @@ pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
         state: view.mood().name(),
         pid: std::process::id(),
         update: config.supervisord.update.word(),
+        you: Asker::of(request.actor),
     };
     Ok(json(encoded(&daemon)?, request.api.answers.nothing()))
 }

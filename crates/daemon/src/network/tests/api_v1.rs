@@ -181,6 +181,7 @@ fn the_daemon_describes_itself() {
         "rpc_version": "3.0",
         "state": "RUNNING",
         "pid": std::process::id(),
+        "you": { "user": null, "role": "admin", "all_programs": true },
     });
     assert_eq!(daemon, expected);
 }

@@ -261,3 +261,19 @@ fn programs_of_others_do_not_exist_by_any_way() {
         }
     });
 }
+
+#[test]
+fn nobody_is_offered_what_would_be_refused() {
+    run(async {
+        let world = world();
+        for (right, role) in [(Right::View, "viewer"), (Right::Operate, "operator"), (Right::Administer, "admin")] {
+            let page = text(&world.page(Some(right), "").await);
+            for action in ["action=stopall", "action=restartall", "action=clearlog"] {
+                assert_eq!(page.contains(action), right >= Right::Operate, "{action} with {right:?}: {page}");
+            }
+            let daemon = world.resource(Some(right), &Method::GET, "/daemon", None, "").await;
+            let told = text(&daemon);
+            assert!(told.contains(&format!("\"role\":\"{role}\"")), "{told}");
+        }
+    });
+}
