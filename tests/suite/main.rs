@@ -44,6 +44,7 @@ mod rights;
 mod rotated_logs;
 mod scale;
 mod scripts;
+mod secrets;
 mod shell;
 mod signals;
 mod stopping;

@@ -53,6 +53,7 @@ fn coverage() {
         crate::rotated_logs::PINNED,
         crate::templates::PINNED,
         crate::environment_files::PINNED,
+        crate::secrets::PINNED,
     ]
     .iter()
     .flat_map(|pinned| pinned.iter().copied())
@@ -100,7 +101,12 @@ const MEANS_SOMETHING_ELSE: [(&str, &str); 8] = [
 /// How the field of an option is called in the code: `type` is a keyword, and both logs of a program are of one type.
 fn identifier(option: &str) -> String {
     let option = option.trim_start_matches("stdout_").trim_start_matches("stderr_");
-    if option == "type" { format!("r#{option}") } else { option.to_owned() }
+    match option {
+        "type" => format!("r#{option}"),
+        // The option is written with names of the user's.
+        "secret.name" => "secrets".to_owned(),
+        _ => option.to_owned(),
+    }
 }
 
 /// What reads, compares, keeps and shows options does so by the table, and knows none of them by its name.

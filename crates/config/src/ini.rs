@@ -25,6 +25,8 @@ pub struct Entry {
     pub origin: Origin,
     /// The section in which it is written.
     pub written_in: WrittenIn,
+    /// Its name as it is written, where that has capitals.
+    pub spelling: Option<Box<str>>,
     /// The sign of a comment that ended one of its lines.
     pub comment: Option<char>,
     /// What an inherited value of the same option adds to it, where both count.
@@ -32,8 +34,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(value: &str, origin: Origin, comment: Option<char>) -> Entry {
-        Entry { value: value.to_owned(), origin, written_in: WrittenIn::Here, comment, beneath: None }
+    fn new(name: &str, written: &str, value: &str, origin: Origin, comment: Option<char>) -> Entry {
+        let spelling = written.split(['=', ':']).next().unwrap_or_default().trim_end_matches(is_space);
+        let spelling = (spelling != name).then(|| spelling.into());
+        Entry { value: value.to_owned(), origin, written_in: WrittenIn::Here, spelling, comment, beneath: None }
     }
 }
 
@@ -76,6 +80,11 @@ impl IniSection {
     /// Where the section first appeared.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// All options that the section has, but not by `[DEFAULT]`.
+    pub(crate) fn all_own(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.options.iter()
     }
 
     /// An option that the section has, but not by `[DEFAULT]`.
@@ -313,8 +322,9 @@ impl<'i> Parser<'i> {
             return Err(self.no_header(line, origin));
         }
         match option(value) {
-            Some((name, value)) if !name.is_empty() => {
-                self.set(name, Entry::new(value, origin, comment));
+            Some((name, text)) if !name.is_empty() => {
+                let entry = Entry::new(&name, value, text, origin, comment);
+                self.set(name, entry);
             }
             nameless => {
                 // A missing name ends the option above; a missing value does not.

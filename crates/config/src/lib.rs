@@ -54,6 +54,7 @@ pub mod sample;
 pub mod samples;
 pub mod schema;
 pub mod search;
+pub mod secret;
 pub mod selector;
 pub mod signal;
 mod stop_steps;

@@ -12,6 +12,7 @@ use crate::host::Account;
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
 use crate::rotate_when::RotateWhen;
+use crate::secret::Secret;
 
 /// Where a value or section was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -482,6 +483,8 @@ pub struct Spawn {
     pub environment: Vec<(String, String)>,
     /// Files of variables, which are read at each start; `environment` wins over them.
     pub env_file: Vec<EnvironmentFile>,
+    /// Variables whose values are looked up at each start; they win over `environment`.
+    pub secrets: Vec<Secret>,
     /// What to tell it in `SUPERVISOR_SERVER_URL`.
     pub serverurl: ProgramServerUrl,
     /// The listening socket it gets as descriptor 0.

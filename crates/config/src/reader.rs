@@ -159,6 +159,23 @@ impl<'a> Reader<'a> {
         self.written(row.name).is_some()
     }
 
+    /// The options of a family, each with the name of the user's, as it is written, and with what it means.
+    pub(crate) fn family(
+        &self,
+        row: &OptionSpec,
+        names: &ExpansionNames<'_>,
+    ) -> Result<Vec<(String, String, ConfigValue<'static>)>, ConfigError> {
+        let mut members = Vec::new();
+        for (option, entry) in self.ini.options(self.section).filter(|(option, _)| row.is_called(option)) {
+            let written = entry.spelling.as_deref().unwrap_or(option);
+            let own = written.split_once('.').map_or("", |(_, own)| own);
+            let text = self.expanded(option, &entry.value, names)?;
+            let value = row.kind.convert(&text).map_err(|complaint| self.cannot_convert(option, &complaint))?;
+            members.push((option.to_owned(), own.to_owned(), value));
+        }
+        Ok(members)
+    }
+
     /// The names of all options in the section.
     pub(crate) fn options(&self) -> impl Iterator<Item = &'a str> {
         self.ini.options(self.section).map(|(name, _)| name)

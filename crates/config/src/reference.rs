@@ -19,7 +19,7 @@ parentheses; `%(ENV_PORT:-8000)s` stands for 8000 where PORT is empty or not set
 ignored, with a warning that says where it is written and what was probably meant.
 
 A message about a mistake ends with its place in parentheses, `(FILE:LINE, [SECTION] OPTION=VALUE: WHAT TO WRITE)`.
-Values that may be secrets (passwords, environments, what comes from the environment) show as `***`.
+Values that may be secret (passwords, environments, what comes from the environment) show as `***`.
 
 The column *since* is the version of Supervisor that brought the option; 0.1.0 marks those of this program alone. The column
 *change* says what a change of the option needs to take effect: `live`, that the file is read again (`supervisorctl reread`), and of

@@ -104,7 +104,7 @@ fn options(ini: &Ini, section: &IniSection, kind: SectionKind, overrides: &Overr
     let written = |row: &OptionSpec| row.names().find_map(|name| ini.get(section.name(), name));
     // What templates do not say is for their heirs to say.
     let is_partial = matches!(kind, SectionKind::Template | SectionKind::ProgramDefault);
-    let rows = kind.options().filter(|row| !is_partial || written(row).is_some());
+    let rows = kind.options().filter(|row| !row.is_family && (!is_partial || written(row).is_some()));
     let known = rows.map(|row| {
         let name = row.name.to_owned();
         if kind == SectionKind::Supervisord
@@ -120,14 +120,14 @@ fn options(ini: &Ini, section: &IniSection, kind: SectionKind, overrides: &Overr
             None => unwritten(row, kind, written),
         }
     });
-    let further = ini
-        .options(section)
-        .filter(|(name, entry)| kind.is_open() && kind.option(name).is_none() && entry.written_in == WrittenIn::Here);
-    // What only a plug-in knows may be anything.
-    let further = further.map(|(name, entry)| ResolvedOption {
-        name: name.to_owned(),
-        value: Some(HIDDEN.to_owned()),
-        source: source(entry),
+    let further = ini.options(section).filter_map(|(name, entry)| {
+        let row = kind.option(name);
+        let is_member = row.is_some_and(|row| row.is_family);
+        // What only a plug-in knows may be anything.
+        let value = if is_member { entry.value.clone() } else { HIDDEN.to_owned() };
+        let name = entry.spelling.as_deref().unwrap_or(name).to_owned();
+        let is_of_plugin = kind.is_open() && row.is_none() && entry.written_in == WrittenIn::Here;
+        (is_member || is_of_plugin).then(|| ResolvedOption { name, value: Some(value), source: source(entry) })
     });
     known.chain(further).collect()
 }
@@ -181,9 +181,9 @@ mod tests {
     fn each_value_says_where_it_comes_from() {
         let text = resolved(
             "[supervisord]\nloglevel=info\n[DEFAULT]\npriority=5\n[template:t]\nautorestart=true\n\
-             [program:a]\ncommand=/bin/a --home %(ENV_HOME)s\ninherit=t\nenvironment=KEY=\"secret\"\nready_when=fd:3\nrestartpause=5\n\
-             directory=/tmp\n[rpcinterface:supervisor]\n\
-             supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\nkey=secret\n",
+             [program:a]\ncommand=/bin/a --home %(ENV_HOME)s\ninherit=t\nenvironment=KEY=\"hidden\"\nready_when=fd:3\nrestartpause=5\n\
+             secret.API_KEY=file:/run/key\n[rpcinterface:supervisor]\n\
+             supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\nkey=hidden\n",
         );
         let has = |line: &str| {
             let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -200,7 +200,8 @@ mod tests {
         has(";umask = ; not set: the daemon's mask");
         has("loglevel = debug ; command line");
         has("key = *** ; c.conf:16");
-        assert!(!text.contains("secret") && !text.contains("/root"), "{text}");
+        has("secret.API_KEY = file:/run/key ; c.conf:13");
+        assert!(!text.contains("hidden") && !text.contains("/root"), "{text}");
         let template = text.split("[template:t]").nth(1).unwrap().split('[').next().unwrap();
         assert!(!template.contains("stopwaitsecs"), "{template}");
     }

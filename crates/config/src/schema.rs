@@ -26,7 +26,7 @@ impl SectionKind {
 
     /// The row of an option, by its name or an alias.
     pub fn option(self, name: &str) -> Option<&'static OptionSpec> {
-        let find = |kind| TABLE.iter().find(|row| row.section == kind && row.names().any(|known| known == name));
+        let find = |kind| TABLE.iter().find(|row| row.section == kind && row.is_called(name));
         find(self).or_else(|| find(self.base()?))
     }
 }

@@ -16,6 +16,7 @@ use crate::model::{
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
 use crate::rotate_when::RotateWhen;
+use crate::secret::Secret;
 
 /// A value, borrowed from where it is kept, or made from a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,6 +188,23 @@ impl OptionValue for Vec<EnvironmentFile> {
     fn from_value(value: ConfigValue<'_>) -> Option<Vec<EnvironmentFile>> {
         let ConfigValue::Texts(texts) = value else { return None };
         Some(texts.iter().map(|text| EnvironmentFile::from_text(text)).collect())
+    }
+}
+
+impl OptionValue for Vec<Secret> {
+    fn value(&self) -> ConfigValue<'_> {
+        match self.is_empty() {
+            true => ConfigValue::Unset,
+            false => ConfigValue::Texts(self.iter().map(Secret::to_string).collect()),
+        }
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<Vec<Secret>> {
+        match value {
+            ConfigValue::Unset => Some(Vec::new()),
+            ConfigValue::Texts(texts) => texts.iter().map(|text| Secret::from_text(text)).collect(),
+            _ => None,
+        }
     }
 }
 

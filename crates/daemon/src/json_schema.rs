@@ -32,12 +32,14 @@ fn header(kind: SectionKind) -> String {
 
 fn section(kind: SectionKind) -> Value {
     let mut options = Map::new();
-    for row in kind.options() {
+    for row in kind.options().filter(|row| !row.is_family) {
         for name in row.names() {
             options.insert(name.to_owned(), option(row));
         }
     }
     let is_partial = matches!(kind, SectionKind::Template | SectionKind::ProgramDefault);
+    let families: Map<String, Value> =
+        kind.options().filter(|row| row.is_family).map(|row| (pattern(row), option(row))).collect();
     // What is inherited from a template need not be here; only sections that inherit nothing can be asked for it.
     let inherits = kind.option("inherit").is_some();
     let required: Vec<&str> = match is_partial || inherits {
@@ -48,8 +50,15 @@ fn section(kind: SectionKind) -> Value {
         "description": kind.describe().replace('\n', " "),
         "type": "object",
         "properties": options,
+        "patternProperties": families,
         "required": required,
     })
+}
+
+/// A pattern of the names of a family of options.
+fn pattern(row: &OptionSpec) -> String {
+    let prefix = row.name.split('.').next().unwrap_or_default();
+    format!("^{prefix}[.].+$")
 }
 
 fn option(row: &OptionSpec) -> Value {
@@ -87,7 +96,7 @@ mod tests {
         let schema: Value = serde_json::from_str(&text()).unwrap();
         for kind in SectionKind::ALL {
             let section = &schema["patternProperties"][header(kind)];
-            for row in kind.options() {
+            for row in kind.options().filter(|row| !row.is_family) {
                 for name in row.names() {
                     let described = section["properties"][name]["description"].as_str().unwrap_or_default();
                     assert!(described.starts_with(row.help), "{name}: {described}");

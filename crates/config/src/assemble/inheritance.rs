@@ -41,7 +41,7 @@ pub(super) fn apply(ini: &mut Ini) -> Result<(), ConfigError> {
     }
     for (section, entries) in given {
         for (option, entry) in entries {
-            ini.give(&section, option, entry);
+            ini.give(&section, &option, entry);
         }
     }
     Ok(())
@@ -114,24 +114,29 @@ struct Heir<'i> {
 /// An inherited value, under the name by which it is written.
 struct Inherited {
     row: &'static OptionSpec,
-    name: &'static str,
+    name: String,
     entry: Entry,
 }
 
 impl Heir<'_> {
     /// What these sections, the nearest first, give to it.
-    fn inherited(&self, ancestors: &[&IniSection]) -> Vec<(&'static str, Entry)> {
+    fn inherited(&self, ancestors: &[&IniSection]) -> Vec<(String, Entry)> {
         let mut all: Vec<Inherited> = Vec::new();
         for ancestor in ancestors {
             let new: Vec<Inherited> = self
                 .kind
                 .options()
                 .filter(|row| row.name != INHERIT && self.may_have(row, ancestor) && !self.is_decided(row, &all))
-                .filter_map(|row| {
-                    let (name, entry) = written(ancestor, row)?;
+                .flat_map(|row| {
                     let written_in = WrittenIn::Ancestor(Arc::from(ancestor.name()));
-                    Some(Inherited { row, name, entry: Entry { written_in, ..entry.clone() } })
+                    let members = all_written(ancestor, row).into_iter();
+                    members.map(move |(name, entry)| Inherited {
+                        row,
+                        name: name.to_owned(),
+                        entry: Entry { written_in: written_in.clone(), ..entry.clone() },
+                    })
                 })
+                .filter(|new| !new.row.is_family || !self.has_member(&new.name, &all))
                 .collect();
             all.extend(new);
         }
@@ -149,9 +154,13 @@ impl Heir<'_> {
     fn is_decided(&self, row: &OptionSpec, nearer: &[Inherited]) -> bool {
         let excludes =
             |other: &OptionSpec| row.in_place_of.contains(&other.name) || other.in_place_of.contains(&row.name);
-        // The variables of all of them count.
-        let is_same = |other: &OptionSpec| other.name == row.name && row.kind != Kind::Environment;
+        // The variables of all of them count, and each member of a family for itself.
+        let is_same = |other: &OptionSpec| other.name == row.name && row.kind != Kind::Environment && !row.is_family;
         self.has(|other| is_same(other) || excludes(other), nearer)
+    }
+
+    fn has_member(&self, name: &str, nearer: &[Inherited]) -> bool {
+        self.section.own(name).is_some() || nearer.iter().any(|inherited| inherited.name == name)
     }
 
     fn has(&self, matches: impl Fn(&OptionSpec) -> bool, inherited: &[Inherited]) -> bool {
@@ -183,10 +192,12 @@ impl Heir<'_> {
     }
 
     /// The values, with those of the same option beneath each other.
-    fn merged(&self, all: Vec<Inherited>) -> Vec<(&'static str, Entry)> {
-        let mut merged: Vec<(&'static str, Entry)> = Vec::new();
+    fn merged(&self, all: Vec<Inherited>) -> Vec<(String, Entry)> {
+        let mut merged: Vec<(String, Entry)> = Vec::new();
         for Inherited { row, name, mut entry } in all.into_iter().rev() {
-            if let Some(place) = merged.iter().position(|(known, _)| row.names().any(|own| own == *known)) {
+            if let Some(place) =
+                merged.iter().position(|(known, _)| *known == name || !row.is_family && row.is_called(known))
+            {
                 entry.beneath = Some(Box::new(merged.remove(place).1));
             }
             merged.push((name, entry));
@@ -198,6 +209,14 @@ impl Heir<'_> {
             }
         }
         merged
+    }
+}
+
+/// The value of an option that stands in a section, or those of a family.
+fn all_written<'i>(section: &'i IniSection, row: &OptionSpec) -> Vec<(&'i str, &'i Entry)> {
+    match row.is_family {
+        true => section.all_own().filter(|(name, _)| row.is_called(name)).collect(),
+        false => written(section, row).into_iter().collect(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::reader::Reader;
 use crate::schema::{Kind, OptionSpec, SectionKind, default_process};
+use crate::secret;
 use crate::value::ConfigValue;
 use crate::words::{self, WordError};
 
@@ -177,6 +178,7 @@ impl<'a> Shared<'a> {
         for row in &self.for_each {
             read.push((row.name, set(&mut process, row, reader, names, inputs)?));
         }
+        set_families(&mut process, reader, names)?;
         check_times(reader, &read)?;
         check_type(reader, &process)?;
         let is_written = |option: &str, value: ConfigValue<'_>| read.contains(&(option, value));
@@ -316,7 +318,7 @@ fn for_each() -> impl Iterator<Item = &'static OptionSpec> {
     let is_listed =
         |row: &OptionSpec| [&ONCE[..], &FOR_EACH, &OF_THE_SECTION].into_iter().any(|listed| listed.contains(&row.name));
     let listed = FOR_EACH.into_iter().filter_map(|option| SectionKind::Program.option(option));
-    listed.chain(SectionKind::Program.options().filter(move |row| !is_listed(row)))
+    listed.chain(SectionKind::Program.options().filter(move |row| !is_listed(row) && !row.is_family))
 }
 
 /// The options without which there is no process.
@@ -352,6 +354,24 @@ fn environment(
         layers.push(without_losses(&reader, read, notices));
     }
     Ok(environment::merged(layers))
+}
+
+/// Sets options that are written with names of the user's.
+fn set_families(process: &mut Process, reader: &Reader<'_>, names: &ExpansionNames<'_>) -> Result<(), ConfigError> {
+    for row in SectionKind::Program.options().filter(|row| row.is_family) {
+        let mut texts = Vec::new();
+        for (option, name, value) in reader.family(row, names)? {
+            let Some(name) = secret::variable(&name) else {
+                let error = reader.error(&option, format!("{} cannot be the name of a variable", repr(&name)));
+                return Err(error.advise("write letters, digits and underscores behind the dot".to_owned()));
+            };
+            let ConfigValue::Text(place) = value else { return Err(reader.wrong_shape(row)) };
+            texts.push(format!("{name}={place}"));
+        }
+        let field = row.of_process().ok_or_else(|| reader.wrong_shape(row))?;
+        field.set(process, ConfigValue::Texts(texts.into())).map_err(|_| reader.wrong_shape(row))?;
+    }
+    Ok(())
 }
 
 /// Mentions a command that no start will be able to take apart.

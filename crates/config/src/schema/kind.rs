@@ -23,6 +23,7 @@ use crate::pytext::strip;
 use crate::python_name;
 use crate::readiness::ReadyWhen;
 use crate::rotate_when::RotateWhen;
+use crate::secret::SecretSource;
 use crate::signal;
 use crate::value::ConfigValue;
 
@@ -86,6 +87,8 @@ pub enum Kind {
     Environment,
     /// Paths separated by commas, each behind a dash if the file need not be there.
     EnvironmentFiles,
+    /// Where a secret is.
+    Secret,
     /// Names separated by commas.
     Names,
     /// Words separated by commas.
@@ -171,6 +174,7 @@ impl Kind {
             K::DateFormat => "%Y, %m, %d, %H, %M and %S, such as %Y%m%d",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::EnvironmentFiles => "files, separated by commas; -FILE for one that need not be there",
+            K::Secret => "file:PATH or credential:NAME",
             K::Names => "names, separated by commas",
             K::Tags => "words of letters, digits, dots, dashes and underscores, separated by commas",
             K::Events => "event names, separated by commas",
@@ -234,6 +238,7 @@ impl Kind {
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
             K::EnvironmentFiles => ConfigValue::Texts(convert::environment_files(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),
+            K::Secret => ConfigValue::Text(SecretSource::parse(text)?.to_string().into()),
             K::Tags => ConfigValue::Texts(convert::labels(text)?.into()),
             K::Name => ConfigValue::Text(convert::name(text)?.into()),
             K::InetAddress => {

@@ -71,6 +71,8 @@ pub struct OptionSpec {
     pub implied: &'static [(&'static str, &'static str)],
     /// The same where it is written under an alias only, whose supervisor has other defaults.
     pub implied_by_alias: &'static [(&'static str, &'static str)],
+    /// Whether it is written with a name of the user's in place of what stands behind the last dot, as often as there are names.
+    pub is_family: bool,
     /// Whether it means nothing for a program that does its work and ends.
     pub is_not_of_oneshots: bool,
     /// The option that is about a time which must be later than the time of this one, where both are written.
@@ -100,6 +102,13 @@ impl OptionSpec {
         [self.name].into_iter().chain(self.aliases.iter().copied())
     }
 
+    /// Whether an option of this name is it, or one of the family.
+    pub fn is_called(&self, name: &str) -> bool {
+        let prefix = self.name.rfind('.').filter(|_| self.is_family).map(|dot| &self.name[..=dot]);
+        let is_member = prefix.and_then(|prefix| name.strip_prefix(prefix)).is_some_and(|own| !own.is_empty());
+        is_member || self.names().any(|known| known == name)
+    }
+
     /// A value to show: its example, or its default.
     pub fn shown(&self) -> &'static str {
         match (self.example, self.default) {
@@ -110,7 +119,7 @@ impl OptionSpec {
 
     /// Whether messages must not show its value.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Password | Kind::PasswordHash | Kind::TokenHash | Kind::Environment)
+        matches!(self.kind, Kind::Password | Kind::PasswordHash | Kind::TokenHash | Kind::Environment | Kind::Secret)
     }
 
     /// What a value must be; nothing where any text will do.
@@ -193,6 +202,7 @@ pub(super) const fn row(
         only_with: &[],
         implied: &[],
         implied_by_alias: &[],
+        is_family: false,
         is_not_of_oneshots: false,
         sooner_than: None,
         kind,
@@ -238,6 +248,10 @@ impl OptionSpec {
 
     pub(super) const fn not_of_oneshots(self) -> OptionSpec {
         OptionSpec { is_not_of_oneshots: true, ..self }
+    }
+
+    pub(super) const fn family(self) -> OptionSpec {
+        OptionSpec { is_family: true, ..self }
     }
 
     pub(super) const fn sooner_than(self, other: &'static str) -> OptionSpec {

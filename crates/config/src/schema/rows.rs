@@ -157,6 +157,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
     row(S::Program, "stderr_syslog", K::Boolean, Is("false"), "4.0.0", Restart, "copy stderr to the system log").kept(field!(Process: logging.stderr.syslog)),
     row(S::Program, "environment", K::Environment, Is(""), "3.0", Restart, "variables to add to the environment").kept(field!(Process: spawn.environment)),
     row(S::Program, "env_file", K::EnvironmentFiles, Is(""), "0.1.0", Restart, "files of variables, KEY=VALUE in each line, that are read at each start").kept(field!(Process: spawn.env_file)).also(&["envfiles", "environment_file"]).example("/etc/app.env, -/etc/optional.env"),
+    row(S::Program, "secret.name", K::Secret, Unset("no secrets"), "0.1.0", Restart, "where the value of the variable NAME is, which is read at each start and kept nowhere").kept(field!(Process: spawn.secrets)).family().example("file:/run/secrets/name"),
     row(S::Program, "nice", K::Integer, Unset("the daemon's own"), "0.1.0", Restart, "nice value: -20 for the most processor time, 19 for the least").kept(field!(Process: spawn.nice)).within(-20, 19).example("10"),
     row(S::Program, "serverurl", K::UrlOrAuto, Unset("AUTO, the daemon's own"), "3.0", Restart, "value of SUPERVISOR_SERVER_URL").kept(field!(Process: spawn.serverurl)),
 

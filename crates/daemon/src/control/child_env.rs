@@ -1,6 +1,6 @@
 //! What a child finds in its environment.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use supervisord_config::model::{Config, Process, ProgramServerUrl};
 use supervisord_sys::Errno;
@@ -21,6 +21,13 @@ impl ChildEnv {
     /// Collects the environment of the daemon and its address.
     pub fn new(environment: Vec<(OsString, OsString)>, config: &Config) -> ChildEnv {
         ChildEnv { environment: environment.into_iter().collect(), server_url: config.server_url() }
+    }
+}
+
+impl ChildEnv {
+    /// A variable of the daemon's own environment.
+    pub(super) fn own(&self, name: &str) -> Option<&OsStr> {
+        self.environment.get(name).filter(|value| !value.is_empty())
     }
 }
 

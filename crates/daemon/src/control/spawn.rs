@@ -9,9 +9,11 @@ mod environment_files;
 mod failure;
 mod logs;
 mod pipes;
+mod secret_variables;
 mod users;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -279,11 +281,12 @@ impl ChildSpawner {
         let process = &row.config;
         let Creation { command, variables, descriptors, opening, tree } = creation;
         let fork_error = |error| system_failure(error, fork_error(process, error));
-        let from_files = environment_files::variables(process, &mut self.offload);
-        let plan = match (from_files, self.users.run_as(process, &mut self.offload, &tools.activity)) {
-            (Ok(from_files), Ok(user)) => {
-                plan(row, command, &Variables { from_files, further: variables }, user, tools).map_err(fork_error)
-            }
+        let variables = environment_files::variables(process, &mut self.offload).and_then(|from_files| {
+            let confidential = secret_variables::variables(process, &tools.child_env, &mut self.offload)?;
+            Ok(Variables { from_files, confidential, further: variables })
+        });
+        let plan = match (variables, self.users.run_as(process, &mut self.offload, &tools.activity)) {
+            (Ok(variables), Ok(user)) => plan(row, command, &variables, user, tools).map_err(fork_error),
             (Err(failure), _) => Err(failure),
             (Ok(_), Err(NoReply)) => Err(SpawnFailure::Unanswered("the user database does not respond".to_owned())),
         };
@@ -390,7 +393,8 @@ fn spawn_failure(unresolved: Unresolved) -> SpawnFailure {
 struct Variables<'v> {
     /// Over which the options win.
     from_files: Vec<(String, String)>,
-    /// Which win over the options.
+    /// Which win over the options, as do the further ones.
+    confidential: Vec<(String, OsString)>,
     further: &'v [(String, String)],
 }
 
@@ -403,6 +407,9 @@ fn plan(
 ) -> Result<SpawnPlan, Errno> {
     let process = &row.config;
     let mut environment = child_env::environment(process, &row.group, &variables.from_files, &tools.child_env)?;
+    for (name, value) in &variables.confidential {
+        environment.set(name, value)?;
+    }
     for (name, value) in variables.further {
         environment.set(name, value)?;
     }

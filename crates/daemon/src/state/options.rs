@@ -123,7 +123,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         K::Fraction => ConfigValue::Fraction(f64::deserialize(json)?),
         K::Duration => ConfigValue::Duration(Duration::from_millis(u64::deserialize(json)?)),
         K::ExitCodes => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
-        K::Names | K::Tags | K::EnvironmentFiles | K::Events | K::Dependencies => {
+        K::Names | K::Tags | K::Secret | K::EnvironmentFiles | K::Events | K::Dependencies => {
             ConfigValue::Texts(Vec::deserialize(json)?.into())
         }
         K::Environment => ConfigValue::Pairs(Vec::deserialize(json)?.into()),

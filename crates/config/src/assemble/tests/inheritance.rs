@@ -160,3 +160,31 @@ fn processes_are_counted_in_processors_and_numbered_by_arithmetic() {
     let message = refused("[program:a]\ncommand=c\nprocess_name=%(process_num)s\nnumprocs=cpu*2\n");
     assert!(message.contains("numprocs=cpu*2: expected whole number, or cpus, as in cpus*2"), "{message}");
 }
+
+#[test]
+fn secrets_keep_the_names_of_their_variables_and_are_inherited_one_by_one() {
+    let text = "[template:t]\nsecret.DB_PASSWORD=file:/run/db\nsecret.Key = credential:key\n\
+                [program:a]\ncommand=c\ninherit=t\nsecret.KEY=file:/run/%(program_name)s\n[program:b]\ncommand=c\ninherit=t\n";
+    let secrets = |name: &str| {
+        let secrets = process(text, name).spawn.secrets;
+        let mut texts: Vec<String> = secrets.iter().map(ToString::to_string).collect();
+        texts.sort();
+        texts.join(" ")
+    };
+    assert_eq!(
+        (secrets("a").as_str(), secrets("b").as_str()),
+        ("DB_PASSWORD=file:/run/db KEY=file:/run/a", "DB_PASSWORD=file:/run/db Key=credential:key")
+    );
+    let message = refused("[program:a]\ncommand=c\nsecret.A-B=file:/x\n");
+    assert!(
+        message.contains("'A-B' cannot be the name of a variable")
+            && message.contains("(c.conf:4, [program:a] secret.a-b=***: "),
+        "{message}"
+    );
+    let message = refused("[program:a]\ncommand=c\nsecret.A=hunter2\n");
+    assert!(
+        message.contains("the value itself does not belong here: write file:/PATH or credential:NAME")
+            && !message.contains("hunter2"),
+        "{message}"
+    );
+}

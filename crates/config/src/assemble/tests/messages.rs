@@ -85,6 +85,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             Kind::UserId | Kind::GroupId => "no-such-user",
             Kind::Environment => "KEY",
             Kind::Tags => "a b",
+            Kind::Secret => "hunter2",
             Kind::EnvironmentFiles => "a,,b",
             Kind::Command => "/bin/echo 'never closed",
             Kind::Dependencies => "a,,b",

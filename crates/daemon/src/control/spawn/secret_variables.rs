@@ -1,0 +1,96 @@
+//! The values of secrets. They are looked up at every start, on another thread, and are in no memory of the daemon once the child
+//! has them.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use supervisord_config::model::Process;
+use supervisord_config::secret::{Secret, SecretSource};
+use supervisord_core::supervisor::SpawnFailure;
+use supervisord_sys::user::current_name;
+
+use crate::control::child_env::ChildEnv;
+use crate::control::offload::{NoReply, Offload};
+
+/// The most bytes of a value: the system takes no longer variables.
+const MOST_BYTES: u64 = 128 << 10;
+
+/// The variable in which the system tells the daemon where its own credentials are.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+/// The variables of the secrets of a process.
+pub(super) fn variables(
+    process: &Process,
+    child_env: &ChildEnv,
+    offload: &mut Offload,
+) -> Result<Vec<(String, OsString)>, SpawnFailure> {
+    let mut variables = Vec::new();
+    for Secret { name, source } in &process.spawn.secrets {
+        let refused = |reason: String| SpawnFailure::Refused(format!("secret {name}: {reason}"));
+        let path = path(source, child_env).map_err(refused)?;
+        let (shown, question) = (path.display().to_string(), path.clone());
+        let value = offload.ask(&format!("secret {shown}"), move || value(&question)).map_err(|NoReply| {
+            SpawnFailure::Unanswered(format!("the file system of the secret {name}, {shown}, does not respond"))
+        })?;
+        let value = value.map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason.split(" (os error").next().unwrap_or_default().to_owned();
+            refused(format!("{shown} cannot be read as user {}: {reason}", current_name()))
+        })?;
+        variables.push((name.clone(), value));
+    }
+    Ok(variables)
+}
+
+/// The file of a secret.
+fn path(source: &SecretSource, child_env: &ChildEnv) -> Result<PathBuf, String> {
+    match source {
+        SecretSource::File(path) => Ok(path.into()),
+        SecretSource::Credential(name) => match child_env.own(CREDENTIALS) {
+            Some(directory) => Ok(Path::new(directory).join(name)),
+            None => Err(format!("the daemon was started without {CREDENTIALS}, in which credential {name} would be")),
+        },
+    }
+}
+
+/// What is in a file, without the end of its last line.
+fn value(path: &Path) -> io::Result<OsString> {
+    let mut value = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut value)?;
+    if value.last() == Some(&b'\n') {
+        value.pop();
+        value.pop_if(|last| *last == b'\r');
+    }
+    match value.len() {
+        length if u64::try_from(length).is_ok_and(|length| length > MOST_BYTES) => {
+            Err(io::Error::other(format!("it has more than {MOST_BYTES} bytes")))
+        }
+        _ if value.contains(&0) => Err(io::Error::other("it contains a zero byte, which no variable can")),
+        _ => Ok(OsString::from_vec(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_what_is_in_the_file_without_the_end_of_its_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        let read = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            value(&path).map(OsString::into_vec).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(b"hunter2\n"), Ok(b"hunter2".to_vec()));
+        assert_eq!(read(b"a\nb\r\n"), Ok(b"a\nb".to_vec()));
+        assert_eq!(read(b"\xff \n\n"), Ok(b"\xff \n".to_vec()));
+        assert_eq!(read(b""), Ok(Vec::new()));
+        assert!(read(b"a\0b").unwrap_err().contains("zero byte"));
+        assert!(read(&vec![b'x'; 200_000]).unwrap_err().contains("more than 131072 bytes"));
+        assert!(value(directory.path()).is_err());
+    }
+}

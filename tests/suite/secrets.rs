@@ -1,0 +1,88 @@
+//! Secrets: variables whose values are looked up at the start of a program and are kept nowhere. The original has none.
+
+use std::fs;
+
+use crate::harness::{Daemon, Scene, Subject, only_ours};
+
+/// The options these tests are about.
+pub const PINNED: &[&str] = &["program secret.name"];
+
+const VALUE: &str = "correct-horse-battery";
+
+const SHOW: &str = "#!/bin/sh\necho \"$DB_PASSWORD $Key\" > seen.new\nmv seen.new seen\nexec sleep 1000\n";
+
+const PROGRAM: &str = "[program:p]\ncommand=./show\nstartsecs=0\nstartretries=0\nenvironment=Key=\"mine\"\n\
+    secret.DB_PASSWORD=file:{dir}/db\nsecret.Key=credential:key\n";
+
+/// Everything that a process has open and can be read: files in memory, the state, logs.
+fn open_files(pid: i32) -> Vec<(String, Vec<u8>)> {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let files = descriptors.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    files.filter_map(|path| Some((format!("{:?}", fs::read_link(&path)), fs::read(&path).ok()?))).collect()
+}
+
+/// That the value is nowhere but in the environment of the program, and where it is written.
+fn assert_kept_nowhere(daemon: &Daemon) {
+    let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
+    for pid in [Some(daemon.pid()), daemon.keeper()].into_iter().flatten() {
+        texts.extend(open_files(pid));
+    }
+    assert!(
+        texts.iter().any(|(_, content)| String::from_utf8_lossy(content).contains("DB_PASSWORD")),
+        "the state is looked at"
+    );
+    for name in daemon.names().into_iter().filter(|name| !["db", "key", "seen"].contains(&name.as_str())) {
+        texts.push((name.clone(), daemon.read(&name).into_bytes()));
+    }
+    for method in ["supervisor.getAllProcessInfo", "supervisor.getAllConfigInfo"] {
+        texts.push((method.to_owned(), daemon.answer(method, &[]).into_bytes()));
+    }
+    for arguments in [&["status", "--json"][..], &["why", "p"], &["reread", "--json"], &["events", "--json"]] {
+        texts.push((format!("{arguments:?}"), daemon.ctl(arguments).stdout.into_bytes()));
+    }
+    for (name, content) in texts {
+        assert!(!String::from_utf8_lossy(&content).contains(VALUE), "{name} has the secret");
+    }
+}
+
+#[test]
+fn a_secret_is_in_the_environment_of_the_program_and_nowhere_else() {
+    only_ours(|| {
+        let scene = Scene::with("secrets", PROGRAM).script("show", SHOW).env("CREDENTIALS_DIRECTORY", "{dir}");
+        let mut daemon = scene.file("db", &format!("{VALUE}\n")).file("key", VALUE).start(Subject::Ours);
+        daemon.wait_for_state("p", "RUNNING");
+        assert_eq!(daemon.wait_for_file("seen"), format!("{VALUE} {VALUE}\n"));
+        assert_kept_nowhere(&daemon);
+        daemon.ctl(&["upgrade"]);
+        daemon.wait_for_log("upgrade");
+        daemon.wait_for_state("p", "RUNNING");
+        assert_kept_nowhere(&daemon);
+        daemon.crash();
+        daemon.start_again();
+        daemon.wait_for_state("p", "RUNNING");
+        assert_kept_nowhere(&daemon);
+        daemon.write("db", "changed");
+        daemon.ctl(&["restart", "p"]);
+        daemon.wait_until("the secret is read again", |daemon| daemon.read("seen") == format!("changed {VALUE}\n"));
+    });
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_a_failed_start_that_says_which() {
+    only_ours(|| {
+        let program =
+            PROGRAM.replace("secret.Key=credential:key\n", "").replace("startsecs", "autostart=false\nstartsecs");
+        let mut daemon = Scene::with("no-secret", &program).script("show", SHOW).start(Subject::Ours);
+        daemon.wait_for_state("p", "STOPPED");
+        assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: ERROR (spawn error)\n");
+        let why = daemon.ctl(&["why", "p"]).stdout;
+        assert!(why.contains("secret DB_PASSWORD: ") && why.contains("No such file or directory"), "{why}");
+        let wrong = daemon.read("supervisord.conf").replace("=file:", "=").replace("{dir}", "");
+        daemon.write("supervisord.conf", &wrong);
+        let said = daemon.ctl(&["reread"]).stdout;
+        assert!(
+            said.contains("secret.db_password=***: expected file:PATH or credential:NAME; the value itself does not"),
+            "{said}"
+        );
+    });
+}
