@@ -57,7 +57,9 @@ pub async fn run(options: AgentOptions) -> Result<(), FleetError> {
     let name = format!("supervisor-fleet agent of {host}");
     let nats = NatsLink::open(&nats, name, subjects::agent_inbox_prefix(&host), Patience::Endless, log).await?;
     let (has_daemon, _) = watch::channel(false);
-    let context = Arc::new(AgentContext { host, labels, daemon, state, nats, has_daemon, log });
+    let variable = |name| std::env::var(name).ok();
+    let own_program = variable("SUPERVISOR_GROUP_NAME").zip(variable("SUPERVISOR_PROCESS_NAME"));
+    let context = Arc::new(AgentContext { host, labels, daemon, state, own_program, nats, has_daemon, log });
     let duties = [
         tokio::spawn(presence::tell(context.clone(), boot.clone())),
         tokio::spawn(inventory::tell(context.clone())),

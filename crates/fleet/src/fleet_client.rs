@@ -24,6 +24,8 @@ const VIEW_WITHIN: Duration = Duration::from_secs(5);
 const QUIET: Duration = Duration::from_secs(2);
 /// How often a host that says nothing is asked again.
 const AGAIN_EVERY: Duration = Duration::from_millis(500);
+/// After how many times that, hosts that have begun are asked, too.
+const BEGUN_AFTER: u32 = 10;
 /// For how long a host may begin with a command.
 const BEGIN_WITHIN: Duration = Duration::from_secs(30);
 
@@ -171,6 +173,7 @@ impl FleetClient {
         let end = tokio::time::Instant::now() + limit;
         let mut again = tokio::time::interval(AGAIN_EVERY);
         again.tick().await;
+        let mut ticks = 0u32;
         while !gathering.is_complete(steady_millis()) {
             tokio::select! {
                 answer = request.next() => match answer {
@@ -182,8 +185,13 @@ impl FleetClient {
                     if let Some(complaint) = self.link.take_complaint().filter(|text| text.contains("ermissions")) {
                         return Err(FleetError::Denied(complaint));
                     }
-                    let silent = gathering.to_ask_again(steady_millis());
-                    self.ask_again(&request, &silent).await?;
+                    ticks += 1;
+                    // An agent that was restarted after it has begun does not answer by itself.
+                    let hosts = match ticks % BEGUN_AFTER {
+                        0 => gathering.awaited(steady_millis()).cloned().collect(),
+                        _ => gathering.to_ask_again(steady_millis()),
+                    };
+                    self.ask_again(&request, &hosts).await?;
                 }
                 () = tokio::time::sleep_until(end) => break,
             }

@@ -18,6 +18,7 @@ use crate::command_journal::CommandJournal;
 use crate::command_memory::CommandDecision;
 use crate::daemon_link::{DaemonFailure, encoded};
 use crate::host_name::PersonName;
+use crate::report::ProgramReport;
 use crate::request::{FleetAnswer, FleetRefusal, FleetRequest, FleetVerb};
 use crate::subjects::{self, FleetRole};
 
@@ -120,6 +121,10 @@ async fn act(
     action: &str,
     reply: &Subject,
 ) -> FleetAnswer {
+    let select = match without_own(context, request.verb.select()).await {
+        Ok(select) => select,
+        Err(failure) => return refusal(&failure),
+    };
     let journal = || commands.journal.lock().unwrap_or_else(PoisonError::into_inner);
     let decision = journal().begin(&request.id, request.deadline);
     match decision {
@@ -132,7 +137,7 @@ async fn act(
         Ok(CommandDecision::Execute(_)) => {}
     }
     answer(context, reply, &FleetAnswer::Accepted).await;
-    let body = json!({ "action": action, "select": request.verb.select(), "wait": true });
+    let body = json!({ "action": action, "select": select, "wait": true });
     let done = context.daemon.act(role, person.as_str(), "/api/v1/programs/actions", &body, ACT_WITHIN).await;
     let told = match done {
         Ok(result) => FleetAnswer::Done { result: result.get("results").cloned().unwrap_or(Value::Null) },
@@ -143,6 +148,23 @@ async fn act(
         (context.log)(&format!("cannot write down the result of a command: {error}"));
     }
     told
+}
+
+/// What an action selects, without the agent itself, which would end before it could answer.
+async fn without_own(context: &AgentContext, select: &[String]) -> Result<Vec<String>, DaemonFailure> {
+    let Some((group, name)) = &context.own_program else { return Ok(select.to_vec()) };
+    let programs = listed(context, select).await?;
+    let is_own = |program: &&ProgramReport| program.group == *group && program.name == *name;
+    if !programs.iter().any(|program| is_own(&program)) {
+        return Ok(select.to_vec());
+    }
+    let others = programs.iter().filter(|program| !is_own(program));
+    let others: Vec<String> = others.map(|program| format!("{}:{}", program.group, program.name)).collect();
+    if others.is_empty() {
+        let told = "the agent does not start or stop itself: use supervisorctl on its host";
+        return Err(DaemonFailure::Refused(409, told.to_owned()));
+    }
+    Ok(others)
 }
 
 async fn explain(context: &AgentContext, select: &[String]) -> Result<Value, DaemonFailure> {

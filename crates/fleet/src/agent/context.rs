@@ -20,6 +20,8 @@ pub(super) struct AgentContext {
     pub(super) labels: HostLabels,
     pub(super) daemon: DaemonLink,
     pub(super) state: PathBuf,
+    /// The group and name of the agent among the programs of the daemon; none where something else runs it.
+    pub(super) own_program: Option<(String, String)>,
     pub(super) nats: NatsLink,
     /// Whether the daemon answers.
     pub(super) has_daemon: watch::Sender<bool>,

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::harness::proxy::Proxy;
 use crate::harness::stub_daemon::StubDaemon;
 use crate::harness::{NatsServer, wait_until};
+use crate::hub::Hub;
 
 /// The ids of all events on the stream.
 fn told(nats: &NatsServer) -> Vec<String> {
@@ -33,6 +34,10 @@ fn a_server_that_comes_back_has_every_event_once() {
         std::thread::sleep(std::time::Duration::from_millis(100));
         !told(&nats).is_empty()
     });
+    let hub = Hub::start(&nats, &[]);
+    let seen = || hub.hosts("")["hosts"][0]["seen"].as_f64().unwrap_or(0.0);
+    wait_until("the hub shows the host", || seen() > 0.0);
+    let before = seen();
     (first + 1..=first + 100).for_each(|number| stub.happen(number));
     nats.kill();
     (first + 101..=first + 200).for_each(|number| stub.happen(number));
@@ -42,6 +47,7 @@ fn a_server_that_comes_back_has_every_event_once() {
     let all = told(&nats);
     assert_eq!(all[all.len() - 250..], ids(first + 1..=first + 250));
     nats.wait_for_hosts(1);
+    wait_until("the hub sees it again", || seen() > before && hub.hosts("")["hosts"][0]["link"] == "connected");
 
     // So does an agent that is killed.
     agent.kill();

@@ -45,5 +45,11 @@ fn one_command_starts_a_server_three_hosts_and_the_hub() {
     wait_until("all is well", || fleet(&["health"]) == "healthy: 3 hosts\n");
     let told = fleet(&["restart", "--rolling", "-H", "role=web", "web:*"]);
     assert_eq!(told.matches(":  restarted\n").count(), 6, "{told}");
+    // An agent is a program of its daemon, too, but does not stop itself.
+    let told = fleet(&["stop", "all", "-H", "host1"]);
+    assert!(told.matches(":  stopped\n").count() == 2 && !told.contains("fleet-agent"), "{told}");
+    let told = fleet(&["restart", "fleet-agent", "-H", "host1"]);
+    assert!(told.contains("the agent does not start or stop itself"), "{told}");
+    assert!(fleet(&["status", "fleet-agent", "-H", "host1"]).contains("RUNNING"));
     assert!(daemon.end());
 }

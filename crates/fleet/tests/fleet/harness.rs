@@ -193,7 +193,8 @@ pub fn supervisord() -> PathBuf {
     BUILT.get_or_init(|| beside("supervisord")).clone()
 }
 
-fn beside(name: &str) -> PathBuf {
+/// A program of this package or the one of the daemon, which is built where it is missing.
+pub fn beside(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_supervisor-fleet")).with_file_name(name);
     if !path.exists() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -12,7 +12,7 @@ use crate::harness::{NatsServer, RealDaemon, Running, wait_until};
 /// A hub, and where it listens.
 pub struct Hub {
     address: String,
-    _process: Running,
+    process: Running,
 }
 
 /// The SHA-256 of "foo".
@@ -21,7 +21,7 @@ const FOO: &str = "{SHA256}2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5
 const BAR: &str = "{SHA256}fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
 
 impl Hub {
-    fn start(nats: &NatsServer, more: &[&str]) -> Hub {
+    pub fn start(nats: &NatsServer, more: &[&str]) -> Hub {
         let words: Vec<&str> = ["hub", "--listen", "127.0.0.1:0"].into_iter().chain(more.iter().copied()).collect();
         Hub::start_with(nats, &words)
     }
@@ -37,7 +37,11 @@ impl Hub {
             address = text.lines().find_map(|line| line.split("http://").nth(1)).unwrap_or_default().to_owned();
             !address.is_empty() && text.ends_with('\n')
         });
-        Hub { address, _process: process }
+        Hub { address, process }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// Status and body of an answer.

@@ -63,6 +63,15 @@ fn the_verbs_work_over_hosts() {
     let (text, status) = nats.ask(&["status", "-H", "nosuch"]);
     assert!(text.contains("no host is selected; the fleet has 2") && status == 1, "{text}");
 
+    // The client of the daemon hands over.
+    let mut ctl = std::process::Command::new(crate::harness::beside("supervisorctl"));
+    ctl.env("SUPERVISOR_FLEET_NATS", nats.url()).env("SUPERVISOR_FLEET_AS", "ann");
+    let told = ctl.args(["--fleet", "-H", "role=web", "status", "web:web_0"]).output().expect("it runs");
+    assert!(
+        String::from_utf8_lossy(&told.stdout).starts_with("web1.example.com  web:web_0  RUNNING  pid "),
+        "{told:?}"
+    );
+
     let (text, _) = nats.ask(&["logs", "-H", "web1*", "web:web_0"]);
     assert!(text.lines().all(|line| line == "web1.example.com  web:web_0  hello") && !text.is_empty(), "{text}");
     wait_until("the events are on the stream", || {
