@@ -73,7 +73,16 @@ impl NatsServer {
 
     /// With more lines of configuration.
     pub fn with(extra: &str) -> NatsServer {
-        let directory = tempfile::tempdir().expect("a directory");
+        NatsServer::in_directory(tempfile::tempdir().expect("a directory"), extra)
+    }
+
+    /// With all files, those of agents too, in memory where the system has a place for that: hosts do not share a disk.
+    pub fn in_memory() -> NatsServer {
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        NatsServer::in_directory(directory.expect("a directory"), "")
+    }
+
+    fn in_directory(directory: TempDir, extra: &str) -> NatsServer {
         let mut server = NatsServer { directory, port: 0, extra: extra.to_owned(), process: None };
         server.run();
         server
@@ -98,7 +107,7 @@ impl NatsServer {
         self.process = Some(process);
         wait_until("the server listens", || {
             let text = fs::read_to_string(&ports).unwrap_or_default();
-            let port = text.split("nats://127.0.0.1:").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok());
+            let port = text.split("://127.0.0.1:").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok());
             port.map(|port| self.port = port).is_some()
         });
     }

@@ -9,4 +9,5 @@ mod harness;
 mod hub;
 mod many;
 mod permissions;
+mod tls;
 mod verbs;

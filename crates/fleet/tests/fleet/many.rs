@@ -19,7 +19,7 @@ fn own_memory(pid: u32) -> u64 {
 #[test]
 fn many_agents_are_present_and_answer() {
     let count = std::env::var("FLEET_AGENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(FEW);
-    let nats = NatsServer::start();
+    let nats = NatsServer::in_memory();
     let stub = StubDaemon::listen(&nats.path("sock"));
     let daemon = format!("unix://{}", nats.path("sock").display());
     assert_eq!(nats.ask(&["setup"]).1, 0);
