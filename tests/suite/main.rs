@@ -8,6 +8,7 @@
 mod harness;
 mod health;
 
+mod blocked_logs;
 mod browser;
 mod changing;
 mod checking;
@@ -27,6 +28,7 @@ mod http;
 mod layering;
 mod life;
 mod listeners;
+mod log_formats;
 mod messages;
 mod methods;
 mod oneshot;

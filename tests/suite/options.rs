@@ -46,6 +46,8 @@ fn coverage() {
         crate::health::PINNED,
         crate::readiness::PINNED,
         crate::hooks::PINNED,
+        crate::blocked_logs::PINNED,
+        crate::log_formats::PINNED,
         crate::oneshot::PINNED,
         crate::rights::PINNED,
         crate::reload::PINNED,

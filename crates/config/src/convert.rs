@@ -4,7 +4,7 @@ use crate::complaint::Complaint;
 use crate::dependency::OnDependencyFailure;
 use crate::expand::arithmetic::{NoValue, evaluate};
 use crate::host::DaemonHost;
-use crate::model::{AutoRestart, ExitWhen, LogLevel, StopScope, UpdateMode};
+use crate::model::{ActivityFormat, AutoRestart, ExitWhen, LogLevel, StopScope, UpdateMode, WhenBlocked};
 use crate::pyrepr::repr;
 use crate::pytext::{digit, strip};
 use crate::suggest::did_you_mean;
@@ -232,6 +232,24 @@ pub fn update_mode(text: &str) -> Result<UpdateMode, Complaint> {
     UpdateMode::from_word(&lower).ok_or_else(|| {
         let words = UpdateMode::ALL.map(UpdateMode::word);
         Complaint::quoting("invalid 'update' value ", repr(text), "").advise(did_you_mean(&lower, words))
+    })
+}
+
+/// In which form the entries of the activity log are, in any case.
+pub fn activity_format(text: &str) -> Result<ActivityFormat, Complaint> {
+    let lower = strip(text).to_lowercase();
+    ActivityFormat::ALL.into_iter().find(|format| format.word() == lower).ok_or_else(|| {
+        let words = ActivityFormat::ALL.map(ActivityFormat::word);
+        Complaint::quoting("invalid format of the activity log ", repr(text), "").advise(did_you_mean(&lower, words))
+    })
+}
+
+/// What happens to output that a log cannot take, in any case.
+pub fn when_blocked(text: &str) -> Result<WhenBlocked, Complaint> {
+    let lower = strip(text).to_lowercase();
+    WhenBlocked::ALL.into_iter().find(|policy| policy.word() == lower).ok_or_else(|| {
+        let words = WhenBlocked::ALL.map(WhenBlocked::word);
+        Complaint::quoting("invalid policy for a log ", repr(text), "").advise(did_you_mean(&lower, words))
     })
 }
 

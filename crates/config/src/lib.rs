@@ -29,6 +29,7 @@ pub mod host;
 mod include;
 pub mod ini;
 pub mod line_pattern;
+pub mod log_form;
 mod misspelt;
 pub mod model;
 mod notices;

@@ -9,6 +9,7 @@ use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::environment_file::EnvironmentFile;
 use crate::host::Account;
+use crate::log_form::LogFormat;
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
 use crate::rotate_when::RotateWhen;
@@ -136,6 +137,8 @@ pub struct Supervisord {
     pub logfile_maxbytes: u64,
     /// How many rotated activity logs are kept.
     pub logfile_backups: u32,
+    /// In which form its entries are.
+    pub logfile_format: ActivityFormat,
     /// When else it is rotated, and which rotated ones are kept.
     pub rotation: LogRotation,
     /// Path of the audit log, absolute; none where there is none.
@@ -232,6 +235,54 @@ pub enum ActivityLog {
     File(String),
 }
 
+/// What happens to output that a log cannot take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenBlocked {
+    /// It waits, and so does the program.
+    Block,
+    /// The oldest that waits is lost.
+    DropOldest,
+    /// The newest is lost.
+    DropNewest,
+}
+
+impl WhenBlocked {
+    /// All of them.
+    pub const ALL: [WhenBlocked; 3] = [WhenBlocked::Block, WhenBlocked::DropOldest, WhenBlocked::DropNewest];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            WhenBlocked::Block => "block",
+            WhenBlocked::DropOldest => "drop_oldest",
+            WhenBlocked::DropNewest => "drop_newest",
+        }
+    }
+}
+
+/// In which form the entries of the activity log are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ActivityFormat {
+    /// The lines of the original.
+    #[default]
+    Text,
+    /// One JSON object for each entry.
+    Json,
+}
+
+impl ActivityFormat {
+    /// All of them.
+    pub const ALL: [ActivityFormat; 2] = [ActivityFormat::Text, ActivityFormat::Json];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ActivityFormat::Text => "text",
+            ActivityFormat::Json => "json",
+        }
+    }
+}
+
 /// Severity of an activity log line, most severe first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
@@ -256,6 +307,19 @@ impl LogLevel {
             LogLevel::Debug => "DEBG",
             LogLevel::Trace => "TRAC",
             LogLevel::Blather => "BLAT",
+        }
+    }
+
+    /// The word for it, as `loglevel` has it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            LogLevel::Critical => "critical",
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+            LogLevel::Blather => "blather",
         }
     }
 
@@ -432,6 +496,7 @@ impl Process {
         Process {
             identity: Identity {
                 name: String::new(),
+                number: 0,
                 section: section.to_owned(),
                 origin,
                 priority: 0,
@@ -456,6 +521,8 @@ impl Process {
 pub struct Identity {
     /// Name, expanded.
     pub name: String,
+    /// Its number among those of its section; below zero only where `numprocs_start` is.
+    pub number: i64,
     /// The section it comes from.
     pub section: String,
     /// Where that section begins.
@@ -779,6 +846,10 @@ pub struct Logging {
     pub stderr: ChannelLog,
     /// Send its stderr where its stdout goes.
     pub redirect_stderr: bool,
+    /// Write lines into its log when it starts, is sent a signal and ends.
+    pub log_markers: bool,
+    /// What happens to output that a log cannot take, in place of what happens to all.
+    pub log_when_blocked: Option<WhenBlocked>,
 }
 
 /// When to start a process again after it ended by itself.
@@ -818,6 +889,8 @@ pub struct ChannelLog {
     pub capture_maxbytes: u64,
     /// Emit PROCESS_LOG events.
     pub events_enabled: bool,
+    /// In which form its lines stand in the file.
+    pub log_format: LogFormat,
     /// Copy it to the system log.
     pub syslog: bool,
 }

@@ -5,10 +5,11 @@ use crate::error::ConfigError;
 use crate::expand::{ExpansionNames, expand, may_show_environment};
 use crate::host::DaemonHost;
 use crate::ini::{Entry, Ini, IniSection, WrittenIn};
+use crate::log_form::LogFormat;
 use crate::misspelt::misspelt;
 use crate::model::Origin;
 use crate::place::Place;
-use crate::schema::{self, Context, OptionSpec, SectionKind};
+use crate::schema::{self, Context, Kind, OptionSpec, SectionKind};
 use crate::value::{ConfigValue, OptionValue};
 
 /// One section, read as a kind of section.
@@ -213,7 +214,11 @@ impl<'a> Reader<'a> {
         host: &dyn DaemonHost,
     ) -> Result<Option<ConfigValue<'static>>, ConfigError> {
         let Some(raw) = self.raw_of(row) else { return Ok(None) };
-        let text = self.expanded(row.name, &row.kind.before_expansion(raw), names)?;
+        let raw = row.kind.before_expansion(raw);
+        let text = match row.kind {
+            Kind::LogFormat => self.expanded(row.name, &raw, &LogFormat::names(names))?,
+            _ => self.expanded(row.name, &raw, names)?,
+        };
         let context = Context { host, names, section: self.section(), option: row.name };
         row.convert_on(&text, &context).map(Some).map_err(|complaint| self.cannot_convert(row.name, &complaint))
     }

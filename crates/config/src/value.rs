@@ -9,9 +9,11 @@ use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::environment_file::EnvironmentFile;
 use crate::host::Account;
+use crate::log_form::LogFormat;
 use crate::model::{
-    ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, OnUnhealthy, ProgramServerUrl,
-    ProgramType, RecycleAfter, RestartLimit, StopScope, StopSignals, StopSteps, UpdateMode,
+    ActivityFormat, ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, OnUnhealthy,
+    ProgramServerUrl, ProgramType, RecycleAfter, RestartLimit, StopScope, StopSignals, StopSteps, UpdateMode,
+    WhenBlocked,
 };
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
@@ -228,6 +230,16 @@ impl OptionValue for ReadyWhen {
     }
 }
 
+impl OptionValue for LogFormat {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.to_string().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<LogFormat> {
+        if let ConfigValue::Text(text) = value { LogFormat::parse(&text).ok() } else { None }
+    }
+}
+
 impl OptionValue for Arc<Probe> {
     fn value(&self) -> ConfigValue<'_> {
         ConfigValue::Text(self.to_string().into())
@@ -313,6 +325,28 @@ impl OptionValue for ProgramType {
     fn from_value(value: ConfigValue<'_>) -> Option<ProgramType> {
         let ConfigValue::Text(text) = value else { return None };
         ProgramType::ALL.into_iter().find(|kind| kind.word() == text)
+    }
+}
+
+impl OptionValue for ActivityFormat {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<ActivityFormat> {
+        let ConfigValue::Text(text) = value else { return None };
+        ActivityFormat::ALL.into_iter().find(|format| format.word() == text)
+    }
+}
+
+impl OptionValue for WhenBlocked {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<WhenBlocked> {
+        let ConfigValue::Text(text) = value else { return None };
+        WhenBlocked::ALL.into_iter().find(|policy| policy.word() == text)
     }
 }
 

@@ -1,9 +1,12 @@
 //! The format of an entry of the activity log.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
 
+use crate::json_text;
+use crate::output::records::rfc_3339;
 use crate::row::LocalTime;
 
 /// `YYYY-MM-DD HH:MM:SS,mmm CODE text` and a line feed. `millis` is 0 to 999; line feeds within the text stay. Lines of
@@ -13,6 +16,15 @@ pub fn format(local: &LocalTime, millis: u32, level: LogLevel, text: &str) -> St
     let LocalTime { year, month, day, hour, minute, second, .. } = local;
     let (code, text) = (level.code(), unmistakable(text));
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02},{millis:03} {code} {text}\n")
+}
+
+/// `{"time":"…","level":"info","message":"text"}` and a line feed; the time is in UTC.
+pub fn json(wall: Duration, level: LogLevel, text: &str) -> String {
+    let mut line =
+        format!("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":\"", rfc_3339(wall), level.word()).into_bytes();
+    json_text::push(text.as_bytes(), &mut line);
+    line.extend_from_slice(b"\"}\n");
+    String::from_utf8_lossy(&line).into_owned()
 }
 
 /// The text with all lines but the first changed if they look like an entry.
@@ -39,7 +51,8 @@ fn looks_like_an_entry(line: &str) -> bool {
 /// The system log messages of one entry: one per line, after trailing line feeds are removed. As in the original, each
 /// repeats the time and the level and ends with a line feed.
 pub fn syslog_messages(entry: &str) -> impl Iterator<Item = String> {
-    let head = entry.match_indices(' ').nth(2).map_or("", |(end, _)| &entry[..=end]);
+    let head =
+        entry.match_indices(' ').nth(2).filter(|_| !entry.starts_with('{')).map_or("", |(end, _)| &entry[..=end]);
     let text = entry[head.len()..].trim_end_matches('\n');
     text.split('\n').map(move |line| format!("{head}{line}\n"))
 }
@@ -69,6 +82,15 @@ mod tests {
              2026-03-04 05:06:07,008 - INFO\n\t{forged}\n"
         );
         assert_eq!(entry, expected);
+    }
+
+    #[test]
+    fn an_object_is_one_line() {
+        let entry = json(Duration::from_millis(1_796_040_000_123), LogLevel::Warn, "a\nb \"c\" d e");
+        let expected =
+            "{\"time\":\"2026-11-30T12:00:00.123Z\",\"level\":\"warn\",\"message\":\"a\\nb \\\"c\\\" d e\"}\n";
+        assert_eq!(entry, expected);
+        assert_eq!(syslog_messages(&entry).collect::<Vec<_>>(), [expected]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The processing of a process's output, chunk by chunk and without I/O.
 
+pub mod backlog;
 pub mod capture;
 pub mod characters;
 #[cfg(test)]
@@ -9,14 +10,17 @@ pub mod last_lines;
 pub mod line_watch;
 mod note;
 pub mod pipeline;
+pub mod records;
 pub mod strip;
 
 use std::sync::Arc;
 
 use supervisord_config::line_pattern::LinePattern;
+use supervisord_config::model::WhenBlocked;
 pub use supervisord_wire::channel::Channel;
 
 use crate::rotation::rules::RotationRules;
+use records::RecordPlan;
 
 /// The configured processing of one stream of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,12 @@ pub struct ChannelPlan {
     pub syslog: bool,
     /// Keep the last bytes, which explain how the process ended.
     pub keeps_end: bool,
+    /// Make records of its lines; none to log them as they are.
+    pub records: Option<RecordPlan>,
+    /// Write lines into the log when the process starts, is sent a signal and ends.
+    pub markers: bool,
+    /// What happens to output that the log cannot take, in place of what happens to all.
+    pub when_blocked: Option<WhenBlocked>,
     /// Report the first line that this matches, by which the process says that it is ready.
     pub ready_line: Option<LinePattern>,
 }

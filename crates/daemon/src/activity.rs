@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use supervisord_config::model::LogLevel;
+use supervisord_config::model::{ActivityFormat, LogLevel};
 use supervisord_core::activity_line;
 
 use crate::clock::{local_time, present};
@@ -14,6 +14,7 @@ mod progress;
 #[derive(Clone)]
 pub struct Activity {
     level: LogLevel,
+    format: ActivityFormat,
     sink: Arc<dyn Fn(String) + Send + Sync>,
     progress: Arc<LogProgress>,
 }
@@ -21,16 +22,17 @@ pub struct Activity {
 impl Activity {
     /// A handle that hands finished lines to `sink`, which must not block.
     pub fn new(level: LogLevel, sink: impl Fn(String) + Send + Sync + 'static) -> Activity {
-        Activity::written(level, sink, Arc::default())
+        Activity::written(level, ActivityFormat::Text, sink, Arc::default())
     }
 
     /// The same, where `progress` tells what has become of the lines.
     pub fn written(
         level: LogLevel,
+        format: ActivityFormat,
         sink: impl Fn(String) + Send + Sync + 'static,
         progress: Arc<LogProgress>,
     ) -> Activity {
-        Activity { level, sink: Arc::new(sink), progress }
+        Activity { level, format, sink: Arc::new(sink), progress }
     }
 
     /// How far the log has got.
@@ -46,13 +48,16 @@ impl Activity {
     /// Writes one entry, stamped with the present time.
     pub fn log(&self, level: LogLevel, text: &str) {
         if self.wants(level) {
-            (self.sink)(stamp(level, text));
+            (self.sink)(stamp(self.format, level, text));
         }
     }
 }
 
 /// A finished line, stamped with the present time.
-pub(crate) fn stamp(level: LogLevel, text: &str) -> String {
+pub(crate) fn stamp(format: ActivityFormat, level: LogLevel, text: &str) -> String {
     let now = present();
-    activity_line::format(&local_time(now.epoch()), now.wall.subsec_millis(), level, text)
+    match format {
+        ActivityFormat::Text => activity_line::format(&local_time(now.epoch()), now.wall.subsec_millis(), level, text),
+        ActivityFormat::Json => activity_line::json(now.wall, level, text),
+    }
 }

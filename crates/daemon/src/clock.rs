@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use supervisord_core::output::records::ReadTime;
 use supervisord_core::row::LocalTime;
 use supervisord_core::time::Now;
 use supervisord_sys::clock;
@@ -10,6 +11,13 @@ use supervisord_sys::local_time::{self, BrokenDownTime};
 /// The present moment on both clocks.
 pub fn present() -> Now {
     Now { mono: clock::monotonic(), wall: clock::wall() }
+}
+
+/// The present moment as the time at which something was read.
+pub fn read_time() -> ReadTime {
+    let wall = clock::wall();
+    let seconds = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
+    ReadTime { wall, local: local_time(seconds) }
 }
 
 /// Seconds since the epoch of a moment on the monotonic clock, rounded up.

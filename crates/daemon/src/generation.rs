@@ -424,6 +424,7 @@ fn opening_lines(config: &Config) -> Vec<(LogLevel, String)> {
 fn output_options(settings: &Supervisord) -> Options {
     Options {
         activity: settings.logfile.clone(),
+        format: settings.logfile_format,
         audit: settings.audit_logfile.clone(),
         rotation: Rotation { maxbytes: settings.logfile_maxbytes, backups: settings.logfile_backups },
         rotation_rules: RotationRules::of(&settings.rotation),

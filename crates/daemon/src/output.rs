@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use mio::{Poll, Waker};
-use supervisord_config::model::{ActivityLog, LogLevel};
+use supervisord_config::model::{ActivityFormat, ActivityLog, LogLevel};
 use supervisord_core::rotation::Rotation;
 use supervisord_core::rotation::rules::RotationRules;
 use supervisord_sys::syslog::Syslog;
@@ -65,6 +65,8 @@ use transit_recovery::TransitRecovery;
 pub struct Options {
     /// Where the activity log goes.
     pub activity: ActivityLog,
+    /// In which form its entries are.
+    pub format: ActivityFormat,
     /// The path of the audit log; none where there is to be none.
     pub audit: Option<String>,
     /// When the activity log and the audit log are rotated.
@@ -89,6 +91,7 @@ pub struct Output {
     audit: AuditWriter,
     is_audited: bool,
     level: LogLevel,
+    format: ActivityFormat,
     strip_ansi: bool,
     recovery: Option<TransitRecovery>,
 }
@@ -106,14 +109,15 @@ pub struct Running {
 impl Output {
     /// Opens the activity log. `follow` is told about every change of a log.
     pub fn open(options: Options, follow: Arc<FollowHub>) -> Result<Output, OpenError> {
-        let Options { activity, audit, rotation, rotation_rules, echo_to_stdout, level, strip_ansi, syslog } = options;
+        let Options { activity, format, audit, rotation, rotation_rules, echo_to_stdout, level, strip_ansi, syslog } =
+            options;
         let limits = LogLimits { rotation, rules: rotation_rules };
         let mut sinks = Sinks::new(follow, syslog, Transit::new().ok());
-        let activity = ActivityWriter::open(&activity, &limits, level, echo_to_stdout, &mut sinks)?;
+        let activity = ActivityWriter::open(&activity, &limits, (level, format), echo_to_stdout, &mut sinks)?;
         let is_audited = audit.is_some();
         let audit = AuditWriter::open(audit.as_deref(), &limits, &mut sinks)?;
         let requests = OutputHandle::new();
-        Ok(Output { requests, sinks, activity, audit, is_audited, level, strip_ansi, recovery: None })
+        Ok(Output { requests, sinks, activity, audit, is_audited, level, format, strip_ansi, recovery: None })
     }
 
     /// Goes on with what the program before, or a daemon that was killed, had on its way ([`Output::transit_files`]): it is
@@ -141,14 +145,24 @@ impl Output {
     pub fn activity(&self) -> Activity {
         let requests = self.requests.clone();
         let progress = requests.progress().clone();
-        Activity::written(self.level, move |line| requests.send(OutputRequest::Activity { line }), progress)
+        Activity::written(
+            self.level,
+            self.format,
+            move |line| requests.send(OutputRequest::Activity { line }),
+            progress,
+        )
     }
 
     /// The same for control, which ends each turn of its loop with [`OutputHandle::ring_if_due`]: a turn logs several lines.
     pub fn activity_in_turns(&self) -> Activity {
         let requests = self.requests.clone();
         let progress = requests.progress().clone();
-        Activity::written(self.level, move |line| requests.put_off(OutputRequest::Activity { line }), progress)
+        Activity::written(
+            self.level,
+            self.format,
+            move |line| requests.put_off(OutputRequest::Activity { line }),
+            progress,
+        )
     }
 
     /// A handle on the audit log, which may be none.

@@ -95,7 +95,9 @@ fn section_processes(
     for offset in 0..shared.numprocs {
         let number = shared.numprocs_start.saturating_add(offset);
         let names = ExpansionNames::over(&names).number("process_num", number).number("numprocs", shared.numprocs);
-        processes.push(shared.process(reader, &names, inputs, notices)?);
+        let mut process = shared.process(reader, &names, inputs, notices)?;
+        process.identity.number = number;
+        processes.push(process);
     }
     processes.sort_by(|a, b| a.identity.name.cmp(&b.identity.name));
     Ok(processes)
@@ -183,7 +185,7 @@ impl<'a> Shared<'a> {
         check_type(reader, &process)?;
         let is_written = |option: &str, value: ConfigValue<'_>| read.contains(&(option, value));
         let section = reader.section();
-        let Logging { stdout, stderr, redirect_stderr } = &mut process.logging;
+        let Logging { stdout, stderr, redirect_stderr, .. } = &mut process.logging;
         for (log, channel) in [(stdout, "stdout"), (&mut *stderr, "stderr")] {
             let key = format!("{channel}_logfile");
             if is_written(&key, ConfigValue::Syslog) {

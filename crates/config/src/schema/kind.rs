@@ -13,6 +13,7 @@ use crate::environment;
 use crate::environment_file::EnvironmentFile;
 use crate::expand::{ExpansionNames, expand_again};
 use crate::host::DaemonHost;
+use crate::log_form::LogFormat;
 use crate::model::{ActivityLog, LogFile, OnUnhealthy, ProgramType, StopSteps};
 use crate::pacing;
 use crate::password_form;
@@ -67,6 +68,10 @@ pub enum Kind {
     ProgramType,
     ExitWhen,
     UpdateMode,
+    /// What happens to output that a log cannot take.
+    WhenBlocked,
+    /// In which form entries of the activity log are.
+    ActivityFormat,
     StopScope,
     Backoff,
     RestartLimit,
@@ -107,6 +112,8 @@ pub enum Kind {
     ActivityLog,
     /// A file, `AUTO`, `NONE` or `syslog`.
     ChildLog,
+    /// In which form lines stand in a log.
+    LogFormat,
     InetAddress,
     /// `unix:///path` or `tcp://host:port`.
     Socket,
@@ -158,6 +165,8 @@ impl Kind {
             K::AutoRestart => "true, false or unexpected",
             K::StopScope => "process, group, tree or cgroup",
             K::ProgramType => "simple or oneshot",
+            K::ActivityFormat => "text or json",
+            K::WhenBlocked => "block, drop_oldest or drop_newest",
             K::ExitWhen => "never, all_finished or any_failed",
             K::UpdateMode => "groups or minimal",
             K::Backoff => "fixed, linear or exponential",
@@ -184,6 +193,7 @@ impl Kind {
             K::Directory => "existing directory",
             K::File | K::ActivityLog => "file in an existing directory",
             K::ChildLog => "file in an existing directory, AUTO or NONE",
+            K::LogFormat => "raw, text, json or a template with %(message)s",
             K::InetAddress => "PORT, *:PORT or HOST:PORT",
             K::Socket => "unix:///PATH or tcp://HOST:PORT",
             K::Url | K::UrlOrAuto => "http://HOST:PORT, https://HOST:PORT or unix:///PATH",
@@ -194,7 +204,11 @@ impl Kind {
 
     /// A text as it is expanded: where percent signs have a meaning of their own, they need not be doubled.
     pub(crate) fn before_expansion(self, text: &str) -> Cow<'_, str> {
-        if self == K::DateFormat { DateFormat::escape(text) } else { text.into() }
+        match self {
+            K::DateFormat => DateFormat::escape(text),
+            K::LogFormat => LogFormat::before_expansion(text),
+            _ => text.into(),
+        }
     }
 
     /// What an expanded text means by itself, whoever it is about and wherever it is read.
@@ -223,6 +237,8 @@ impl Kind {
             K::AutoRestart => ConfigValue::AutoRestart(convert::auto_restart(text)?),
             K::StopScope => ConfigValue::Text(convert::stop_scope(text)?.word().into()),
             K::ProgramType => ConfigValue::Text(ProgramType::parse(text)?.word().into()),
+            K::ActivityFormat => ConfigValue::Text(convert::activity_format(text)?.word().into()),
+            K::WhenBlocked => ConfigValue::Text(convert::when_blocked(text)?.word().into()),
             K::ExitWhen => ConfigValue::Text(convert::exit_when(text)?.word().into()),
             K::UpdateMode => ConfigValue::Text(convert::update_mode(text)?.word().into()),
             K::Backoff => ConfigValue::Backoff(pacing::backoff(text)?),
@@ -246,6 +262,7 @@ impl Kind {
                 ConfigValue::Address(host.into(), port)
             }
             K::ChildLog => child_log(text),
+            K::LogFormat => ConfigValue::Text(LogFormat::parse(text)?.to_string().into()),
             K::ActivityLog if text == "syslog" => ConfigValue::ActivityLog(Cow::Owned(ActivityLog::Syslog)),
             K::ActivityLog => ConfigValue::ActivityLog(Cow::Owned(ActivityLog::File(text.to_owned()))),
             K::UrlOrAuto if strip(text).eq_ignore_ascii_case("AUTO") => ConfigValue::Unset,

@@ -1,7 +1,8 @@
 //! The path of one stream from its pipe to its consumers:
 //!
 //! ```text
-//! chunk ─► strip ─► capture ─┬─► log (file, system log)       ordinary output
+//! chunk ─► strip ─► capture ─┬─► records ─► log (file)        ordinary output; records only where they are asked for
+//!                            ├─► system log                   the same, as it is
 //!                            ├─► observers (events, debug)    all output, in whole characters
 //!                            └─► section                      finished captures
 //! ```
@@ -12,13 +13,18 @@ use super::ChannelPlan;
 use super::capture::{Capture, Held, Part};
 use super::characters::WholeCharacters;
 use super::note;
+use super::records::{ReadTime, RecordPlan, Records, UnfinishedLine, rfc_3339};
 use super::strip::Stripper;
 
 /// A part of the output and its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// Write this to the log of the stream.
+    /// Write this to the log of the stream, and to the system log.
     Log(&'a [u8]),
+    /// Write this to the log of the stream, but not to the system log: whole records.
+    Records(Vec<u8>),
+    /// Write this to the system log: it becomes a part of records.
+    Unformatted(&'a [u8]),
     /// Pass this to the observers of the stream; captured output too, as in the original.
     Observed(Cow<'a, [u8]>),
     /// Report this finished capture section.
@@ -42,9 +48,11 @@ struct Stages {
     /// Boxed, because hardly any stream has one.
     capture: Option<Box<Capture>>,
     observers: Option<WholeCharacters>,
+    /// Boxed for the same reason.
+    records: Option<Box<Records>>,
 }
 
-/// A pipeline as plain data, for whoever stores it: its stages.
+/// A pipeline as plain data, for whoever stores it: its stages, without the form of records, which the plan says.
 #[derive(Clone, Debug, Default)]
 pub struct PipelineData {
     /// Removes escape sequences.
@@ -53,18 +61,25 @@ pub struct PipelineData {
     pub capture: Option<Capture>,
     /// Passes whole characters to the observers.
     pub observers: Option<WholeCharacters>,
+    /// What has come of a line of which a record will be made.
+    pub line: UnfinishedLine,
 }
 
+/// Until it is [adapted](Pipeline::adapt) to its plan, a line that has not ended is logged without a form.
 impl From<PipelineData> for Pipeline {
-    fn from(PipelineData { stripper, capture, observers }: PipelineData) -> Pipeline {
-        Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture: capture.map(Box::new), observers } }
+    fn from(PipelineData { stripper, capture, observers, line }: PipelineData) -> Pipeline {
+        let has_line = line != UnfinishedLine::default();
+        let records = has_line.then(|| Box::new(Records::resume(RecordPlan::plain(), line)));
+        let stages = Stages { capture: capture.map(Box::new), observers, records };
+        Pipeline { stripper, stripped: Vec::new(), stages }
     }
 }
 
 impl From<&Pipeline> for PipelineData {
     fn from(Pipeline { stripper, stages, .. }: &Pipeline) -> PipelineData {
-        let Stages { capture, observers } = stages.clone();
-        PipelineData { stripper: stripper.clone(), capture: capture.map(|capture| *capture), observers }
+        let Stages { capture, observers, records } = stages.clone();
+        let line = records.map(|records| records.unfinished().clone()).unwrap_or_default();
+        PipelineData { stripper: stripper.clone(), capture: capture.map(|capture| *capture), observers, line }
     }
 }
 
@@ -77,27 +92,69 @@ impl Pipeline {
             stages: Stages {
                 capture: (plan.capture_maxbytes > 0).then(|| Box::new(Capture::new(plan.capture_maxbytes))),
                 observers: watched.then(WholeCharacters::default),
+                records: plan.records.clone().map(|plan| Box::new(Records::new(plan))),
             },
+        }
+    }
+
+    /// Whether it makes records, so that it needs to know when something was read.
+    pub fn makes_records(&self) -> bool {
+        self.stages.records.is_some()
+    }
+
+    /// Whether nothing should be read yet, because the records would lack the id of the process.
+    pub fn awaits_process(&self) -> bool {
+        self.stages.records.as_ref().is_some_and(|records| !records.knows_process())
+    }
+
+    /// The process has been made.
+    pub fn set_pid(&mut self, pid: u32) {
+        if let Some(records) = &mut self.stages.records {
+            records.set_pid(pid);
+        }
+    }
+
+    /// What tells in the log what happens to the process, after what may be a part of a line. The time of an unformatted line is
+    /// that of the call.
+    pub fn marker(&mut self, text: &str, time: ReadTime, is_line_unfinished: bool) -> Vec<u8> {
+        match &mut self.stages.records {
+            Some(records) => {
+                records.set_time(time);
+                records.marker(text)
+            }
+            None => {
+                let line_feed = if is_line_unfinished { "\n" } else { "" };
+                format!("{line_feed}--- {text}, {} ---\n", rfc_3339(time.wall)).into_bytes()
+            }
+        }
+    }
+
+    /// When what comes next was read.
+    pub fn set_read_time(&mut self, time: ReadTime) {
+        if let Some(records) = &mut self.stages.records {
+            records.set_time(time);
         }
     }
 
     /// Whether every chunk becomes one [`Piece::Log`] unchanged, so that the pipeline can be bypassed.
     pub fn is_transparent(&self) -> bool {
-        self.stripper.is_none() && self.stages.capture.is_none() && self.stages.observers.is_none()
+        let Stages { capture, observers, records } = &self.stages;
+        self.stripper.is_none() && capture.is_none() && observers.is_none() && records.is_none()
     }
 
     /// Whether its state is that of a new run: no bytes are held back, and no section has begun.
     pub fn is_at_rest(&self) -> bool {
-        let Stages { capture, observers } = &self.stages;
+        let Stages { capture, observers, records } = &self.stages;
         self.stripper.as_ref().is_none_or(Stripper::is_at_rest)
             && capture.as_ref().is_none_or(|capture| capture.is_at_rest())
             && observers.as_ref().is_none_or(WholeCharacters::is_at_rest)
+            && records.as_ref().is_none_or(|records| records.is_at_rest())
     }
 
-    /// Its state in at most `longest` bytes, which must be at least [`Pipeline::SHORTEST_NOTE`]. The content of a
-    /// capture section is left out if it does not fit, and counts as dropped.
+    /// Its state, in at most `longest` bytes besides what records need. That must be at least [`Pipeline::SHORTEST_NOTE`]; the
+    /// content of a capture section is left out if it does not fit, and counts as dropped.
     pub fn note(&self, longest: usize) -> Vec<u8> {
-        let Stages { capture, observers } = &self.stages;
+        let Stages { capture, observers, records } = &self.stages;
         let mut out = vec![self.stripper.is_some().into(), capture.is_some().into(), observers.is_some().into()];
         if let Some(stripper) = &self.stripper {
             stripper.note(&mut out);
@@ -108,10 +165,13 @@ impl Pipeline {
         if let Some(capture) = capture {
             capture.note(&mut out, longest.saturating_sub(Pipeline::SHORTEST_NOTE));
         }
+        if let Some(records) = records {
+            records.note(&mut out);
+        }
         out
     }
 
-    /// The most bytes of a note without the content of a section.
+    /// The most bytes of a note without the content of a section, and without records.
     pub const SHORTEST_NOTE: usize = 80;
 
     /// Restores the pipeline from its note; none if the note is invalid.
@@ -121,21 +181,30 @@ impl Pipeline {
         let stripper = if strips > 0 { Some(Stripper::from_note(note)?) } else { None };
         let observers = if shows > 0 { Some(WholeCharacters::from_note(note)?) } else { None };
         let capture = if captures > 0 { Some(Box::new(Capture::from_note(note)?)) } else { None };
-        Some(Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture, observers } })
+        let records = if note.is_empty() { None } else { Some(Box::new(Records::from_note(note)?)) };
+        Some(Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture, observers, records } })
     }
 
     /// Continues with another plan. Bytes held back by a removed stage are emitted.
     pub fn adapt(&mut self, plan: &ChannelPlan, strip_ansi: bool, watched: bool, emit: &mut dyn FnMut(Piece<'_>)) {
         self.set_strip_ansi(strip_ansi, emit);
-        let Stages { capture, observers } = &mut self.stages;
+        let Stages { capture, observers, records } = &mut self.stages;
         match capture {
             Some(capture) if plan.capture_maxbytes > 0 => capture.set_limit(plan.capture_maxbytes),
             Some(unwanted) => {
-                unwanted.finish(&mut |part| sort(part, observers, emit));
+                unwanted.finish(&mut |part| sort(part, observers, records, emit));
                 *capture = None;
             }
             None if plan.capture_maxbytes > 0 => *capture = Some(Box::new(Capture::new(plan.capture_maxbytes))),
             None => {}
+        }
+        match (&mut *records, &plan.records) {
+            (Some(records), Some(plan)) => records.set_plan(plan.clone()),
+            (Some(unwanted), None) => {
+                emit_records(unwanted.finish(), emit);
+                *records = None;
+            }
+            (None, wanted) => *records = wanted.clone().map(|plan| Box::new(Records::new(plan))),
         }
         if watched {
             observers.get_or_insert_default();
@@ -193,17 +262,20 @@ impl Stages {
         if bytes.is_empty() {
             return;
         }
-        let observers = &mut self.observers;
-        match &mut self.capture {
-            None => sort(Part::Plain(bytes), observers, emit),
-            Some(capture) => capture.push(bytes, &mut |part| sort(part, observers, emit)),
+        let Stages { capture, observers, records } = self;
+        match capture {
+            None => sort(Part::Plain(bytes), observers, records, emit),
+            Some(capture) => capture.push(bytes, &mut |part| sort(part, observers, records, emit)),
         }
     }
 
     fn finish(&mut self, emit: &mut dyn FnMut(Piece<'_>)) {
-        let observers = &mut self.observers;
-        if let Some(capture) = &mut self.capture {
-            capture.finish(&mut |part| sort(part, observers, emit));
+        let Stages { capture, observers, records } = self;
+        if let Some(capture) = capture {
+            capture.finish(&mut |part| sort(part, observers, records, emit));
+        }
+        if let Some(records) = records {
+            emit_records(records.finish(), emit);
         }
         if let Some(whole) = observers {
             let left = whole.finish();
@@ -214,22 +286,43 @@ impl Stages {
     }
 }
 
-fn sort(part: Part<'_>, observers: &mut Option<WholeCharacters>, emit: &mut dyn FnMut(Piece<'_>)) {
+fn sort(
+    part: Part<'_>,
+    observers: &mut Option<WholeCharacters>,
+    records: &mut Option<Box<Records>>,
+    emit: &mut dyn FnMut(Piece<'_>),
+) {
     match part {
         Part::Plain(bytes) => {
-            emit(Piece::Log(bytes));
+            log(bytes, records, emit);
             show(bytes, observers, emit);
         }
         Part::Captured(bytes) => show(bytes, observers, emit),
         Part::Section(held) => emit(Piece::Section(held)),
         Part::Unfinished(held) => {
             if !held.bytes.is_empty() {
-                emit(Piece::Log(&held.bytes));
+                log(&held.bytes, records, emit);
             }
             if held.dropped > 0 {
                 emit(Piece::Cut(held.dropped));
             }
         }
+    }
+}
+
+fn log(bytes: &[u8], records: &mut Option<Box<Records>>, emit: &mut dyn FnMut(Piece<'_>)) {
+    match records {
+        None => emit(Piece::Log(bytes)),
+        Some(records) => {
+            emit(Piece::Unformatted(bytes));
+            emit_records(records.push(bytes), emit);
+        }
+    }
+}
+
+fn emit_records(records: Vec<u8>, emit: &mut dyn FnMut(Piece<'_>)) {
+    if !records.is_empty() {
+        emit(Piece::Records(records));
     }
 }
 
@@ -253,7 +346,11 @@ pub fn syslog_messages(process: &str, bytes: &[u8]) -> impl Iterator<Item = Vec<
 mod tests {
     use proptest::prelude::*;
 
+    use supervisord_config::log_form::LogFormat;
+
+    use super::super::Channel;
     use super::super::capture::{BEGIN, END};
+    use super::super::records::RecordSource;
     use super::*;
 
     fn plan(capture_maxbytes: u64) -> ChannelPlan {
@@ -266,6 +363,9 @@ mod tests {
             events_enabled: true,
             syslog: false,
             keeps_end: false,
+            records: None,
+            markers: false,
+            when_blocked: None,
             ready_line: None,
         }
     }
@@ -273,6 +373,7 @@ mod tests {
     #[derive(Debug, Default, PartialEq, Eq)]
     struct Seen {
         log: Vec<u8>,
+        unformatted: Vec<u8>,
         observers: Vec<u8>,
         sections: Vec<Held>,
         cut: u64,
@@ -282,6 +383,8 @@ mod tests {
         fn note(&mut self, piece: Piece<'_>) {
             match piece {
                 Piece::Log(bytes) => self.log.extend_from_slice(bytes),
+                Piece::Records(records) => self.log.extend_from_slice(&records),
+                Piece::Unformatted(bytes) => self.unformatted.extend_from_slice(bytes),
                 Piece::Observed(bytes) => self.observers.extend_from_slice(&bytes),
                 Piece::Section(held) => self.sections.push(held),
                 Piece::Cut(bytes) => self.cut += bytes,
@@ -320,6 +423,43 @@ mod tests {
         assert_eq!(seen.log, b"adefg");
         assert_eq!(seen.observers, b"abcdefg");
         assert_eq!(seen.cut, 2);
+    }
+
+    fn with_records() -> ChannelPlan {
+        let (program, group, process) = ("web", "web", "web");
+        let source = RecordSource { program, group, process, number: 0, channel: Channel::Stdout };
+        let format = LogFormat::parse("%(pid)s> %(message)s").unwrap();
+        ChannelPlan { records: RecordPlan::new(&format, &source, None), ..plan(9) }
+    }
+
+    #[test]
+    fn records_are_made_of_what_is_not_captured() {
+        let mut pipeline = Pipeline::new(&with_records(), true, true);
+        assert!(pipeline.makes_records() && pipeline.awaits_process() && !pipeline.is_transparent());
+        pipeline.set_pid(7);
+        assert!(!pipeline.awaits_process());
+        let seen = run(pipeline, &[b"a\x1b[1mb", BEGIN, b"hidden\n", END, b"c\nd"]);
+        assert_eq!((seen.log.as_slice(), seen.unformatted.as_slice()), (&b"7> abc\n7> d\n"[..], &b"abc\nd"[..]));
+    }
+
+    #[test]
+    fn a_line_that_has_not_ended_survives_as_data_and_as_a_note() {
+        let mut pipeline = Pipeline::new(&with_records(), false, false);
+        pipeline.set_pid(7);
+        pipeline.push(b"half", &mut |_| {});
+        assert!(!pipeline.is_at_rest());
+        let mut seen = Seen::default();
+        let mut next = Pipeline::from(PipelineData::from(&pipeline));
+        next.adapt(&with_records(), false, false, &mut |piece| seen.note(piece));
+        next.set_pid(8);
+        next.push(b" a line\n", &mut |piece| seen.note(piece));
+        assert_eq!(seen.log, b"8> half a line\n");
+        let next = Pipeline::from_note(&pipeline.note(Pipeline::SHORTEST_NOTE)).unwrap();
+        assert_eq!(run(next, &[b" a line\n"]).log, b"7> half a line\n");
+        let mut seen = Seen::default();
+        pipeline.adapt(&plan(0), false, false, &mut |piece| seen.note(piece));
+        assert!(pipeline.is_transparent());
+        assert_eq!(seen.log, b"7> half\n");
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub(super) enum Exit {
         process: ProcessId,
         /// When it was reaped.
         at: Now,
+        /// How it ended.
+        status: ExitStatus,
         /// What control had not read of the stdout of a listener.
         last_output: Vec<u8>,
         /// Whether it had written that it is ready, which nobody had read.
@@ -356,7 +358,7 @@ impl Children {
         match role {
             Role::Program(supervised) => {
                 let (process, was_ready) = self.drain(end(&supervised, None), supervised, registry);
-                Some(Exit::Supervised { run, process, at, last_output: Vec::new(), was_ready })
+                Some(Exit::Supervised { run, process, at, status, last_output: Vec::new(), was_ready })
             }
             Role::Command(child) => {
                 let ended = EndedCommand::new(&child, matches!(limit, TimeLimit::Exceeded), status);
@@ -368,7 +370,7 @@ impl Children {
                 self.tokens.release(listener.token);
                 deregister(registry, &listener.pipe);
                 let last_output = read_available(&mut listener.pipe);
-                Some(Exit::Supervised { run, process, at, last_output, was_ready })
+                Some(Exit::Supervised { run, process, at, status, last_output, was_ready })
             }
             Role::Plugin(on_exit) => Some(Exit::Plugin(on_exit)),
             Role::SelfTest(mut output) => {

@@ -9,6 +9,7 @@ use supervisord_sys::process_tree;
 use supervisord_sys::signal::SIGKILL;
 
 use super::Control;
+use super::spawn;
 use super::survival::Survival;
 use crate::clock::present;
 use crate::keeper::Owner;
@@ -149,6 +150,11 @@ impl Control {
                     self.write_notes();
                 }
                 let result = self.children.kill(run, signal, scope);
+                if result.is_ok()
+                    && let Some(process) = self.supervisor.process(process)
+                {
+                    spawn::mark_signal(run, process, signal, &self.tools);
+                }
                 return Some(SupervisorInput::Killed { process, call, result });
             }
             Effect::Feed { process, bytes, call } => {

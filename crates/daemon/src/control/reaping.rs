@@ -9,6 +9,7 @@ use supervisord_sys::wait;
 use super::Control;
 use super::children::{Drained, EndedCommand, Exit};
 use super::exit_status::exit_status;
+use super::spawn;
 use crate::clock::present;
 use crate::output::{OutputRequest, RunId};
 
@@ -68,7 +69,7 @@ impl Control {
         self.deliver_notifications();
         while let Some(exit) = self.exits.pop_front() {
             match exit {
-                Exit::Supervised { run, process, at, last_output, was_ready } => {
+                Exit::Supervised { run, process, at, status, last_output, was_ready } => {
                     if was_ready {
                         self.input_said(run, SupervisorInput::Ready { run });
                     }
@@ -81,11 +82,13 @@ impl Control {
                         let (tools, survival) = (&self.tools, self.survival.as_mut());
                         self.children.spawner.prepare_early(process, &self.supervisor, tools, survival);
                     }
-                    self.tools.output.put_off(OutputRequest::Drain { run });
+                    let marker =
+                        self.supervisor.process(process).and_then(|process| spawn::end_marker(process, status));
+                    self.tools.output.put_off(OutputRequest::Drain { run, marker });
                     self.children.wait_for_output(run, present().mono);
                 }
                 Exit::Command { run } => {
-                    self.tools.output.put_off(OutputRequest::Drain { run });
+                    self.tools.output.put_off(OutputRequest::Drain { run, marker: None });
                     self.children.wait_for_output(run, present().mono);
                 }
                 Exit::Plugin(on_exit) => on_exit(),

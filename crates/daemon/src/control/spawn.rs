@@ -53,7 +53,7 @@ pub(super) use command::{CommandSpawn, SpawnedCommand};
 pub use environment_files::read as read_environment_file;
 use failure::{dispatcher_error, fork_error, log_error, removed, system_failure};
 use logs::{LogOpener, Opening};
-pub(super) use logs::{awaiting, channel, command_channel};
+pub(super) use logs::{awaiting, channel, command_channel, end_marker, mark_signal};
 use pipes::Pipes;
 use users::Users;
 
@@ -86,6 +86,7 @@ struct Prepared {
 
 /// What is needed to create a child of a process.
 struct Creation<'p> {
+    run: RunId,
     command: Launch,
     /// What its environment has besides that of the program.
     variables: &'p [(String, String)],
@@ -197,7 +198,7 @@ impl ChildSpawner {
             .chain(heartbeat.map(|interval| ("WATCHDOG_USEC".to_owned(), interval.as_micros().to_string())))
             .collect();
         let creation =
-            Creation { command, variables: &variables, descriptors: pipes.descriptors(entrance), opening, tree };
+            Creation { run, command, variables: &variables, descriptors: pipes.descriptors(entrance), opening, tree };
         let created = self.create(&row, creation, pid_slot, tools);
         let cgroup = cgroup.map(|new| new.cgroup);
         let (pid, at, started) = match created {
@@ -211,6 +212,7 @@ impl ChildSpawner {
         if let Some(survival) = survival {
             survival.spawned(run, pid);
         }
+        logs::mark_start(run, pid, &row.config, tools);
         let Pipes { stdin, stdout, ready, .. } = pipes;
         let kept = Run { tree: tree.map(TreeMark::number), ..kept.spawned(pid, started) };
         Ok(SpawnedProgram { run, pid, at, kept, stdin, stdout, ready, cgroup })
@@ -263,7 +265,7 @@ impl ChildSpawner {
         }
         let line = ReadinessRule::of(process).line();
         let channels =
-            outputs.into_iter().filter_map(|(kind, pipe)| channel(supervisor, id, kind, pipe, None, Vec::new()));
+            outputs.into_iter().filter_map(|(kind, pipe)| channel(supervisor, id, None, kind, pipe, None, Vec::new()));
         let channels = channels.map(|channel| awaiting(channel, line));
         let opening = logs::open(run, process, channels.collect(), tools);
         Ok(Prepared { run, command, pipes, kept, opening })
@@ -279,7 +281,7 @@ impl ChildSpawner {
         tools: &Tools,
     ) -> Result<(u32, Now, Option<Duration>), SpawnFailure> {
         let process = &row.config;
-        let Creation { command, variables, descriptors, opening, tree } = creation;
+        let Creation { run, command, variables, descriptors, opening, tree } = creation;
         let fork_error = |error| system_failure(error, fork_error(process, error));
         let variables = environment_files::variables(process, &mut self.offload).and_then(|from_files| {
             let confidential = secret_variables::variables(process, &tools.child_env, &mut self.offload)?;
@@ -309,6 +311,7 @@ impl ChildSpawner {
             None => make(),
         };
         let child = child.map_err(fork_error)?;
+        logs::spawned(run, child.get(), process, tools);
         Ok((child.get(), present(), self.start_times.started(child, before)))
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use supervisord_config::model::{ActivityLog, LogLevel};
+use supervisord_config::model::{ActivityFormat, ActivityLog, LogLevel};
 use supervisord_core::activity_line;
 use supervisord_core::rotation::Rotation;
 use supervisord_wire::terminal_text::LogFilter;
@@ -35,6 +35,7 @@ impl std::error::Error for OpenError {}
 /// Where the lines go.
 pub(super) struct ActivityWriter {
     level: LogLevel,
+    format: ActivityFormat,
     echo: Option<SinkId>,
     /// Whether the echo goes to a terminal, which obeys what programs have said and the log repeats.
     echo_obeys: bool,
@@ -48,7 +49,7 @@ impl ActivityWriter {
     pub fn open(
         log: &ActivityLog,
         limits: &LogLimits,
-        level: LogLevel,
+        (level, format): (LogLevel, ActivityFormat),
         echo_to_stdout: bool,
         sinks: &mut Sinks,
     ) -> Result<ActivityWriter, OpenError> {
@@ -61,7 +62,7 @@ impl ActivityWriter {
             ActivityLog::File(path) => Some((acquire(path, limits)?, path.clone())),
         };
         let echo_obeys = echo.is_some() && io::stdout().is_terminal();
-        Ok(ActivityWriter { level, echo, echo_obeys, file, rotation: limits.rotation })
+        Ok(ActivityWriter { level, format, echo, echo_obeys, file, rotation: limits.rotation })
     }
 
     /// Whether entries of this level are written.
@@ -107,7 +108,7 @@ impl ActivityWriter {
     /// Writes an entry of the output plane itself.
     pub fn log(&self, level: LogLevel, text: &str, sinks: &mut Sinks) {
         if self.wants(level) {
-            self.write_line(&activity::stamp(level, text), sinks);
+            self.write_line(&activity::stamp(self.format, level, text), sinks);
         }
     }
 
@@ -120,7 +121,11 @@ impl ActivityWriter {
                 && notice.level <= LogLevel::Error
                 && let Ok(stderr) = sinks.acquire("/dev/stderr", &LogLimits::NONE)
             {
-                sinks.write(stderr, activity::stamp(notice.level, &notice.text).as_bytes(), Rotation::NEVER);
+                sinks.write(
+                    stderr,
+                    activity::stamp(self.format, notice.level, &notice.text).as_bytes(),
+                    Rotation::NEVER,
+                );
                 sinks.release(stderr);
             }
             self.log(notice.level, &notice.text, sinks);

@@ -28,6 +28,11 @@ impl EndOfOutput {
         self.bytes.extend_from_slice(new);
     }
 
+    /// Whether the last line has not ended.
+    pub fn is_line_unfinished(&self) -> bool {
+        self.bytes.last().is_some_and(|byte| *byte != b'\n')
+    }
+
     /// Gives them away.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)

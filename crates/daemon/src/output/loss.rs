@@ -34,6 +34,16 @@ impl Loss {
         Loss { amount: amount as u64, reason: reason.to_string() }
     }
 
+    /// How much it is.
+    pub const fn amount(&self) -> usize {
+        self.amount as usize
+    }
+
+    /// So much, for the same reason: the rest waits.
+    pub fn of(self, amount: usize) -> Loss {
+        Loss { amount: amount as u64, ..self }
+    }
+
     /// Whether a part of so many bytes was written.
     pub fn is_less_than(&self, whole: usize) -> bool {
         self.amount < whole as u64
@@ -64,8 +74,10 @@ impl Account {
                 entries.push((LogLevel::Warn, format!("{log} can be written again, {amount} {unit} were lost")));
             }
             (Err(Loss { amount, reason }), before) => {
-                if before.is_none() {
-                    entries.push((LogLevel::Error, format!("could not write to {log}, output is lost: {reason}")));
+                let outcome = if amount == 0 { "output waits" } else { "output is lost" };
+                // One that waits is lost when there is too much of it.
+                if before.is_none() || (before == Some(0) && amount > 0) {
+                    entries.push((LogLevel::Error, format!("could not write to {log}, {outcome}: {reason}")));
                 }
                 *lost = Some(before.unwrap_or(0) + amount);
                 count(unit, amount);
@@ -104,6 +116,25 @@ mod tests {
         let begin = (LogLevel::Error, "could not write to /l, output is lost: full".to_owned());
         let end = (LogLevel::Warn, "/l can be written again, 7 bytes were lost".to_owned());
         assert_eq!(entries, [begin, end]);
+    }
+
+    #[test]
+    fn what_waits_is_not_lost_before_there_is_too_much() {
+        let mut account = Account::new("/l".into(), "bytes");
+        let mut entries = Entries::new();
+        for amount in [0, 0, 5, 2] {
+            account.settle(Err(Loss::new(9, &"full").of(amount)), &mut entries);
+        }
+        account.settle(Ok(()), &mut entries);
+        let texts: Vec<&str> = entries.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "could not write to /l, output waits: full",
+                "could not write to /l, output is lost: full",
+                "/l can be written again, 7 bytes were lost"
+            ]
+        );
     }
 
     #[test]

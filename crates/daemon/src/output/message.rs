@@ -22,9 +22,13 @@ pub enum OutputRequest {
     /// Begin to read the pipes of a process that another program started. Its logs are opened when they are first
     /// written: after an upgrade nobody waits for a thousand of them.
     Resume { run: RunId, process: Arc<str>, channels: Vec<AttachChannel> },
-    /// The process ended: read what is still in its pipes, finish its pipeline, close its logs, answer
+    /// A process whose logs have records has been made: its pipes were not to be read before.
+    Spawned { run: RunId, pid: u32 },
+    /// Tell in the log what happens to the process.
+    Mark { run: RunId, text: String },
+    /// The process ended: read what is still in its pipes, finish its pipeline, tell of the end in the log, close its logs, answer
     /// [`Report::Drained`].
-    Drain { run: RunId },
+    Drain { run: RunId, marker: Option<String> },
     /// The process was never spawned after all: forget it without a report.
     Detach { run: RunId },
     /// Log bytes that control itself read (the stdout of a listener).

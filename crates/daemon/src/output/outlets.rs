@@ -8,6 +8,8 @@ use supervisord_core::output::pipeline::{Piece, Pipeline, syslog_messages};
 use supervisord_core::output::{Channel, ChannelPlan, debug_text};
 use supervisord_core::rotation::Rotation;
 
+use crate::clock::read_time;
+
 use super::activity_log::ActivityWriter;
 use super::audit_log::AuditWriter;
 use super::budget::ReportBudget;
@@ -66,20 +68,36 @@ impl Outlets {
         step: impl FnOnce(&mut Pipeline, &mut dyn FnMut(Piece<'_>)),
     ) {
         let (mut text, mut follow_ups) = (Vec::new(), Vec::new());
+        if pipeline.makes_records() {
+            pipeline.set_read_time(read_time());
+        }
         step(pipeline, &mut |piece| match piece {
             Piece::Log(bytes) => {
                 text.extend_from_slice(bytes);
-                if source.plan.syslog {
-                    let messages = syslog_messages(&source.process, bytes);
-                    messages.for_each(|message| self.sinks.send_to_system_log(&message));
-                }
+                self.copy_to_system_log(source, bytes);
             }
+            Piece::Records(records) if text.is_empty() => text = records,
+            Piece::Records(records) => text.extend_from_slice(&records),
+            Piece::Unformatted(bytes) => self.copy_to_system_log(source, bytes),
             Piece::Observed(bytes) => follow_ups.push(FollowUp::Observed(bytes.into_owned())),
             Piece::Section(held) => follow_ups.push(FollowUp::Section(held)),
             Piece::Cut(dropped) => follow_ups.push(FollowUp::Cut(dropped)),
         });
         self.sinks.put(source.sink, source.key(), pipeline, &text, source.rotation());
         follow_ups.into_iter().for_each(|follow_up| self.follow_up(source, follow_up));
+    }
+
+    /// Tells in a log what happens to its process.
+    pub fn mark(&mut self, source: &Source, pipeline: &mut Pipeline, text: &str, is_line_unfinished: bool) {
+        let marker = pipeline.marker(text, read_time(), is_line_unfinished);
+        self.sinks.put(source.sink, source.key(), pipeline, &marker, source.rotation());
+    }
+
+    fn copy_to_system_log(&mut self, source: &Source, bytes: &[u8]) {
+        if source.plan.syslog {
+            let messages = syslog_messages(&source.process, bytes);
+            messages.for_each(|message| self.sinks.send_to_system_log(&message));
+        }
     }
 
     fn follow_up(&mut self, source: &Source, follow_up: FollowUp) {

@@ -1,5 +1,6 @@
-//! What pipelines hold back, noted where it outlives this process: part of an escape sequence, of a mark, of a character;
-//! that a capture section has begun, and what it holds. A stream takes up room only while there is any of that.
+//! What pipelines hold back, noted where it outlives this process: part of an escape sequence, of a mark, of a character, of a
+//! line of which a record will be made; that a capture section has begun, and what it holds. A stream takes up room only while
+//! there is any of that, and a long note as much as it needs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
@@ -41,6 +42,12 @@ impl StreamKey {
     pub const fn from_number(number: u64) -> Option<StreamKey> {
         if number == 0 { None } else { Some(StreamKey(number)) }
     }
+
+    /// Names a part of a note that is longer than the room of one. No daemon gets to so many runs that the first part has such a
+    /// name.
+    const fn part(self, part: u64) -> StreamKey {
+        StreamKey(self.0 | part << 56)
+    }
 }
 
 /// Where in a memory the note of each stream is.
@@ -66,25 +73,44 @@ impl PipelineNotes {
         notes
     }
 
-    /// Notes what the pipeline of a stream holds back now. Whoever is killed meanwhile leaves half a note.
+    /// Notes what the pipeline of a stream holds back now. Whoever is killed meanwhile leaves half a note, and where there is no
+    /// room for all of it, there is none.
     pub fn note(&mut self, memory: &mut SharedMemory, key: StreamKey, pipeline: &Pipeline) {
         if pipeline.is_at_rest() {
             return self.forget(memory, key);
         }
-        let Some(slot) = self.slots.get(&key).copied().or_else(|| self.take_slot(memory)) else { return };
-        let (word, note) = (self.word(slot), pipeline.note(LONGEST));
-        memory.store((word + 2) * WORD, &note);
-        memory.word(word + 1).store(note.len() as u64, Ordering::SeqCst);
+        let note = pipeline.note(LONGEST);
+        let mut parts = 0;
+        for bytes in note.chunks(LONGEST) {
+            if self.note_part(memory, key.part(parts), bytes).is_none() {
+                return self.forget(memory, key);
+            }
+            parts += 1;
+        }
+        self.forget_from(memory, key, parts);
+    }
+
+    fn note_part(&mut self, memory: &mut SharedMemory, key: StreamKey, bytes: &[u8]) -> Option<()> {
+        let slot = self.slots.get(&key).copied().or_else(|| self.take_slot(memory))?;
+        let word = self.word(slot);
+        memory.store((word + 2) * WORD, bytes);
+        memory.word(word + 1).store(bytes.len() as u64, Ordering::SeqCst);
         if self.slots.insert(key, slot).is_none() {
             memory.word(word).store(key.number(), Ordering::SeqCst);
         }
+        Some(())
     }
 
     /// The pipeline of a stream, where it holds something back.
     pub fn find(&self, memory: &SharedMemory, key: StreamKey) -> Option<Pipeline> {
-        let word = self.word(*self.slots.get(&key)?);
-        let length = usize::try_from(memory.word(word + 1).load(Ordering::SeqCst)).ok()?;
-        Pipeline::from_note(&memory.load((word + 2) * WORD, length.min(LONGEST)))
+        let mut note = Vec::new();
+        for part in 0.. {
+            let Some(slot) = self.slots.get(&key.part(part)) else { break };
+            let word = self.word(*slot);
+            let length = usize::try_from(memory.word(word + 1).load(Ordering::SeqCst)).ok()?;
+            note.append(&mut memory.load((word + 2) * WORD, length.min(LONGEST)));
+        }
+        Pipeline::from_note(&note)
     }
 
     #[cfg(test)]
@@ -94,7 +120,13 @@ impl PipelineNotes {
 
     /// The pipeline of a stream holds nothing back, or is not needed any more.
     pub fn forget(&mut self, memory: &SharedMemory, key: StreamKey) {
-        if let Some(slot) = self.slots.remove(&key) {
+        self.forget_from(memory, key, 0);
+    }
+
+    /// Forgets the parts of a note from this one on.
+    fn forget_from(&mut self, memory: &SharedMemory, key: StreamKey, first: u64) {
+        for part in first.. {
+            let Some(slot) = self.slots.remove(&key.part(part)) else { return };
             memory.word(self.word(slot)).store(0, Ordering::SeqCst);
             self.free.insert(slot);
         }
@@ -126,13 +158,14 @@ mod tests {
 
     use supervisord_core::output::ChannelPlan;
     use supervisord_core::output::capture::BEGIN;
+    use supervisord_core::output::records::RecordPlan;
 
     use super::*;
 
     const KEYS: [StreamKey; 2] = [StreamKey::new(RunId(7), Channel::Stdout), StreamKey::new(RunId(7), Channel::Stderr)];
 
-    fn pipeline(chunk: &[u8]) -> Pipeline {
-        let plan = ChannelPlan {
+    fn plan() -> ChannelPlan {
+        ChannelPlan {
             file: None,
             maxbytes: 0,
             backups: 0,
@@ -141,9 +174,15 @@ mod tests {
             events_enabled: false,
             syslog: false,
             keeps_end: false,
+            records: None,
+            markers: false,
+            when_blocked: None,
             ready_line: None,
-        };
-        let mut pipeline = Pipeline::new(&plan, true, false);
+        }
+    }
+
+    fn pipeline(chunk: &[u8]) -> Pipeline {
+        let mut pipeline = Pipeline::new(&plan(), true, false);
         pipeline.push(chunk, &mut |_| {});
         pipeline
     }
@@ -167,6 +206,28 @@ mod tests {
         let next = PipelineNotes::of(&there, 0, SLOT);
         assert!(!next.has(KEYS[0]) && next.has(KEYS[1]));
         assert_eq!(next.free.len(), 1, "the room is used again");
+    }
+
+    #[test]
+    fn a_long_note_takes_several_places() {
+        let mut memory = SharedMemory::create(SLOT + LENGTH).expect("memory");
+        let mut notes = PipelineNotes::of(&memory, 0, SLOT);
+        let mut plan = plan();
+        plan.records = Some(RecordPlan::plain());
+        let mut pipeline = Pipeline::new(&plan, false, false);
+        pipeline.push(&[b'x'; 10_000], &mut |_| {});
+        notes.note(&mut memory, KEYS[0], &pipeline);
+        notes.note(&mut memory, KEYS[1], &pipeline);
+        let found = PipelineNotes::of(&memory, 0, SLOT).find(&memory, KEYS[0]).expect("noted");
+        assert_eq!(found.note(LONGEST), pipeline.note(LONGEST));
+        assert_eq!(notes.slots.len(), 6);
+        pipeline.push(b"\ny", &mut |_| {});
+        notes.note(&mut memory, KEYS[0], &pipeline);
+        let next = PipelineNotes::of(&memory, 0, SLOT);
+        assert_eq!((next.slots.len(), next.free.len()), (4, 2));
+        assert_eq!(next.find(&memory, KEYS[0]).expect("noted").note(LONGEST), pipeline.note(LONGEST));
+        notes.forget(&memory, KEYS[0]);
+        assert!(!notes.has(KEYS[0]) && notes.slots.len() == 3);
     }
 
     #[test]

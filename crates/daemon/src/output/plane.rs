@@ -199,8 +199,10 @@ impl Plane {
                 let _ = reply.give(());
             }
             OutputRequest::Resume { run, process, channels } => self.resume(run, &process, channels),
-            OutputRequest::Drain { run } => {
-                let end = self.streams.drain(run, &mut self.outlets);
+            OutputRequest::Spawned { run, pid } => self.streams.set_pid(run, pid),
+            OutputRequest::Mark { run, text } => self.streams.mark(run, &text, &mut self.outlets),
+            OutputRequest::Drain { run, marker } => {
+                let end = self.streams.drain(run, marker.as_deref(), &mut self.outlets);
                 (self.outlets.to_control)(Report::Drained { run, end });
             }
             OutputRequest::Detach { run } => self.streams.detach(run, &mut self.outlets),
@@ -246,7 +248,10 @@ impl Plane {
                 continue;
             };
             match self.outlets.sinks.acquire(path, &LogLimits::of(plan)) {
-                Ok(sink) => opened.push(Some(sink)),
+                Ok(sink) => {
+                    self.outlets.sinks.set_policy(sink, plan.when_blocked);
+                    opened.push(Some(sink));
+                }
                 Err(error) => {
                     opened.into_iter().flatten().for_each(|sink| self.outlets.sinks.release(sink));
                     return Err(LogFailure { path: path.as_str().into(), error: error.into() });
@@ -261,7 +266,9 @@ impl Plane {
     fn attach_anyway(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>) {
         self.forget_earlier(run, &channels);
         let acquire = |AttachChannel { plan, .. }: &AttachChannel| {
-            plan.file.as_ref().map(|path| self.outlets.sinks.acquire_anyway(path, &LogLimits::of(plan)))
+            let sink = self.outlets.sinks.acquire_anyway(plan.file.as_ref()?, &LogLimits::of(plan));
+            self.outlets.sinks.set_policy(sink, plan.when_blocked);
+            Some(sink)
         };
         let sinks = channels.iter().map(acquire).collect();
         self.streams.attach(run, process, channels, sinks, &mut self.outlets);
@@ -274,7 +281,9 @@ impl Plane {
 
     fn resume(&mut self, run: RunId, process: &Arc<str>, channels: Vec<AttachChannel>) {
         let acquire = |AttachChannel { plan, .. }: &AttachChannel| {
-            plan.file.as_ref().map(|path| self.outlets.sinks.acquire_later(path, &LogLimits::of(plan)))
+            let sink = self.outlets.sinks.acquire_later(plan.file.as_ref()?, &LogLimits::of(plan));
+            self.outlets.sinks.set_policy(sink, plan.when_blocked);
+            Some(sink)
         };
         let sinks = channels.iter().map(acquire).collect();
         self.streams.attach(run, process, channels, sinks, &mut self.outlets);
@@ -299,6 +308,7 @@ impl Plane {
 
     /// Reads and writes what is left everywhere.
     fn end(mut self, events: &mut Events) {
+        self.outlets.sinks.end_policies();
         self.streams.drain_all(&mut self.outlets);
         self.outlets.write_notices();
         let deadline = Instant::now() + LAST_WRITES;

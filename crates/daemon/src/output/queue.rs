@@ -183,11 +183,13 @@ mod tests {
     #[test]
     fn requests_keep_their_order() {
         let handle = OutputHandle::new();
-        handle.send(OutputRequest::Drain { run: RunId(1) });
-        handle.clone().send(OutputRequest::Drain { run: RunId(2) });
+        handle.send(OutputRequest::Drain { run: RunId(1), marker: None });
+        handle.clone().send(OutputRequest::Drain { run: RunId(2), marker: None });
         let (requests, dropped) = handle.take();
-        let runs: Vec<u64> =
-            requests.iter().map(|request| if let OutputRequest::Drain { run } = request { run.0 } else { 0 }).collect();
+        let runs: Vec<u64> = requests
+            .iter()
+            .map(|request| if let OutputRequest::Drain { run, .. } = request { run.0 } else { 0 })
+            .collect();
         assert_eq!(runs, [1, 2]);
         assert_eq!(dropped, Dropped::default());
     }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Registry, Token};
-use supervisord_config::model::LogLevel;
+use supervisord_config::model::{LogLevel, WhenBlocked};
+use supervisord_core::output::backlog::Backlog;
 use supervisord_core::output::last_lines::MOST;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
@@ -25,7 +26,7 @@ use super::log_limits::LogLimits;
 use super::log_path;
 use super::loss::{Account, Entries, Loss};
 use super::pipeline_notes::StreamKey;
-use super::stream_log::{Outlet, StreamLog};
+use super::stream_log::{FULL, Outlet, StreamLog};
 use super::transit::{PIECE, Transit};
 use super::upkeep::Upkeep;
 
@@ -44,7 +45,16 @@ pub(super) struct Sink {
     has_warned_of_rotation: bool,
     /// Where it has rules of rotation.
     upkeep: Option<Box<Upkeep>>,
+    /// What happens to what it cannot take.
+    policy: Option<WhenBlocked>,
+    /// Where there is such a policy: what a file has not taken yet.
+    held: Backlog,
+    /// When that is tried again.
+    retry_at: Option<Instant>,
 }
+
+/// How long a file is left alone that did not take anything.
+const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 enum Target {
@@ -73,6 +83,17 @@ impl Sink {
             is_replaced: false,
             has_warned_of_rotation: false,
             upkeep: None,
+            policy: None,
+            held: Backlog::default(),
+            retry_at: None,
+        }
+    }
+
+    /// What happens to what the log cannot take from now on.
+    pub fn set_policy(&mut self, policy: Option<WhenBlocked>) {
+        self.policy = policy;
+        if let Some(stream) = self.stream() {
+            stream.set_policy(policy);
         }
     }
 
@@ -202,19 +223,59 @@ impl Sink {
 
     fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Loss> {
         match &mut self.target {
-            Target::File(file) => file.append(bytes),
+            Target::File(file) if self.held.is_empty() => match file.append(bytes) {
+                Ok(()) => Ok(()),
+                Err(loss) => {
+                    let written = bytes.len().saturating_sub(loss.amount());
+                    self.held.passed(&bytes[..written]);
+                    self.hold(&bytes[written..], loss)
+                }
+            },
+            Target::File(_) => self.hold(bytes, Loss::new(bytes.len(), &"it has not taken what was written before")),
             Target::Stream(stream) => stream.write(bytes),
             Target::Unopened => self.write_first(bytes),
         }
+    }
+
+    /// Keeps what a file did not take, if a policy says so. The error says how much is lost.
+    fn hold(&mut self, rest: &[u8], loss: Loss) -> Result<(), Loss> {
+        if self.policy.is_none() {
+            return Err(loss);
+        }
+        self.retry_at.get_or_insert_with(|| Instant::now() + RETRY);
+        let lost = self.held.push(rest, FULL, self.policy);
+        Err(loss.of(lost))
+    }
+
+    /// Tries again to write what a file has not taken, if it is time.
+    pub fn retry_if_due(&mut self, now: Instant) -> Option<Entries> {
+        self.retry_at.filter(|due| *due <= now)?;
+        Some(self.flush())
+    }
+
+    fn flush_held(&mut self) -> Result<(), Loss> {
+        let Target::File(file) = &mut self.target else { return Ok(()) };
+        self.retry_at = None;
+        while !self.held.is_empty() {
+            let piece = self.held.oldest();
+            let (length, outcome) = (piece.len(), file.append(piece));
+            let missing = outcome.as_ref().err().map_or(0, Loss::amount);
+            self.held.written(length.saturating_sub(missing));
+            if let Err(loss) = outcome {
+                self.retry_at = Some(Instant::now() + RETRY);
+                return Err(loss.of(0));
+            }
+        }
+        Ok(())
     }
 
     fn write_first(&mut self, bytes: &[u8]) -> Result<(), Loss> {
         self.is_replaced = true;
         self.target =
             Target::open(&self.path, self.inherited, NEW_MODE).map_err(|error| Loss::new(bytes.len(), &error))?;
+        self.set_policy(self.policy);
         match &mut self.target {
-            Target::File(file) => file.append(bytes),
-            Target::Stream(stream) => stream.write(bytes),
+            Target::File(_) | Target::Stream(_) => self.put_bytes(bytes),
             Target::Unopened => Ok(()),
         }
     }
@@ -266,6 +327,9 @@ impl Sink {
         let mut entries = Entries::new();
         self.keep_up_if_due(&mut entries);
         self.open_file()?.claim(transit);
+        if pipeline.makes_records() && self.is_torn {
+            self.is_torn = self.put_bytes(b"\n").is_err();
+        }
         transit.put(stream, pipeline, text);
         self.append_taken(transit, text.len(), rotation, &mut entries);
         transit.finish_text();
@@ -302,7 +366,16 @@ impl Sink {
             let end = transit.record_end(start, count, limit);
             // A rotation leaves a file in its place.
             let Target::File(file) = &self.target else { break };
-            let outcome = file.append_taken(transit, start..end);
+            let outcome = match file.append_taken(transit, start..end) {
+                Err(loss) if self.policy.is_some() => {
+                    let written = end - loss.amount().min(end);
+                    self.held.passed(&transit.taken(written.saturating_sub(1)..written));
+                    let outcome = self.hold(&transit.taken(written..count), loss);
+                    return self.settle(outcome, entries);
+                }
+                outcome => outcome,
+            };
+            self.is_torn |= outcome.as_ref().is_err_and(|loss| loss.is_less_than(end - start));
             self.settle(outcome, entries);
             self.rotate_if_due(rotation, entries);
             start = end;
@@ -315,8 +388,11 @@ impl Sink {
             && let Ok(target) = Target::open(&self.path, self.inherited, NEW_MODE)
         {
             (self.target, self.is_replaced) = (target, true);
+            self.set_policy(self.policy);
         }
         match &self.target {
+            // What waits comes first.
+            Target::File(_) if !self.held.is_empty() => None,
             Target::File(file) => Some(file),
             Target::Stream(_) | Target::Unopened => None,
         }
@@ -372,7 +448,7 @@ impl Sink {
 
     /// The last words of a log nobody uses any more.
     pub fn close(&mut self) -> Entries {
-        let waiting = self.stream().map_or(0, StreamLog::give_up_waiting);
+        let waiting = self.stream().map_or(0, StreamLog::give_up_waiting) + self.held.give_up();
         let mut entries = Entries::new();
         self.account.close(waiting as u64, &mut entries);
         entries
@@ -388,18 +464,21 @@ impl Sink {
 
     /// Whether those who feed it should wait.
     pub fn is_congested(&self) -> bool {
-        matches!(&self.target, Target::Stream(stream) if stream.is_congested())
+        match &self.target {
+            Target::Stream(stream) => stream.is_congested(),
+            Target::File(_) | Target::Unopened => !self.held.is_empty() && self.policy == Some(WhenBlocked::Block),
+        }
     }
 
     /// Whether something waits to be written.
     pub fn is_behind(&self) -> bool {
-        matches!(&self.target, Target::Stream(stream) if stream.is_behind())
+        !self.held.is_empty() || matches!(&self.target, Target::Stream(stream) if stream.is_behind())
     }
 
     /// When its reader will count as gone.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.target {
-            Target::File(_) | Target::Unopened => None,
+            Target::File(_) | Target::Unopened => self.retry_at,
             Target::Stream(stream) => stream.deadline(),
         }
     }
@@ -407,10 +486,12 @@ impl Sink {
     /// Writes what waits.
     pub fn flush(&mut self) -> Entries {
         let mut entries = Entries::new();
-        if let Some(stream) = self.stream() {
-            let outcome = stream.flush();
-            self.settle(outcome, &mut entries);
-        }
+        let outcome = match &mut self.target {
+            Target::Stream(stream) => stream.flush(),
+            Target::File(_) if !self.held.is_empty() => self.flush_held(),
+            Target::File(_) | Target::Unopened => return entries,
+        };
+        self.settle(outcome, &mut entries);
         entries
     }
 
@@ -444,6 +525,7 @@ impl Sink {
             _ => false,
         };
         (self.target, self.is_replaced) = (target, true);
+        self.set_policy(self.policy);
         entries
     }
 
@@ -540,5 +622,61 @@ pub(super) fn empty(path: &str) -> io::Result<()> {
     match done {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log on a device that takes nothing.
+    fn full(path: &str, policy: WhenBlocked) -> Sink {
+        let (file, found) = (File::options().append(true).open("/dev/full").expect("opened"), fs::metadata(path));
+        let target = Target::File(LogFile::new(path.into(), file, &found.expect("there")));
+        let mut sink = Sink { target, ..Sink::unopened(path.into(), None) };
+        sink.set_policy(Some(policy));
+        sink
+    }
+
+    #[test]
+    fn what_a_full_disk_does_not_take_is_written_when_it_does() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("log").display().to_string();
+        for policy in WhenBlocked::ALL {
+            fs::write(&path, "").expect("written");
+            let mut sink = full(&path, policy);
+            let mut entries = sink.write(b"one\n", Rotation::NEVER);
+            entries.extend(sink.write(b"two\n", Rotation::NEVER));
+            assert!(sink.is_behind() && sink.open_file().is_none());
+            assert_eq!(sink.is_congested(), policy == WhenBlocked::Block);
+            let due = sink.deadline().expect("it is tried again");
+            assert!(sink.retry_if_due(due - RETRY).is_none());
+            entries.extend(sink.retry_if_due(due).expect("it is time"));
+            assert!(sink.is_behind() && sink.deadline() > Some(due));
+            entries.extend(sink.reopen_at_path().expect("opened"));
+            entries.extend(sink.flush());
+            assert!(!sink.is_behind() && sink.deadline().is_none() && sink.open_file().is_some());
+            assert_eq!(fs::read(&path).expect("read"), b"one\ntwo\n");
+            let texts: Vec<String> = entries.into_iter().map(|(_, text)| text).collect();
+            assert!(texts[0].contains("output waits: ") && texts.len() == 2, "{texts:?}");
+            assert!(texts[1].ends_with("can be written again, 0 bytes were lost"));
+        }
+    }
+
+    #[test]
+    fn beyond_the_room_the_policy_decides_what_is_lost() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("log").display().to_string();
+        for (policy, kept) in [(WhenBlocked::DropOldest, b'b'), (WhenBlocked::DropNewest, b'a')] {
+            fs::write(&path, "").expect("written");
+            let mut sink = full(&path, policy);
+            let lines = |letter: u8| [&[letter; 1023][..], b"\n"].concat().repeat(FULL / 1024);
+            sink.write(&lines(b'a'), Rotation::NEVER);
+            sink.write(&lines(b'b'), Rotation::NEVER);
+            sink.reopen_at_path().expect("opened");
+            let entries = sink.flush();
+            assert!(entries[0].1.ends_with(&format!("{FULL} bytes were lost")), "{entries:?}");
+            assert_eq!(fs::read(&path).expect("read"), lines(kept));
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
-use supervisord_config::model::LogLevel;
+use supervisord_config::model::{LogLevel, WhenBlocked};
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::clock;
@@ -24,7 +24,7 @@ use super::loss::Entries;
 use super::pipeline_notes::StreamKey;
 use super::sink::{self, Sink};
 use super::system_log::SystemLog;
-use super::transit::{CAPACITY, Transit};
+use super::transit::{LONGEST_TEXT, Transit};
 use super::transit_recovery::TransitRecovery;
 use crate::follow::{Change, FollowHub};
 
@@ -287,6 +287,9 @@ impl Sinks {
         if let Transfer::Moved(_) = transfer {
             shared.notify(&self.follow);
         }
+        if shared.sink.is_behind() {
+            self.behind.insert(id);
+        }
         self.queue_notices(id, entries);
         transfer
     }
@@ -310,9 +313,12 @@ impl Sinks {
 
     /// Writes the text that the pipeline of a stream has made, of what was taken or not, and notes what it holds back now.
     pub fn put(&mut self, id: Option<SinkId>, stream: StreamKey, pipeline: &Pipeline, text: &[u8], rotation: Rotation) {
-        let Sinks { transit: Some(transit), open, .. } = self else { return self.write_text(id, text, rotation) };
+        let are_lines = pipeline.makes_records();
+        let Sinks { transit: Some(transit), open, .. } = self else {
+            return self.write_text(id, text, are_lines, rotation);
+        };
         // Nothing has to be opened for no text: after an upgrade nobody waits for a thousand logs.
-        let is_exact = transit.is_kept() && (1..=CAPACITY).contains(&text.len());
+        let is_exact = transit.is_kept() && (1..=LONGEST_TEXT).contains(&text.len());
         let shared = id.filter(|_| is_exact).and_then(|id| Some((id, open.get_mut(&id)?)));
         let put =
             shared.and_then(|(id, shared)| Some((id, shared.sink.put(transit, stream, pipeline, text, rotation)?)));
@@ -320,20 +326,25 @@ impl Sinks {
             Some((id, entries)) => {
                 if let Some(shared) = self.open.get_mut(&id) {
                     shared.notify(&self.follow);
+                    if shared.sink.is_behind() {
+                        self.behind.insert(id);
+                    }
                 }
                 self.queue_notices(id, entries);
             }
             None => {
                 transit.put(stream, pipeline, &[]);
                 transit.finish_text();
-                self.write_text(id, text, rotation);
+                self.write_text(id, text, are_lines, rotation);
             }
         }
     }
 
-    fn write_text(&mut self, id: Option<SinkId>, text: &[u8], rotation: Rotation) {
-        if let Some(id) = id.filter(|_| !text.is_empty()) {
-            self.write(id, text, rotation);
+    fn write_text(&mut self, id: Option<SinkId>, text: &[u8], are_lines: bool, rotation: Rotation) {
+        match id.filter(|_| !text.is_empty()) {
+            Some(id) if are_lines => self.write_lines(id, text, rotation),
+            Some(id) => self.write(id, text, rotation),
+            None => {}
         }
     }
 
@@ -456,11 +467,29 @@ impl Sinks {
         self.next_deadline().is_some()
     }
 
-    /// Gives up readers who have taken nothing for too long.
+    /// What happens from now on to what this log cannot take, if its new user has a wish. Where several share a log, the last one
+    /// to ask decides.
+    pub fn set_policy(&mut self, id: SinkId, policy: Option<WhenBlocked>) {
+        if let Some(shared) = self.open.get_mut(&id).filter(|_| policy.is_some()) {
+            shared.sink.set_policy(policy);
+        }
+    }
+
+    /// Waits for no reader any longer than for a second.
+    pub fn end_policies(&mut self) {
+        self.open.values_mut().for_each(|shared| shared.sink.set_policy(None));
+    }
+
+    /// Gives up readers who have taken nothing for too long, and tries files again that have taken nothing.
     pub fn give_up_where_due(&mut self, now: Instant) {
         let ids: Vec<SinkId> = self.behind.iter().copied().collect();
         for id in ids {
             let Some(shared) = self.open.get_mut(&id) else { continue };
+            if let Some(entries) = shared.sink.retry_if_due(now) {
+                shared.notify(&self.follow);
+                self.after_write(id, entries);
+                continue;
+            }
             if shared.sink.stream().is_some_and(|stream| stream.give_up_if_due(now)) && shared.users == 0 {
                 self.close(id);
             }

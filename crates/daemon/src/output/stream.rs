@@ -67,7 +67,7 @@ impl Stream {
     ) -> Stream {
         let AttachChannel { channel, pipe, plan, pipeline, end } = channel;
         let line_watch = plan.ready_line.clone().map(|pattern| LineWatch::resume(pattern, &end));
-        let end = plan.keeps_end.then(|| EndOfOutput::resume(end));
+        let end = (plan.keeps_end || plan.markers).then(|| EndOfOutput::resume(end));
         let source = Source { run, process, channel, plan, sink };
         let pipe = pipe.map(Receiver::from);
         if let Some(pipe) = &pipe {
@@ -138,9 +138,31 @@ impl Stream {
         self.line_watch = None;
     }
 
-    /// Gives away its last bytes, where they are kept.
+    /// Gives away its last bytes, where they are to explain an end.
     pub fn take_end(&mut self) -> Vec<u8> {
-        self.end.as_mut().map(EndOfOutput::take).unwrap_or_default()
+        self.end.as_mut().filter(|_| self.source.plan.keeps_end).map(EndOfOutput::take).unwrap_or_default()
+    }
+
+    /// Tells in the log what happens to the process, where that is asked for.
+    pub fn mark(&mut self, text: &str, outlets: &mut Outlets) {
+        let Stream { pipeline, source, end, .. } = self;
+        if source.plan.markers {
+            let is_line_unfinished = end.as_ref().is_some_and(EndOfOutput::is_line_unfinished);
+            outlets.mark(source, pipeline, text, is_line_unfinished);
+            if is_line_unfinished && let Some(end) = end {
+                end.push(b"\n");
+            }
+        }
+    }
+
+    /// Whether it is not to be read before its process has been made.
+    pub fn awaits_process(&self) -> bool {
+        self.pipeline.awaits_process()
+    }
+
+    /// Its process has been made.
+    pub fn set_pid(&mut self, pid: u32) {
+        self.pipeline.set_pid(pid);
     }
 
     /// Whose output it is.
@@ -285,7 +307,7 @@ impl Stream {
             outlets.sinks.release(sink);
         }
         let rest = self.line_watch.take().map(LineWatch::into_rest).unwrap_or_default();
-        let end = if self.end.is_some() { self.take_end() } else { rest };
+        let end = self.end.take().map_or(rest, |mut end| end.take());
         let Source { run, channel, .. } = self.source;
         HandedStream { run, channel, pipe: self.pipe.map(OwnedFd::from), pipeline: self.pipeline, end }
     }

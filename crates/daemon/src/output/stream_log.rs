@@ -2,9 +2,9 @@
 //!
 //! Nothing here ever waits. What the other end does not take at once stands in a bounded queue; while that is long,
 //! the streams that feed it are not read, so that a slow reader loses nothing. A reader that takes nothing at all for
-//! a second counts as gone: from then on the streams are read again and what does not fit is dropped and counted.
+//! a second counts as gone: from then on the streams are read again and what does not fit is dropped and counted. A
+//! policy decides otherwise: to wait for ever, or never.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use supervisord_config::model::WhenBlocked;
+use supervisord_core::output::backlog::Backlog;
 use supervisord_sys::{fd, sink};
 
 use super::loss::Loss;
@@ -19,7 +21,7 @@ use super::loss::Loss;
 /// From this many waiting bytes on, streams that feed the log are not read.
 const CONGESTED: usize = 64 << 10;
 /// The most bytes that wait: room for the last words of a few processes beside what waits already.
-const FULL: usize = 4 << 20;
+pub(super) const FULL: usize = 4 << 20;
 /// How long a reader may take nothing before it counts as gone.
 const READER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most bytes written at once to a descriptor that would make us wait: as many as a pipe that has room always takes.
@@ -42,7 +44,8 @@ pub(super) enum Outlet {
 #[derive(Debug)]
 pub(super) struct StreamLog {
     outlet: Outlet,
-    waiting: VecDeque<u8>,
+    waiting: Backlog,
+    policy: Option<WhenBlocked>,
     is_watched: bool,
     /// When the other end last took something, or the queue began.
     progress: Instant,
@@ -51,8 +54,8 @@ pub(super) struct StreamLog {
 
 impl StreamLog {
     pub fn new(outlet: Outlet) -> StreamLog {
-        let waiting = VecDeque::new();
-        StreamLog { outlet, waiting, is_watched: false, progress: Instant::now(), is_given_up: false }
+        let waiting = Backlog::default();
+        StreamLog { outlet, waiting, policy: None, is_watched: false, progress: Instant::now(), is_given_up: false }
     }
 
     /// The descriptor.
@@ -70,12 +73,16 @@ impl StreamLog {
 
     /// Whether those who feed it should wait.
     pub fn is_congested(&self) -> bool {
-        self.waiting.len() >= CONGESTED && !self.is_given_up
+        self.waiting.len() >= CONGESTED
+            && match self.policy {
+                None => !self.is_given_up,
+                Some(policy) => policy == WhenBlocked::Block,
+            }
     }
 
     /// When the other end will count as gone if it takes nothing until then.
     pub fn deadline(&self) -> Option<Instant> {
-        (self.is_behind() && !self.is_given_up).then(|| self.progress + READER_TIMEOUT)
+        (self.is_behind() && !self.is_given_up && self.policy.is_none()).then(|| self.progress + READER_TIMEOUT)
     }
 
     /// Stops waiting for an end that has taken nothing for too long. True when that is so.
@@ -84,12 +91,20 @@ impl StreamLog {
         self.is_given_up
     }
 
+    /// What happens to what the other end does not take.
+    pub fn set_policy(&mut self, policy: Option<WhenBlocked>) {
+        (self.policy, self.progress) = (policy, Instant::now());
+    }
+
     /// Writes `bytes`, or lets them wait.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Loss> {
         let mut rest = bytes;
         while self.waiting.is_empty() && !rest.is_empty() {
             match self.outlet.write(rest) {
-                Ok(count) => rest = &rest[count..],
+                Ok(count) => {
+                    self.waiting.passed(&rest[..count]);
+                    rest = &rest[count..];
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(Loss::new(rest.len(), &error)),
             }
@@ -97,17 +112,18 @@ impl StreamLog {
         if !rest.is_empty() && self.waiting.is_empty() {
             self.progress = Instant::now();
         }
-        let fitting = rest.len().min(FULL - self.waiting.len());
-        self.waiting.extend(&rest[..fitting]);
-        if fitting < rest.len() { Err(Loss::new(rest.len() - fitting, &"nobody reads it")) } else { Ok(()) }
+        match self.waiting.push(rest, FULL, self.policy) {
+            0 => Ok(()),
+            lost => Err(Loss::new(lost, &"nobody reads it")),
+        }
     }
 
     /// Writes what waits, as far as the other end takes it.
     pub fn flush(&mut self) -> Result<(), Loss> {
         while !self.waiting.is_empty() {
-            match self.outlet.write(self.waiting.as_slices().0) {
+            match self.outlet.write(self.waiting.oldest()) {
                 Ok(count) => {
-                    self.waiting.drain(..count);
+                    self.waiting.written(count);
                     self.progress = Instant::now();
                     self.is_given_up = false;
                 }
@@ -120,9 +136,7 @@ impl StreamLog {
 
     /// Forgets what waits; the answer is how many bytes that were.
     pub fn give_up_waiting(&mut self) -> usize {
-        let lost = self.waiting.len();
-        self.waiting.clear();
-        lost
+        self.waiting.give_up()
     }
 
     /// Has the loop tell when the other end takes something again, exactly while something waits.

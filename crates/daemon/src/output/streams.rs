@@ -80,11 +80,35 @@ impl Streams {
             let token = Token(self.next_token);
             self.next_token += 2;
             let stream = Stream::new(run, process.clone(), channel, sink, token, outlets);
+            let awaits_process = stream.awaits_process();
             self.streams.insert(token, Box::new(stream));
             tokens.push(token);
-            self.watch(token);
+            if !awaits_process {
+                self.watch(token);
+            }
         }
         self.runs.insert(run, tokens);
+    }
+
+    /// The process of a run has been made: records of its lines can say which it is.
+    pub fn set_pid(&mut self, run: RunId, pid: u32) {
+        for token in self.runs.get(&run).cloned().unwrap_or_default() {
+            let Some(stream) = self.streams.get_mut(&token) else { continue };
+            let awaits_process = stream.awaits_process();
+            stream.set_pid(pid);
+            if awaits_process {
+                self.watch(token);
+            }
+        }
+    }
+
+    /// Tells in the log of a run what happens to its process.
+    pub fn mark(&mut self, run: RunId, text: &str, outlets: &mut Outlets) {
+        for token in self.runs.get(&run).into_iter().flatten() {
+            if let Some(stream) = self.streams.get_mut(token) {
+                stream.mark(text, outlets);
+            }
+        }
     }
 
     /// Forgets a run and closes its pipes and logs.
@@ -98,7 +122,7 @@ impl Streams {
 
     /// Reads what a process that is gone can have left, and forgets the run. That is as much as its pipes hold: a
     /// grandchild may go on writing and must not hold the end back. Gives the last bytes that explain how it ended.
-    pub fn drain(&mut self, run: RunId, outlets: &mut Outlets) -> Vec<u8> {
+    pub fn drain(&mut self, run: RunId, marker: Option<&str>, outlets: &mut Outlets) -> Vec<u8> {
         let mut end = Vec::new();
         for token in self.runs.get(&run).into_iter().flatten() {
             let Some(stream) = self.streams.get_mut(token) else { continue };
@@ -110,6 +134,9 @@ impl Streams {
                 }
             }
             stream.finish(&self.registry, outlets);
+            if let Some(text) = marker {
+                stream.mark(text, outlets);
+            }
             end.append(&mut stream.take_end());
         }
         self.detach(run, outlets);
@@ -119,7 +146,7 @@ impl Streams {
     /// Drains all runs.
     pub fn drain_all(&mut self, outlets: &mut Outlets) {
         let runs: Vec<RunId> = self.runs.keys().copied().collect();
-        runs.into_iter().for_each(|run| _ = self.drain(run, outlets));
+        runs.into_iter().for_each(|run| _ = self.drain(run, None, outlets));
         self.ready.clear();
         self.due.clear();
     }

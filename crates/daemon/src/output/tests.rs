@@ -14,6 +14,7 @@ use super::*;
 use crate::follow::Change;
 
 mod files;
+mod records;
 mod rules;
 mod special_files;
 
@@ -40,6 +41,7 @@ impl Rig {
         let dir = TempDir::new().expect("a directory");
         let mut options = Options {
             activity: ActivityLog::File(dir.path().join("activity.log").display().to_string()),
+            format: ActivityFormat::Text,
             audit: None,
             rotation: Rotation::NEVER,
             rotation_rules: None,
@@ -72,6 +74,9 @@ impl Rig {
             events_enabled: false,
             syslog: false,
             keeps_end: false,
+            records: None,
+            markers: false,
+            when_blocked: None,
             ready_line: None,
         }
     }
@@ -119,7 +124,7 @@ impl Rig {
 
     /// The same, and the last bytes.
     fn drain_with_end(&self, run: u64) -> (Vec<Report>, Vec<u8>) {
-        self.handle.send(OutputRequest::Drain { run: RunId(run) });
+        self.handle.send(OutputRequest::Drain { run: RunId(run), marker: None });
         let mut before = Vec::new();
         loop {
             match self.report() {

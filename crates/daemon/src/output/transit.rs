@@ -73,14 +73,51 @@ pub(super) mod word {
 
 /// Where the path of the log is; a longer one than fits in there cannot be opened.
 pub(super) const PATH: Range<usize> = 128..128 + 4096;
-/// What the pipeline held back before.
-pub(super) const BEFORE: Range<usize> = 8192..8192 + pipeline_notes::LONGEST;
-/// What it holds back afterwards.
-pub(super) const AFTER: Range<usize> = 12288..12288 + pipeline_notes::LONGEST;
+/// What the pipeline held back before, and what it holds back afterwards.
+pub(super) const BEFORE: NotePlace =
+    NotePlace { usual: 8192..8192 + pipeline_notes::LONGEST, long: BYTES.end - LONG_NOTE..BYTES.end };
+pub(super) const AFTER: NotePlace =
+    NotePlace { usual: 12288..12288 + pipeline_notes::LONGEST, long: TEXT.end - LONG_NOTE..TEXT.end };
 /// Where the bytes are.
 pub(super) const BYTES: Range<usize> = 16384..16384 + CAPACITY;
 /// Where the text is that a pipeline has made of them.
 pub(super) const TEXT: Range<usize> = BYTES.end..BYTES.end + CAPACITY;
+
+/// The longest note: that of records with a line that has not ended.
+const LONG_NOTE: usize = 32 << 10;
+
+/// The longest text that leaves room for a long note behind it. Bytes that are looked at always do: they are at most
+/// [`PIECE`].
+pub(super) const LONGEST_TEXT: usize = CAPACITY - LONG_NOTE;
+
+/// Where a note is: a long one stands at the end of a room that is larger than what else is in it.
+pub(super) struct NotePlace {
+    usual: Range<usize>,
+    long: Range<usize>,
+}
+
+impl NotePlace {
+    const fn of(&self, length: usize) -> &Range<usize> {
+        if length <= self.usual.end - self.usual.start { &self.usual } else { &self.long }
+    }
+
+    /// Stores what a pipeline holds back, and gives how long the note is. One that is too long is none.
+    fn store(&self, memory: &mut SharedMemory, pipeline: &Pipeline) -> u64 {
+        let note = pipeline.note(pipeline_notes::LONGEST);
+        let place = self.of(note.len());
+        if note.len() > place.len() {
+            return 0;
+        }
+        memory.store(place.start, &note);
+        note.len() as u64
+    }
+
+    /// A note of this length.
+    pub fn load(&self, memory: &SharedMemory, length: usize) -> Vec<u8> {
+        let place = self.of(length);
+        memory.load(place.start, length.min(place.len()))
+    }
+}
 /// Where the notes of all pipelines are.
 pub(super) const NOTES: usize = TEXT.end;
 /// How long the memory is.
@@ -249,6 +286,11 @@ impl Transit {
         self.memory.load(BYTES.start + count - length, length)
     }
 
+    /// A part of what has been taken, or of the text that was made of it.
+    pub fn taken(&self, part: Range<usize>) -> Vec<u8> {
+        self.memory.load(self.area + part.start, part.len())
+    }
+
     /// Takes what is in the pipe of a stream that has to be looked at, as far as there is room, and copies it to `bytes`.
     pub fn take_to_look_at(
         &mut self,
@@ -257,9 +299,8 @@ impl Transit {
         stream: StreamKey,
         pipeline: &Pipeline,
     ) -> io::Result<usize> {
-        let before = pipeline.note(BEFORE.len());
-        self.memory.store(BEFORE.start, &before);
-        self.note(word::BEFORE_LENGTH, before.len() as u64);
+        let before = BEFORE.store(&mut self.memory, pipeline);
+        self.note(word::BEFORE_LENGTH, before);
         self.note(word::STREAM, stream.number());
         self.is_looked_at = true;
         let count = self.take_at_most(from, self.capacity.min(bytes.len()))?;
@@ -320,7 +361,8 @@ impl Transit {
         if end >= count {
             return count;
         }
-        let last = limit.min(ATOMIC);
+        // Records are longer than that, and whole ones: they end with lines, too.
+        let last = if self.area == TEXT.start { limit } else { limit.min(ATOMIC) };
         let behind_line = self.memory.load(self.area + end - last, last).iter().rposition(|byte| *byte == b'\n');
         behind_line.map_or(end, |index| end - last + index + 1)
     }
@@ -415,11 +457,10 @@ pub(super) fn put(
     pipeline: &Pipeline,
     text: &[u8],
 ) {
-    let after = pipeline.note(AFTER.len());
-    memory.store(AFTER.start, &after);
+    let after = AFTER.store(memory, pipeline);
     memory.store(TEXT.start, text);
     let note = |index: usize, value: u64| memory.word(index).store(value, Ordering::SeqCst);
-    note(word::AFTER_LENGTH, after.len() as u64);
+    note(word::AFTER_LENGTH, after);
     // Where nothing was taken, neither it nor what follows means anything before the last of them is noted.
     note(word::STREAM, stream.number());
     note(word::PROGRESS, Progress { written: 0, under_way: None }.pack());

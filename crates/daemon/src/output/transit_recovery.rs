@@ -1,7 +1,6 @@
 //! What a daemon that was killed had taken from the pipe of a program and not, or perhaps not, put into its log.
 
 use std::io::{self, ErrorKind};
-use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
@@ -11,9 +10,12 @@ use supervisord_sys::pipe;
 use supervisord_sys::shared_memory::SharedMemory;
 use supervisord_sys::trusted;
 
+use crate::clock::read_time;
+
 use super::pipeline_notes::{PipelineNotes, StreamKey};
 use super::transit::{
-    self, AFTER, BEFORE, BYTES, CAPACITY, FORM, FileId, LENGTH, NOTES, PATH, Progress, TEXT, TransitFiles, word,
+    self, AFTER, BEFORE, BYTES, CAPACITY, FORM, FileId, LENGTH, LONGEST_TEXT, NOTES, NotePlace, PATH, Progress, TEXT,
+    TransitFiles, word,
 };
 
 /// The bytes, and how far they had got. They stay where they are until they are in their log, so that nothing is lost or
@@ -144,13 +146,17 @@ impl TransitRecovery {
 
 /// Makes the text again that a pipeline was making, and puts it in the place of the bytes. Says whether it was all there was.
 fn look_at(memory: &mut SharedMemory, stream: StreamKey, bytes: &[u8]) -> io::Result<(Vec<u8>, bool)> {
-    let mut pipeline = noted(memory, word::BEFORE_LENGTH, BEFORE)?;
+    let mut pipeline = noted(memory, word::BEFORE_LENGTH, &BEFORE)?;
+    pipeline.set_read_time(read_time());
     let (mut text, mut is_all) = (Vec::new(), true);
     pipeline.push(bytes, &mut |piece| match piece {
         Piece::Log(bytes) => text.extend_from_slice(bytes),
+        Piece::Records(records) => text.extend_from_slice(&records),
+        // Where it goes to the system log, too, nobody knows whether it has.
+        Piece::Unformatted(_) => {}
         Piece::Observed(_) | Piece::Section(_) | Piece::Cut(_) => is_all = false,
     });
-    if text.len() > TEXT.len() {
+    if text.len() > LONGEST_TEXT {
         return Err(ErrorKind::InvalidData.into());
     }
     let mut notes = PipelineNotes::of(memory, word::NOTES, NOTES);
@@ -160,14 +166,14 @@ fn look_at(memory: &mut SharedMemory, stream: StreamKey, bytes: &[u8]) -> io::Re
 
 /// Notes again what a pipeline holds back, because that may have been interrupted.
 fn note_again(memory: &mut SharedMemory, stream: StreamKey) -> io::Result<()> {
-    let pipeline = noted(memory, word::AFTER_LENGTH, AFTER)?;
+    let pipeline = noted(memory, word::AFTER_LENGTH, &AFTER)?;
     PipelineNotes::of(memory, word::NOTES, NOTES).note(memory, stream, &pipeline);
     Ok(())
 }
 
-fn noted(memory: &SharedMemory, length: usize, place: Range<usize>) -> io::Result<Pipeline> {
-    let length = size(memory.word(length).load(Ordering::SeqCst))?.min(place.len());
-    Pipeline::from_note(&memory.load(place.start, length)).ok_or_else(|| ErrorKind::InvalidData.into())
+fn noted(memory: &SharedMemory, length: usize, place: &NotePlace) -> io::Result<Pipeline> {
+    let length = size(memory.word(length).load(Ordering::SeqCst))?;
+    Pipeline::from_note(&place.load(memory, length)).ok_or_else(|| ErrorKind::InvalidData.into())
 }
 
 /// Copies what waits in the pipe to the memory; before `count` was noted, that is all of it. Gives how many bytes there are

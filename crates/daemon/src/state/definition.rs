@@ -49,6 +49,8 @@ struct Program(model::Process);
 #[derive(Serialize, Deserialize)]
 struct Fields {
     name: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    number: i64,
     section: String,
     origin: Origin,
     /// Those that have another value than by default.
@@ -73,18 +75,18 @@ impl From<Origin> for (Arc<str>, u32) {
 impl From<Program> for Fields {
     fn from(Program(process): Program) -> Fields {
         let options = options::written(options_of_processes(), &process, Some(&*DEFAULTS));
-        let model::Identity { name, section, origin, .. } = process.identity;
-        Fields { name, section, origin: Origin { file: origin.file, line: origin.line }, options }
+        let model::Identity { name, number, section, origin, .. } = process.identity;
+        Fields { name, number, section, origin: Origin { file: origin.file, line: origin.line }, options }
     }
 }
 
 impl TryFrom<Fields> for Program {
     type Error = String;
 
-    fn try_from(Fields { name, section, origin, options }: Fields) -> Result<Program, String> {
+    fn try_from(Fields { name, number, section, origin, options }: Fields) -> Result<Program, String> {
         let origin = model::Origin { file: origin.file, line: origin.line };
         let mut process = DEFAULTS.clone();
-        process.identity = model::Identity { name, section, origin, ..process.identity };
+        process.identity = model::Identity { name, number, section, origin, ..process.identity };
         options::read(options_of_processes(), &options, &mut process)?;
         match process.spawn.command.is_empty() && !options.contains_key("command") {
             true => Err("it has no command".to_owned()),
@@ -163,6 +165,7 @@ mod tests {
     use std::time::Duration;
 
     use supervisord_config::host::Account;
+    use supervisord_config::log_form::LogFormat;
     use supervisord_config::samples;
 
     use super::*;
@@ -179,6 +182,7 @@ mod tests {
             },
             capture_maxbytes: 3,
             events_enabled: true,
+            log_format: LogFormat::Raw,
             syslog: true,
         };
         let mut process = samples::process("unusual");
@@ -212,6 +216,7 @@ mod tests {
             stdout: log(model::LogFile::Path("/srv/log".into())),
             stderr: log(model::LogFile::None),
             redirect_stderr: true,
+            ..model::Logging::default()
         };
         process
     }
@@ -224,6 +229,10 @@ mod tests {
     #[test]
     fn a_definition_is_read_back_as_it_was() {
         let mut tcp = samples::process("tcp");
+        tcp.identity.number = 7;
+        tcp.logging.stdout.log_format = LogFormat::parse("%(time:%H)s 5%% %(message)s").unwrap();
+        tcp.logging.stderr.log_format = LogFormat::Json;
+        tcp.logging.log_markers = true;
         tcp.spawn.socket = Some(Arc::new(model::FastCgiSocket {
             url: "tcp://[::1]:9000".into(),
             address: model::SocketAddress::Tcp { host: "[::1]".into(), port: 9000 },

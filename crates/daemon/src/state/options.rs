@@ -163,11 +163,14 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         | K::ProgramPatterns
         | K::ExitWhen
         | K::UpdateMode
+        | K::WhenBlocked
+        | K::ActivityFormat
         | K::ProgramType
         | K::StopScope
         | K::Name
         | K::Directory
         | K::File
+        | K::LogFormat
         | K::Url
         | K::PythonName
         | K::Patterns => ConfigValue::Text(String::deserialize(json)?.into()),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use supervisord_core::output::capture;
 use supervisord_core::output::characters::WholeCharacters;
 use supervisord_core::output::pipeline::{self, PipelineData};
+use supervisord_core::output::records::UnfinishedLine;
 use supervisord_core::output::strip::{self, Stripper};
 
 /// Which stream.
@@ -40,6 +41,16 @@ struct Stages {
     capture: Option<Capture>,
     #[serde(rename = "onlookers")]
     observers: Option<Observers>,
+    /// None where nothing has come of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line: Option<Line>,
+}
+
+/// A line that has not ended, of which a record will be made.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    bytes: Vec<u8>,
+    is_continued: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,13 +123,16 @@ pub mod optional_pipeline {
 
 impl From<&pipeline::Pipeline> for Pipeline {
     fn from(pipeline: &pipeline::Pipeline) -> Pipeline {
-        let PipelineData { stripper, capture, observers } = pipeline.into();
+        let PipelineData { stripper, capture, observers, line } = pipeline.into();
+        let UnfinishedLine { bytes, is_continued } = line;
+        let is_begun = is_continued || !bytes.is_empty();
         Pipeline {
             stripper: stripper.map(Strip::from),
             stripped: Vec::new(),
             stages: Stages {
                 capture: capture.map(Capture::from),
                 observers: observers.map(|WholeCharacters { held }| Observers { held }),
+                line: is_begun.then_some(Line { bytes, is_continued }),
             },
         }
     }
@@ -126,11 +140,12 @@ impl From<&pipeline::Pipeline> for Pipeline {
 
 impl From<Pipeline> for pipeline::Pipeline {
     fn from(pipeline: Pipeline) -> pipeline::Pipeline {
-        let Pipeline { stripper, stripped: _, stages: Stages { capture, observers } } = pipeline;
+        let Pipeline { stripper, stripped: _, stages: Stages { capture, observers, line } } = pipeline;
         let data = PipelineData {
             stripper: stripper.map(Stripper::from),
             capture: capture.map(capture::Capture::from),
             observers: observers.map(|Observers { held }| WholeCharacters { held }),
+            line: line.map(|Line { bytes, is_continued }| UnfinishedLine { bytes, is_continued }).unwrap_or_default(),
         };
         data.into()
     }
@@ -195,6 +210,7 @@ mod tests {
             json!({"capture": null, "onlookers": null}),
             json!({"capture": {"limit": 9, "pending": [60], "section": null}, "onlookers": {"held": [226, 130]}}),
             json!({"capture": {"limit": 9, "pending": [], "section": {"bytes": [1, 2], "dropped": 3}}, "onlookers": null}),
+            json!({"capture": null, "onlookers": null, "line": {"bytes": [104, 105], "is_continued": true}}),
         ];
         let strippers =
             [Value::Null, json!({"state": "Text"}), json!({"state": "Escape"}), json!({"state": "Sequence"})];

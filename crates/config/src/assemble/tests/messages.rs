@@ -77,8 +77,11 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             | Kind::ProgramType
             | Kind::ExitWhen
             | Kind::UpdateMode
+            | Kind::WhenBlocked
+            | Kind::ActivityFormat
             | Kind::InetAddress => "??",
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
+            Kind::LogFormat => "??",
             Kind::RecycleAfter | Kind::RotateWhen | Kind::DateFormat => "??",
             Kind::PasswordHash | Kind::TokenHash | Kind::UserRole => "??",
             Kind::ProgramPatterns => "web:",

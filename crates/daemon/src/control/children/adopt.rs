@@ -39,7 +39,7 @@ impl Children {
         let channels: Vec<_> = streams
             .into_iter()
             .filter_map(|HandedChannel { channel, pipe, pipeline, end }| {
-                spawn::channel(supervisor, id, channel, pipe, pipeline, end)
+                spawn::channel(supervisor, id, Some(pid), channel, pipe, pipeline, end)
             })
             .map(|channel| spawn::awaiting(channel, supervisor.awaited_line(id)))
             .collect();
@@ -51,7 +51,7 @@ impl Children {
             None => None,
             Some(Some(orphan)) => Some(orphan),
             Some(None) => {
-                tools.output.send(OutputRequest::Drain { run });
+                tools.output.send(OutputRequest::Drain { run, marker: None });
                 return false;
             }
         };

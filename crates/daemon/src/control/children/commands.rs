@@ -138,7 +138,7 @@ impl Children {
         let (name, run) = (process.identity.name.as_str(), child.run);
         let channels = child.streams.into_iter().filter_map(|stream| {
             let pipe = Some(stream.pipe?);
-            spawn::command_channel(supervisor, id, stream.channel, pipe, stream.pipeline)
+            spawn::command_channel(supervisor, id, Some(child.pid), stream.channel, pipe, stream.pipeline)
         });
         let channels = channels.collect();
         tools.output.send(OutputRequest::Resume { run, process: name.into(), channels });
@@ -147,7 +147,7 @@ impl Children {
             true => match self.watch_orphan(run, &child.kept, child.handle, name, &tools.activity, registry) {
                 Some(orphan) => Some(orphan),
                 None => {
-                    tools.output.send(OutputRequest::Drain { run });
+                    tools.output.send(OutputRequest::Drain { run, marker: None });
                     return false;
                 }
             },

@@ -73,7 +73,7 @@ impl ChildSpawner {
         }
         let outputs = [(Channel::Stdout, Some(stdout.reader)), (Channel::Stderr, stderr)];
         let outputs = outputs.into_iter().filter(|(_, pipe)| pipe.is_some());
-        let channels = outputs.filter_map(|(kind, pipe)| command_channel(supervisor, id, kind, pipe, None));
+        let channels = outputs.filter_map(|(kind, pipe)| command_channel(supervisor, id, None, kind, pipe, None));
         let opening = logs::open(run, process, channels.collect(), tools);
         let stdio = Stdio {
             stdin: stdin.as_fd(),
@@ -82,7 +82,8 @@ impl ChildSpawner {
         };
         let descriptors = ChildDescriptors { stdio, further: None, cgroup: None };
         let pid_slot = || survival.as_deref().map_or(&NO_PID_SLOT, |survival| survival.pid_slot(run));
-        let creation = Creation { command: launch, variables: &plan.environment, descriptors, opening, tree: None };
+        let creation =
+            Creation { run, command: launch, variables: &plan.environment, descriptors, opening, tree: None };
         let (pid, _, started) = match self.create(&row, creation, pid_slot, tools) {
             Ok(created) => created,
             Err(failure) => {

@@ -4,11 +4,16 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use supervisord_config::line_pattern::LinePattern;
-use supervisord_config::model::{LogLevel, Process};
+use supervisord_config::log_form::LogFormat;
+use supervisord_config::model::{Identity, LogLevel, Process};
 use supervisord_core::output::pipeline::Pipeline;
+use supervisord_core::output::records::{RecordPlan, RecordSource};
 use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_core::process::ExitStatus;
 use supervisord_core::rotation::rules::RotationRules;
+use supervisord_core::row::Row;
 use supervisord_core::supervisor::{ProcessId, Supervisor};
+use supervisord_core::texts;
 
 use crate::control::tools::Tools;
 use crate::output::answer::{Awaited, NoAnswer, answer};
@@ -71,16 +76,62 @@ impl LogOpener {
     }
 }
 
-/// What the output plane is to read and how.
+/// Tells the output plane which process has been made, where records are to say that.
+pub(super) fn spawned(run: RunId, pid: u32, process: &Process, tools: &Tools) {
+    if [Channel::Stdout, Channel::Stderr].into_iter().any(|channel| *log_format(process, channel) != LogFormat::Raw) {
+        tools.output.put_off(OutputRequest::Spawned { run, pid });
+    }
+}
+
+/// Tells in the log of a program that it has been started.
+pub(super) fn mark_start(run: RunId, pid: u32, process: &Process, tools: &Tools) {
+    mark(run, process, tools, || format!("{} started, pid {pid}", process.identity.name));
+}
+
+/// Tells in the log of a program that it has been sent a signal.
+pub(in crate::control) fn mark_signal(run: RunId, process: &Process, signal: i32, tools: &Tools) {
+    mark(run, process, tools, || format!("{} is sent {}", process.identity.name, texts::signal_name(signal)));
+}
+
+/// What tells in the log of a program that it has ended; none where nothing is to.
+pub(in crate::control) fn end_marker(process: &Process, status: ExitStatus) -> Option<String> {
+    let text = || format!("{} ended, {}", process.identity.name, texts::termination(status));
+    process.logging.log_markers.then(text)
+}
+
+fn mark(run: RunId, process: &Process, tools: &Tools, text: impl FnOnce() -> String) {
+    if process.logging.log_markers {
+        tools.output.put_off(OutputRequest::Mark { run, text: text() });
+    }
+}
+
+const fn log_format(process: &Process, channel: Channel) -> &LogFormat {
+    match channel {
+        Channel::Stdout => &process.logging.stdout.log_format,
+        Channel::Stderr => &process.logging.stderr.log_format,
+    }
+}
+
+/// The records that are to be made of a stream of the process with this id; none where its lines stay as they are.
+fn records(row: &Row, channel: Channel, pid: Option<u32>) -> Option<RecordPlan> {
+    let Identity { name, number, section, .. } = &row.config.identity;
+    let program = section.split_once(':').map_or(section.as_str(), |(_, program)| program);
+    let source = RecordSource { program, group: &row.group, process: name, number: *number, channel };
+    RecordPlan::new(log_format(&row.config, channel), &source, pid)
+}
+
+/// What the output plane is to read and how. `pid` is that of the process, where there is one already.
 pub(in crate::control) fn channel(
     supervisor: &Supervisor,
     id: ProcessId,
+    pid: Option<u32>,
     channel: Channel,
     pipe: Option<OwnedFd>,
     pipeline: Option<Pipeline>,
     end: Vec<u8>,
 ) -> Option<AttachChannel> {
-    let process = supervisor.process(id)?;
+    let row = supervisor.row(id)?;
+    let process = &row.config;
     let log = match channel {
         Channel::Stdout => &process.logging.stdout,
         Channel::Stderr => &process.logging.stderr,
@@ -96,9 +147,17 @@ pub(in crate::control) fn channel(
         events_enabled: log.events_enabled && !is_protocol,
         syslog: log.syslog && !is_protocol,
         keeps_end: channel == Channel::Stderr || process.logging.redirect_stderr && !is_protocol,
+        records: if is_protocol { None } else { records(&row, channel, pid) },
+        markers: process.logging.log_markers && !is_protocol && has_markers(supervisor, id, channel),
+        when_blocked: process.logging.log_when_blocked,
         ready_line: None,
     };
     Some(AttachChannel { channel, pipe, plan, pipeline, end })
+}
+
+/// Whether this is the log that tells what happens to a process: that of its stdout, or if it has none, that of its stderr.
+fn has_markers(supervisor: &Supervisor, id: ProcessId, channel: Channel) -> bool {
+    channel == Channel::Stdout || supervisor.is_listener(id) || supervisor.log_file(id, Channel::Stdout).is_none()
 }
 
 /// The same of a program that says by a line of its output that it is ready, and is still to do so.
@@ -111,11 +170,12 @@ pub(in crate::control) fn awaiting(channel: AttachChannel, line: Option<&LinePat
 pub(in crate::control) fn command_channel(
     supervisor: &Supervisor,
     id: ProcessId,
+    pid: Option<u32>,
     kind: Channel,
     pipe: Option<OwnedFd>,
     pipeline: Option<Pipeline>,
 ) -> Option<AttachChannel> {
-    let channel = channel(supervisor, id, kind, pipe, pipeline, Vec::new())?;
-    let plan = ChannelPlan { capture_maxbytes: 0, events_enabled: false, ..channel.plan };
+    let channel = channel(supervisor, id, pid, kind, pipe, pipeline, Vec::new())?;
+    let plan = ChannelPlan { capture_maxbytes: 0, events_enabled: false, markers: false, ..channel.plan };
     Some(AttachChannel { plan, ..channel })
 }

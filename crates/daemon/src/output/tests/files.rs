@@ -301,6 +301,7 @@ fn an_activity_log_that_cannot_be_opened_is_an_error() {
     let path = "/no/such/directory/log".to_owned();
     let options = Options {
         activity: ActivityLog::File(path.clone()),
+        format: ActivityFormat::Text,
         audit: None,
         rotation: Rotation::NEVER,
         rotation_rules: None,
@@ -319,6 +320,7 @@ fn lines_logged_before_the_start_are_written() {
     let path = dir.path().join("log");
     let options = Options {
         activity: ActivityLog::File(path.display().to_string()),
+        format: ActivityFormat::Text,
         audit: None,
         rotation: Rotation { maxbytes: 60, backups: 1 },
         rotation_rules: None,
@@ -347,6 +349,7 @@ fn logged_at_once(rotation: Rotation, lines: &[String]) -> Vec<Vec<String>> {
     let path = dir.path().join("activity.log");
     let options = Options {
         activity: ActivityLog::File(path.display().to_string()),
+        format: ActivityFormat::Text,
         audit: None,
         rotation,
         rotation_rules: None,

@@ -176,6 +176,9 @@ fn stripping_and_capturing() -> Pipeline {
         events_enabled: false,
         syslog: false,
         keeps_end: false,
+        records: None,
+        markers: false,
+        when_blocked: None,
         ready_line: None,
     };
     Pipeline::new(&plan, true, false)
@@ -246,6 +249,8 @@ fn push(pipeline: &mut Pipeline, bytes: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
     let (mut text, mut sections) = (Vec::new(), Vec::new());
     pipeline.push(bytes, &mut |piece| match piece {
         Piece::Log(bytes) => text.extend_from_slice(bytes),
+        Piece::Records(records) => text.extend_from_slice(&records),
+        Piece::Unformatted(_) => {}
         Piece::Section(held) => sections.push(held.bytes),
         Piece::Observed(_) | Piece::Cut(_) => {}
     });

@@ -1,0 +1,204 @@
+//! Records: the lines of a stream in a form that says when each was read, and whose it is.
+//!
+//! A line is a record when its line feed has come, or when the program has ended. One that is longer than [`LONGEST`] bytes
+//! becomes several records, of which all but the first are marked: `+` stands where others have `|`, or before the message, and a
+//! JSON object has `"continued":true`. Where a line is divided depends on nothing but its bytes.
+
+use std::mem;
+use std::sync::Arc;
+
+use memchr::memchr;
+use supervisord_config::log_form::LogFormat;
+
+use super::note;
+
+mod record_format;
+mod record_time;
+mod severity;
+
+pub use record_format::{RecordFormat, RecordSource};
+pub use record_time::{ReadTime, rfc_3339};
+
+use record_format::{Compiled, Kind};
+
+/// The most bytes of a line in one record.
+pub const LONGEST: usize = 16 << 10;
+
+/// In which form the lines of a stream stand in its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordPlan {
+    pub format: Arc<RecordFormat>,
+    /// The process id; none as long as there is no process.
+    pub pid: Option<u32>,
+}
+
+impl RecordPlan {
+    /// The lines alone.
+    pub fn plain() -> RecordPlan {
+        RecordPlan { format: RecordFormat::plain().into(), pid: None }
+    }
+
+    /// None where lines stay as they are.
+    pub fn new(format: &LogFormat, source: &RecordSource<'_>, pid: Option<u32>) -> Option<RecordPlan> {
+        RecordFormat::new(format, source).map(|format| RecordPlan { format: format.into(), pid })
+    }
+}
+
+/// Makes records of a stream.
+#[derive(Clone, Debug)]
+pub struct Records {
+    plan: RecordPlan,
+    time: ReadTime,
+    /// The format with what is the same in all records of one read.
+    compiled: Option<Compiled>,
+    line: UnfinishedLine,
+}
+
+/// What has come of a line that has not ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnfinishedLine {
+    /// At most [`LONGEST`] bytes, and one that may belong to its end.
+    pub bytes: Vec<u8>,
+    /// Whether there are records of the beginning of the line.
+    pub is_continued: bool,
+}
+
+impl Records {
+    /// Those of a stream of which nothing has come.
+    pub fn new(plan: RecordPlan) -> Records {
+        Records::resume(plan, UnfinishedLine::default())
+    }
+
+    /// Those of a stream of which this has come.
+    pub fn resume(plan: RecordPlan, line: UnfinishedLine) -> Records {
+        Records { plan, time: ReadTime::default(), compiled: None, line }
+    }
+
+    /// Whether the process of the stream is known.
+    pub fn knows_process(&self) -> bool {
+        self.plan.pid.is_some()
+    }
+
+    /// The process of the stream has been made.
+    pub fn set_pid(&mut self, pid: u32) {
+        self.plan.pid = Some(pid);
+        self.compiled = None;
+    }
+
+    /// Goes on in another form, or for another process.
+    pub fn set_plan(&mut self, plan: RecordPlan) {
+        let pid = plan.pid.or(self.plan.pid);
+        self.plan = RecordPlan { pid, ..plan };
+        self.compiled = None;
+    }
+
+    /// When what comes next was read.
+    pub fn set_time(&mut self, time: ReadTime) {
+        if self.time != time {
+            (self.time, self.compiled) = (time, None);
+        }
+    }
+
+    /// What has come of a line that has not ended.
+    pub fn unfinished(&self) -> &UnfinishedLine {
+        &self.line
+    }
+
+    /// Whether nothing has come of a line that has not ended.
+    pub fn is_at_rest(&self) -> bool {
+        self.line == UnfinishedLine::default()
+    }
+
+    /// The records that are complete with this piece.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len() * 2);
+        let compiled = self.compiled.get_or_insert_with(|| self.plan.format.compile(&self.time, self.plan.pid));
+        let (mut line, mut rest) = (mem::take(&mut self.line), bytes);
+        while let Some(end) = memchr(b'\n', rest) {
+            let ends = &rest[..end];
+            rest = &rest[end + 1..];
+            if line.bytes.is_empty() {
+                end_line(ends, line.is_continued, compiled, &mut out);
+            } else {
+                line.bytes.extend_from_slice(ends);
+                end_line(&line.bytes, line.is_continued, compiled, &mut out);
+                line.bytes.clear();
+            }
+            line.is_continued = false;
+        }
+        line.bytes.extend_from_slice(rest);
+        // One byte more may be the carriage return of its end.
+        let mut divided = 0;
+        while line.bytes.len() - divided > LONGEST + 1 {
+            let part = first_part(&line.bytes[divided..]);
+            compiled.push(part, Kind::of(line.is_continued), &mut out);
+            divided += part.len();
+            line.is_continued = true;
+        }
+        line.bytes.drain(..divided);
+        if line.bytes.is_empty() {
+            line.bytes = Vec::new();
+        }
+        self.line = line;
+        out
+    }
+
+    /// The record of a line that will not end.
+    pub fn finish(&mut self) -> Vec<u8> {
+        if self.line.bytes.is_empty() {
+            self.line = UnfinishedLine::default();
+            return Vec::new();
+        }
+        self.push(b"\n")
+    }
+
+    /// The record that tells what happens to the process, in the place of a line.
+    pub fn marker(&mut self, text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.compiled().push(text.as_bytes(), Kind::Marker, &mut out);
+        out
+    }
+
+    fn compiled(&mut self) -> &Compiled {
+        self.compiled.get_or_insert_with(|| self.plan.format.compile(&self.time, self.plan.pid))
+    }
+
+    /// Appends its form and its state to a note.
+    pub(super) fn note(&self, out: &mut Vec<u8>) {
+        out.push(self.line.is_continued.into());
+        note::put_bytes(out, &self.line.bytes);
+        note::put_number(out, self.plan.pid.map_or(u64::MAX, u64::from));
+        self.plan.format.note(out);
+    }
+
+    /// Restores it from its note.
+    pub(super) fn from_note(note: &mut &[u8]) -> Option<Records> {
+        let is_continued = note::take_byte(note)? > 0;
+        let line = UnfinishedLine { bytes: note::take_bytes(note)?, is_continued };
+        let pid = u32::try_from(note::take_number(note)?).ok();
+        let format = RecordFormat::from_note(note)?;
+        Some(Records::resume(RecordPlan { format: format.into(), pid }, line))
+    }
+}
+
+/// Makes the records of a line that has ended, without its line feed.
+fn end_line(line: &[u8], is_continued: bool, compiled: &Compiled, out: &mut Vec<u8>) {
+    let (mut rest, mut is_continued) = (line.strip_suffix(b"\r").unwrap_or(line), is_continued);
+    while rest.len() > LONGEST {
+        let part = first_part(rest);
+        compiled.push(part, Kind::of(is_continued), out);
+        rest = &rest[part.len()..];
+        is_continued = true;
+    }
+    compiled.push(rest, Kind::of(is_continued), out);
+}
+
+/// What of a line that is too long becomes its first record: no character is divided.
+fn first_part(line: &[u8]) -> &[u8] {
+    let begins_character = |at: &usize| line.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (LONGEST - 3..=LONGEST).rev().find(begins_character).unwrap_or(LONGEST);
+    &line[..end.min(line.len())]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Logs that nobody reads, and what is lost of them. The original has no choice.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
+use crate::harness::{Daemon, Scene, Subject, only_ours};
+
+/// The options these tests are about.
+pub const PINNED: &[&str] = &["program log_when_blocked"];
+
+/// Writes numbered lines, more than waits of a log, and then says that it has.
+const WRITER: &str = "#!/usr/bin/perl\n$| = 0; printf('line %07d' . chr(10), $_) for 1 .. 700000; close(STDOUT);\n\
+    open(my $done, '>', 'done') or die; print $done 'done'; close($done); sleep(1000);\n";
+
+const LINES: u32 = 700_000;
+
+/// A daemon whose program writes into a FIFO, and the end of it that nobody reads yet.
+fn start(policy: &str) -> (Daemon, File) {
+    let text = format!(
+        "[program:p]\ncommand={{dir}}/writer\ndirectory={{dir}}\nautostart=false\nstartsecs=0\nstdout_logfile={{dir}}/fifo\n\
+         stdout_logfile_maxbytes=0\nstderr_logfile=NONE\nlog_when_blocked={policy}\n"
+    );
+    let daemon = Scene::with("blocked", &text).script("writer", WRITER).start(Subject::Ours);
+    let path = daemon.path("fifo");
+    nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).expect("a FIFO");
+    let reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).expect("opened");
+    assert_eq!(daemon.ctl(&["start", "p"]).code, 0);
+    (daemon, reader)
+}
+
+/// Reads until that is enough: the numbers of the whole lines.
+fn read_until(daemon: &mut Daemon, reader: &mut File, is_enough: impl Fn(&[u8]) -> bool) -> Vec<u32> {
+    let mut text = Vec::new();
+    daemon.wait_until("enough has come", |_| {
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            match reader.read(&mut piece) {
+                Ok(0) => return false,
+                Ok(count) => text.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return is_enough(&text),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    let text = String::from_utf8(text).expect("text");
+    let number = |line: &str| line.strip_prefix("line ").and_then(|number| number.parse().ok());
+    text.lines().map(|line| number(line).unwrap_or_else(|| panic!("a whole line: {line:?}"))).collect()
+}
+
+fn has_last(text: &[u8]) -> bool {
+    text.ends_with(format!("line {LINES:07}\n").as_bytes())
+}
+
+#[test]
+fn a_blocked_log_loses_the_oldest_lines_and_stops_nobody() {
+    only_ours(|| {
+        let (mut daemon, mut reader) = start("drop_oldest");
+        daemon.wait_for_file("done");
+        let numbers = read_until(&mut daemon, &mut reader, has_last);
+        assert!(numbers.is_sorted() && numbers.len() < LINES as usize && numbers[0] == 1, "{}", numbers.len());
+        daemon.wait_for_log("can be written again");
+        assert!(daemon.log().contains("output is lost: nobody reads it"));
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn a_blocked_log_loses_nothing_where_the_program_waits() {
+    only_ours(|| {
+        let (mut daemon, mut reader) = start("block");
+        let numbers = read_until(&mut daemon, &mut reader, has_last);
+        assert!(numbers.into_iter().eq(1..=LINES));
+        daemon.wait_for_file("done");
+        assert!(!daemon.log().contains("lost"), "{}", daemon.log());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn a_blocked_log_loses_the_newest_lines_and_keeps_the_others() {
+    only_ours(|| {
+        let (mut daemon, mut reader) = start("drop_newest");
+        daemon.wait_for_file("done");
+        let kept = (4 << 20) / 13;
+        let numbers = read_until(&mut daemon, &mut reader, |text| text.len() > 4 << 20);
+        assert!(numbers.len() >= kept as usize && numbers.is_sorted());
+        assert!(numbers[..kept as usize].iter().copied().eq(1..=kept));
+        assert_eq!(daemon.stop(), 0);
+    });
+}
