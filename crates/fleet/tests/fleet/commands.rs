@@ -6,6 +6,7 @@ use async_nats::Client;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::harness::proxy::Proxy;
 use crate::harness::stub_daemon::StubDaemon;
 use crate::harness::{NatsServer, wait_until};
 
@@ -85,6 +86,30 @@ fn a_command_is_executed_once_and_not_late() {
     assert_eq!(sender.reason(SUBJECT, &stop('e', soon)), "in_doubt");
     assert_eq!(sender.reason(SUBJECT, &stop('a', soon)), "\"done\"");
     assert_eq!(stub.actions().len(), 2);
+}
+
+#[test]
+fn what_the_network_delays_is_done_once_or_not_at_all() {
+    let nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let daemon = format!("unix://{}", nats.path("sock").display());
+    let proxy = Proxy::to(nats.port);
+    let _agent = nats.agent_by(&format!("nats://127.0.0.1:{}", proxy.port), "h", &daemon, &[]);
+    nats.wait_for_hosts(1);
+    let sender = Sender::to(&nats);
+    let (late, soon) = (now() + 1_000, now() + 120_000);
+    proxy.delay(true);
+    let shortly = Duration::from_millis(1);
+    assert_eq!(sender.send(SUBJECT, stop('a', late).to_string().into(), shortly), None);
+    for _ in 0..5 {
+        assert_eq!(sender.send(SUBJECT, stop('b', soon).to_string().into(), shortly), None);
+    }
+    wait_until("the deadline is over", || now() > late);
+    proxy.delay(false);
+    assert_eq!(sender.reason(SUBJECT, &stop('c', soon)), "\"done\"");
+    wait_until("all have come", || sender.reason(SUBJECT, &stop('b', soon)) == "\"done\"");
+    assert_eq!(sender.reason(SUBJECT, &stop('a', late)), "expired");
+    assert_eq!(stub.actions().len(), 2, "one of five, and the last");
 }
 
 #[test]

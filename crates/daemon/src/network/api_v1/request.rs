@@ -156,3 +156,21 @@ pub fn event_stream(reply: Reply) -> Reply {
         .text(ACCEL_BUFFERING, "no")
         .text(X_CONTENT_TYPE_OPTIONS, "nosniff")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_for_the_audit_log_is_short_and_printable() {
+        let read = |value: &[u8]| {
+            let value = hyper::header::HeaderValue::from_bytes(value).expect("a value");
+            on_behalf_of(&HeaderMap::from_iter([(ON_BEHALF_OF, value)]))
+        };
+        assert_eq!(read(b"ann").ok().flatten().as_deref(), Some("ann"));
+        for bad in [&b""[..], b"ann smith", b"\xff", &[b'x'; MAX_ON_BEHALF_OF + 1]] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+        assert!(on_behalf_of(&HeaderMap::new()).is_ok_and(|name| name.is_none()));
+    }
+}

@@ -4,11 +4,13 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The proxy.
 pub struct Proxy {
     pub port: u16,
     is_cut: Arc<AtomicBool>,
+    is_slow: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -17,8 +19,9 @@ impl Proxy {
     pub fn to(target: u16) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let (is_cut, open) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let proxy = Proxy { port, is_cut: is_cut.clone(), open: open.clone() };
+        let (is_cut, is_slow, open): (Arc<AtomicBool>, Arc<AtomicBool>, Arc<Mutex<Vec<TcpStream>>>) =
+            Default::default();
+        let proxy = Proxy { port, is_cut: is_cut.clone(), is_slow: is_slow.clone(), open: open.clone() };
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 // In a cut network a connection is accepted by nobody; here it hangs, which takes as long.
@@ -30,8 +33,8 @@ impl Proxy {
                 let copy = |stream: &TcpStream| stream.try_clone().expect("a copy");
                 open.lock().expect("no panic").extend([copy(&client), copy(&server)]);
                 for (from, to) in [(copy(&client), copy(&server)), (server, client)] {
-                    let is_cut = is_cut.clone();
-                    std::thread::spawn(move || pump(from, to, &is_cut));
+                    let (is_cut, is_slow) = (is_cut.clone(), is_slow.clone());
+                    std::thread::spawn(move || pump(from, to, &is_cut, &is_slow));
                 }
             }
         });
@@ -43,6 +46,11 @@ impl Proxy {
         self.is_cut.store(true, Ordering::SeqCst);
     }
 
+    /// From now on, what is sent arrives late: when this is called with `false`.
+    pub fn delay(&self, is_slow: bool) {
+        self.is_slow.store(is_slow, Ordering::SeqCst);
+    }
+
     /// New connections get through again; those from before are reset.
     pub fn mend(&self) {
         for stream in self.open.lock().expect("no panic").drain(..) {
@@ -52,9 +60,12 @@ impl Proxy {
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool) {
+fn pump(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool, is_slow: &AtomicBool) {
     let mut buffer = [0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
+        while is_slow.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         if !is_cut.load(Ordering::SeqCst) && to.write_all(&buffer[..count]).is_err() {
             break;
         }
