@@ -2,6 +2,7 @@
 
 use crate::complaint::Complaint;
 use crate::dependency::OnDependencyFailure;
+use crate::disk_reserve::DiskReserve;
 use crate::expand::arithmetic::{NoValue, evaluate};
 use crate::host::DaemonHost;
 use crate::model::{ActivityFormat, AutoRestart, ExitWhen, LogLevel, StopScope, UpdateMode, WhenBlocked};
@@ -78,6 +79,25 @@ pub fn byte_size(text: &str) -> Result<i64, Complaint> {
         }
     }
     integer(&lower).map_err(|complaint| complaint.advise(with_unit(&lower)))
+}
+
+/// How much of a disk is to stay free.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn disk_reserve(text: &str) -> Result<DiskReserve, Complaint> {
+    let complaint = || Complaint::quoting("not a valid reserve of a disk: ", repr(text), "");
+    if let Some(percent) = strip(text).strip_suffix('%') {
+        let percent = strip(percent).parse().ok().filter(|percent| (1..=99).contains(percent));
+        let advice = || complaint().advise("write a percentage from 1% to 99%".to_owned());
+        return percent.map(DiskReserve::Percent).ok_or_else(advice);
+    }
+    let bytes = byte_size(text)
+        .map_err(|wrong| complaint().advise(wrong.advice().map_or("write 500MB or 5%".to_owned(), str::to_owned)))?;
+    match u64::try_from(bytes) {
+        Ok(bytes) if bytes > 0 => Ok(DiskReserve::Bytes(bytes)),
+        _ => Err(complaint().advise("write a size above 0, or remove the option".to_owned())),
+    }
 }
 
 /// What to write for a size with a unit that is none of the three.
@@ -318,5 +338,28 @@ mod tests {
         assert_eq!(byte_size(&format!("{huge}GB")), Ok(i64::MAX));
         assert_eq!(byte_size("9999999999GB"), Ok(i64::MAX));
         assert!(integer(&format!("-{huge}")).is_ok_and(|number| number <= -i64::MAX));
+    }
+
+    #[test]
+    fn a_reserve_is_a_size_or_a_part() {
+        for (text, reserve) in [
+            ("500MB", DiskReserve::Bytes(500 << 20)),
+            ("1", DiskReserve::Bytes(1)),
+            ("5%", DiskReserve::Percent(5)),
+            (" 5 % ", DiskReserve::Percent(5)),
+        ] {
+            assert_eq!(disk_reserve(text), Ok(reserve), "{text}");
+            assert_eq!(disk_reserve(&reserve.to_string()), Ok(reserve));
+        }
+        for (text, advice) in [
+            ("0%", "write a percentage from 1% to 99%"),
+            ("100%", "write a percentage from 1% to 99%"),
+            ("0", "write a size above 0, or remove the option"),
+            ("-1", "write a size above 0, or remove the option"),
+            ("500M", "write 500MB"),
+            ("much", "write 500MB or 5%"),
+        ] {
+            assert_eq!(disk_reserve(text).expect_err(text).advice(), Some(advice), "{text}");
+        }
     }
 }

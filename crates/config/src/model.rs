@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::client_user::ClientUser;
 use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
+use crate::disk_reserve::DiskReserve;
 use crate::environment_file::EnvironmentFile;
 use crate::host::Account;
+use crate::log_compression::LogCompression;
 use crate::log_form::LogFormat;
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
@@ -141,6 +143,8 @@ pub struct Supervisord {
     pub logfile_format: ActivityFormat,
     /// When else it is rotated, and which rotated ones are kept.
     pub rotation: LogRotation,
+    /// How much of a disk is to stay free for others: with less, nothing more is written to the logs of programs on it.
+    pub log_min_free_disk: Option<DiskReserve>,
     /// Path of the audit log, absolute; none where there is none.
     pub audit_logfile: Option<String>,
     /// The least severe level that is logged.
@@ -906,6 +910,8 @@ pub struct LogRotation {
     pub logfile_max_age: Option<Duration>,
     /// How many bytes all rotated files may have; 0 for any number.
     pub logfile_max_total: u64,
+    /// How a rotated file is compressed.
+    pub logfile_compress: LogCompression,
 }
 
 /// The file of a channel.

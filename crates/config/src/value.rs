@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::convert;
 use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
+use crate::disk_reserve::DiskReserve;
 use crate::environment_file::EnvironmentFile;
 use crate::host::Account;
+use crate::log_compression::LogCompression;
 use crate::log_form::LogFormat;
 use crate::model::{
     ActivityFormat, ActivityLog, AutoRestart, Backoff, ExitWhen, FastCgiSocket, LogFile, LogLevel, OnUnhealthy,
@@ -257,6 +260,26 @@ impl OptionValue for RotateWhen {
 
     fn from_value(value: ConfigValue<'_>) -> Option<RotateWhen> {
         if let ConfigValue::Text(text) = value { RotateWhen::parse(&text).ok() } else { None }
+    }
+}
+
+impl OptionValue for DiskReserve {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.to_string().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<DiskReserve> {
+        if let ConfigValue::Text(text) = value { convert::disk_reserve(&text).ok() } else { None }
+    }
+}
+
+impl OptionValue for LogCompression {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<LogCompression> {
+        if let ConfigValue::Text(text) = value { LogCompression::parse(&text).ok() } else { None }
     }
 }
 

@@ -40,7 +40,7 @@ pub use event_stream::{EventStream, StreamEvent};
 pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
 pub use program::{Explanation, ProgramEnd, ProgramStatus, StartResult};
-pub use program_log::LogExcerpt;
+pub use program_log::{ListedLogFile, LogExcerpt};
 pub use stream_group::StreamGroup;
 pub use supervisord_wire::channel::Channel;
 use timeout::{Wait, WaitPolicy};

@@ -16,6 +16,7 @@ mod input;
 mod interrupt;
 mod keys;
 mod line;
+mod line_time;
 mod local_clock;
 mod log_lines;
 mod mcp;

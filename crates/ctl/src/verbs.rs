@@ -11,6 +11,7 @@ mod foreground;
 mod health;
 mod help;
 mod listing;
+mod log_history;
 mod logs;
 mod mcp;
 mod merged_logs;

@@ -26,6 +26,7 @@ use guarded::Guarded;
 
 mod guarded;
 mod logs;
+mod rotated;
 mod visible;
 
 pub use logs::{LogPart, LogTail};

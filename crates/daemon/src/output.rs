@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use mio::{Poll, Waker};
+use supervisord_config::disk_reserve::DiskReserve;
 use supervisord_config::model::{ActivityFormat, ActivityLog, LogLevel};
 use supervisord_core::rotation::Rotation;
 use supervisord_core::rotation::rules::RotationRules;
@@ -22,6 +23,9 @@ pub mod answer;
 mod audit_log;
 mod backups;
 mod budget;
+mod compression;
+mod compression_end;
+mod disk_guard;
 mod end_of_output;
 mod log_file;
 mod log_limits;
@@ -34,6 +38,7 @@ mod plane;
 mod queue;
 mod read_coalescing;
 mod sink;
+mod sink_id;
 mod sinks;
 mod state_file;
 mod stream;
@@ -46,6 +51,7 @@ mod upkeep;
 
 pub use activity_log::OpenError;
 pub use budget::ReportBudget;
+pub use compression_end::CompressionEnd;
 pub use loss::lost_bytes;
 pub use message::{AttachChannel, ClearError, HandedStream, LogFailure, OutputRequest, Report, RunId, StreamCopy};
 pub use queue::OutputHandle;
@@ -53,6 +59,7 @@ pub use transit::TransitFiles;
 
 use activity_log::ActivityWriter;
 use audit_log::AuditWriter;
+use compression::Compressor;
 use log_limits::LogLimits;
 use outlets::Outlets;
 use plane::Plane;
@@ -73,6 +80,8 @@ pub struct Options {
     pub rotation: Rotation,
     /// When else they are rotated, and which rotated ones are kept.
     pub rotation_rules: Option<Arc<RotationRules>>,
+    /// How much of a disk the logs of programs leave free.
+    pub disk_reserve: Option<DiskReserve>,
     /// Write every line of the activity log to stdout first.
     pub echo_to_stdout: bool,
     /// The least severe level that is written.
@@ -109,10 +118,23 @@ pub struct Running {
 impl Output {
     /// Opens the activity log. `follow` is told about every change of a log.
     pub fn open(options: Options, follow: Arc<FollowHub>) -> Result<Output, OpenError> {
-        let Options { activity, format, audit, rotation, rotation_rules, echo_to_stdout, level, strip_ansi, syslog } =
-            options;
-        let limits = LogLimits { rotation, rules: rotation_rules };
+        let Options {
+            activity,
+            format,
+            audit,
+            rotation,
+            rotation_rules,
+            disk_reserve,
+            echo_to_stdout,
+            level,
+            strip_ansi,
+            syslog,
+        } = options;
+        let limits = LogLimits { rotation, rules: rotation_rules, leaves_reserve: false };
         let mut sinks = Sinks::new(follow, syslog, Transit::new().ok());
+        if let Some(reserve) = disk_reserve {
+            sinks.leave_free(reserve);
+        }
         let activity = ActivityWriter::open(&activity, &limits, (level, format), echo_to_stdout, &mut sinks)?;
         let is_audited = audit.is_some();
         let audit = AuditWriter::open(audit.as_deref(), &limits, &mut sinks)?;
@@ -179,6 +201,7 @@ impl Output {
         let Output { requests, mut sinks, activity, audit, strip_ansi, recovery, .. } = self;
         let poll = Poll::new()?;
         sinks.set_registry(poll.registry().try_clone()?);
+        sinks.set_compressor(Compressor::new(requests.clone()));
         requests.set_notifier(Notifier::new(Waker::new(poll.registry(), plane::REQUESTS)?));
         let budget = ReportBudget::new(requests.clone());
         let outlets =

@@ -8,11 +8,13 @@ use crate::client_user::UserRole;
 use crate::complaint::Complaint;
 use crate::convert;
 use crate::date_format::DateFormat;
+use crate::disk_reserve::DiskReserve;
 use crate::duration;
 use crate::environment;
 use crate::environment_file::EnvironmentFile;
 use crate::expand::{ExpansionNames, expand_again};
 use crate::host::DaemonHost;
+use crate::log_compression::LogCompression;
 use crate::log_form::LogFormat;
 use crate::model::{ActivityLog, LogFile, OnUnhealthy, ProgramType, StopSteps};
 use crate::pacing;
@@ -89,6 +91,9 @@ pub enum Kind {
     RotateWhen,
     /// A date in the name of a rotated log.
     DateFormat,
+    LogCompression,
+    /// How much of a disk is to stay free.
+    DiskReserve,
     Environment,
     /// Paths separated by commas, each behind a dash if the file need not be there.
     EnvironmentFiles,
@@ -181,6 +186,8 @@ impl Kind {
             K::OnUnhealthy => "none, restart, stop or signal:NAME",
             K::RotateWhen => "hourly, daily, weekly, a time of day such as 03:30, or an interval such as 6h",
             K::DateFormat => "%Y, %m, %d, %H, %M and %S, such as %Y%m%d",
+            K::LogCompression => "none, gzip or zstd",
+            K::DiskReserve => "bytes, with KB, MB or GB, or a percentage such as 5%",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::EnvironmentFiles => "files, separated by commas; -FILE for one that need not be there",
             K::Secret => "file:PATH or credential:NAME",
@@ -206,6 +213,7 @@ impl Kind {
     pub(crate) fn before_expansion(self, text: &str) -> Cow<'_, str> {
         match self {
             K::DateFormat => DateFormat::escape(text),
+            K::DiskReserve => DiskReserve::escape(text).into(),
             K::LogFormat => LogFormat::before_expansion(text),
             _ => text.into(),
         }
@@ -251,6 +259,8 @@ impl Kind {
             K::OnUnhealthy => ConfigValue::Text(OnUnhealthy::parse(text)?.to_string().into()),
             K::RotateWhen => ConfigValue::Text(RotateWhen::parse(text)?.to_string().into()),
             K::DateFormat => ConfigValue::Text(DateFormat::parse(text)?.to_string().into()),
+            K::LogCompression => ConfigValue::Text(LogCompression::parse(text)?.word().into()),
+            K::DiskReserve => ConfigValue::Text(convert::disk_reserve(text)?.to_string().into()),
             K::Environment => ConfigValue::Pairs(environment::pairs(text)?.into()),
             K::EnvironmentFiles => ConfigValue::Texts(convert::environment_files(text)?.into()),
             K::Names | K::Events => ConfigValue::Texts(convert::strings(text).into()),

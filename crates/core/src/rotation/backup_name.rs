@@ -3,6 +3,7 @@
 //! A name is made of that of the log, so that no program can take the files of another one for its own.
 
 use supervisord_config::date_format::{DateFormat, DateItem, DatePart};
+use supervisord_config::log_compression::LogCompression;
 
 use crate::row::LocalTime;
 
@@ -26,7 +27,22 @@ pub struct BackupNames<'a> {
 }
 
 impl BackupNames<'_> {
-    /// The file name of a backup.
+    /// The file name of a backup in this form.
+    pub fn file(&self, label: &BackupLabel, form: LogCompression) -> String {
+        self.name(label) + form.suffix()
+    }
+
+    /// What tells the backup with this file name from the others, and its form; none where it is no backup of this log.
+    pub fn find(&self, file: &str) -> Option<(BackupLabel, LogCompression)> {
+        let plain = self.label(file).map(|label| (label, LogCompression::None));
+        // A log may itself be called so.
+        plain.or_else(|| {
+            let (form, name) = LogCompression::of_name(file);
+            Some((self.label(name)?, form)).filter(|_| form != LogCompression::None)
+        })
+    }
+
+    /// The file name of a backup that is not compressed.
     pub fn name(&self, label: &BackupLabel) -> String {
         match label {
             BackupLabel::Number(number) => super::name(self.log, *number),
@@ -175,6 +191,10 @@ mod tests {
         ] {
             assert_eq!(names.label(other), None, "{other}");
         }
+        assert_eq!(names.find("web-20261103.log.5.gz"), Some((dated("20261103", 5), LogCompression::Gzip)));
+        assert_eq!(names.find("web-20261103.log.zst"), Some((dated("20261103", 0), LogCompression::Zstd)));
+        assert_eq!(names.find("web-20261103.log.bz2"), None);
+        assert_eq!(names.find("web.log.gz"), None);
         let numbered = BackupNames { log: "web.log", dates: None };
         assert_eq!(numbered.label("web.log.3"), Some(BackupLabel::Number(3)));
         assert_eq!(numbered.label("web-20261103.log"), None);

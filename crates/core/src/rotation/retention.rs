@@ -1,5 +1,7 @@
 //! Which backups of a log are removed.
 
+use supervisord_config::log_compression::LogCompression;
+
 use super::backup_name::BackupLabel;
 use super::rules::RotationRules;
 
@@ -8,6 +10,8 @@ use super::rules::RotationRules;
 pub struct Backup {
     /// What tells it from the others.
     pub label: BackupLabel,
+    /// Whether it is compressed.
+    pub form: LogCompression,
     /// Its size in bytes.
     pub size: u64,
     /// When its last line was written, in seconds since the epoch.
@@ -30,11 +34,14 @@ pub fn retention(backups: &[Backup], count: u32, rules: &RotationRules, now: i64
     let max_age = rules.max_age.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
     let mut found = Retention::default();
     let (mut kept, mut total) = (0, 0u64);
+    let mut last_kept = None;
     for place in newest_first(backups) {
-        let Some(Backup { label, size, modified }) = backups.get(place) else { continue };
+        let Some(Backup { label, size, modified, .. }) = backups.get(place) else { continue };
         let expires = max_age.map(|age| modified.saturating_add(age));
         let is_too_old = expires.is_some_and(|expires| expires < now);
-        let is_surplus = matches!(label, BackupLabel::Dated(..)) && kept >= count;
+        // For a moment there is one that is compressed beside the one it is made of.
+        let is_twin = last_kept == Some(label);
+        let is_surplus = matches!(label, BackupLabel::Dated(..)) && kept >= count && !is_twin;
         let is_too_much = rules.max_total > 0 && total.saturating_add(*size) > rules.max_total;
         if is_too_old || is_surplus || is_too_much {
             // What is older than one that is too much is too much as well.
@@ -42,7 +49,8 @@ pub fn retention(backups: &[Backup], count: u32, rules: &RotationRules, now: i64
             found.removed.push(place);
             continue;
         }
-        (kept, total) = (kept + 1, total + size);
+        (kept, total) = (kept + u32::from(!is_twin), total.saturating_add(*size));
+        last_kept = Some(label);
         let expires = expires.map(|expires| expires.saturating_add(1));
         found.next = found.next.into_iter().chain(expires).min();
     }
@@ -76,15 +84,16 @@ mod tests {
             dates: None,
             max_age: (max_age > 0).then(|| Duration::from_secs(max_age)),
             max_total,
+            compression: LogCompression::None,
         }
     }
 
     fn dated(date: &str, number: u32, size: u64, modified: i64) -> Backup {
-        Backup { label: BackupLabel::Dated(date.to_owned(), number), size, modified }
+        Backup { label: BackupLabel::Dated(date.to_owned(), number), form: LogCompression::None, size, modified }
     }
 
     fn numbered(number: u32, size: u64, modified: i64) -> Backup {
-        Backup { label: BackupLabel::Number(number), size, modified }
+        Backup { label: BackupLabel::Number(number), form: LogCompression::None, size, modified }
     }
 
     #[test]

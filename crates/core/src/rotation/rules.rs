@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisord_config::date_format::DateFormat;
+use supervisord_config::log_compression::LogCompression;
 use supervisord_config::model::LogRotation;
 use supervisord_config::rotate_when::RotateWhen;
 
@@ -18,6 +19,8 @@ pub struct RotationRules {
     pub max_age: Option<Duration>,
     /// How many bytes all backups may have; 0 for any number.
     pub max_total: u64,
+    /// How backups are compressed.
+    pub compression: LogCompression,
 }
 
 impl RotationRules {
@@ -29,6 +32,7 @@ impl RotationRules {
                 dates: rotation.logfile_date_format.clone(),
                 max_age: rotation.logfile_max_age,
                 max_total: rotation.logfile_max_total,
+                compression: rotation.logfile_compress,
             })
         })
     }

@@ -94,7 +94,7 @@ impl Client {
         Ok(EventStream::new(LogStream::new(answer)))
     }
 
-    fn get<T: DeserializeOwned>(&mut self, path: &str, method: &'static str) -> Result<T, ClientError> {
+    pub(super) fn get<T: DeserializeOwned>(&mut self, path: &str, method: &'static str) -> Result<T, ClientError> {
         let request = connection::request(&self.url, self.credentials.as_ref(), Method::GET, path, Bytes::new())?;
         let mut document = Vec::new();
         self.send(request, false, |piece| document.extend_from_slice(piece))?;
@@ -138,7 +138,7 @@ pub(super) fn path_of(group: &str, name: &str) -> String {
 }
 
 /// A name as a segment of a path.
-fn segment(name: &str) -> String {
+pub(super) fn segment(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hyper::Method;
 use hyper::header::HeaderName;
+use serde::Deserialize;
 use supervisord_wire::channel::Channel;
 
 use super::Client;
@@ -10,7 +11,7 @@ use super::connection::{self, Connection};
 use super::error::ClientError;
 use super::event_stream::EventStream;
 use super::follow::LogStream;
-use super::json::path_of;
+use super::json::{path_of, segment};
 
 const LOG_OFFSET: HeaderName = HeaderName::from_static("log-offset");
 
@@ -23,16 +24,37 @@ pub struct LogExcerpt {
     pub bytes: Vec<u8>,
 }
 
+/// A log, or a rotated file of it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct ListedLogFile {
+    /// Its name.
+    pub name: String,
+    /// Its size on the disk, in bytes.
+    pub size: u64,
+    /// When its last line was written, in seconds since the epoch.
+    pub modified: i64,
+    /// `none`, `gzip` or `zstd`.
+    pub compression: String,
+}
+
+#[derive(Deserialize)]
+struct LogFiles {
+    files: Vec<ListedLogFile>,
+}
+
 impl Client {
-    /// The end of a log, at most so many bytes; the HTTP status is 404 where there is no log.
+    /// A part of a log, or of a rotated file of it, decompressed: at most so many bytes, at an offset that counts from the end
+    /// where it is negative. The HTTP status is 404 where there is no log.
     pub fn log_part(
         &mut self,
-        group: &str,
-        name: &str,
-        channel: Channel,
+        (group, name, channel): (&str, &str, Channel),
+        file: Option<&str>,
+        offset: i64,
         length: u64,
     ) -> Result<LogExcerpt, ClientError> {
-        let path = format!("{}?offset=-{length}&length={length}", log_path(group, name, channel));
+        let log = log_path(group, name, channel);
+        let log = file.map(|file| format!("{log}/files/{}", segment(file))).unwrap_or(log);
+        let path = format!("{log}?offset={offset}&length={length}");
         let request = connection::request(&self.url, self.credentials.as_ref(), Method::GET, &path, Bytes::new())?;
         let mut wait = self.wait_policy.wait(false);
         let answer = Connection::open(&self.url, &self.tls, &mut wait)?.open_body(request, &mut wait)?;
@@ -43,6 +65,12 @@ impl Client {
             bytes.extend_from_slice(&piece?);
         }
         Ok(LogExcerpt { offset, bytes })
+    }
+
+    /// A log and its rotated files, the newest first.
+    pub fn log_files(&mut self, group: &str, name: &str, channel: Channel) -> Result<Vec<ListedLogFile>, ClientError> {
+        let listed: LogFiles = self.get(&format!("{}/files", log_path(group, name, channel)), "logs")?;
+        Ok(listed.files)
     }
 
     /// What is appended to a log after the event with this id, or after so many bytes, as events `output` and `rotated`.

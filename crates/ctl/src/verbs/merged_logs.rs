@@ -5,14 +5,18 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Deserialize;
+use supervisord_config::duration;
+use supervisord_sys::{clock, local_time};
 use supervisord_wire::name::namespec;
 
+use super::log_history::{Extent, History, HistoryOf};
 use super::selection::{programs, selected};
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Flow, Invocation, Verb};
 use crate::client::{Channel, Client, ClientError, StreamGroup};
 use crate::failure::Failure;
 use crate::hints::HintRequest;
-use crate::log_lines::{Source, last_lines, whole_characters};
+use crate::line_time;
+use crate::log_lines::{Source, whole_characters};
 use crate::session::Session;
 use crate::status;
 
@@ -20,11 +24,13 @@ pub(super) const VERB: Verb = Verb {
     name: "logs",
     daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
     arguments: Arguments::Names(status::GENERIC),
-    flags: Flags::Only(&["--follow", "--lines", "--stderr"]),
+    flags: Flags::Only(&["--follow", "--lines", "--since", "--stderr"]),
     completion: Completion::Processes,
     help: Some(
         "logs <name> [...]\tThe last 10 lines of the output of processes, each with its name\n\
          logs -n 100 <name>\tThe last 100 *lines*\n\
+         logs --since 10min <name> [...]\tThe lines of the last 10 minutes, of rotated files too
+\
          logs -f <name> [...]\tFollow the output of all of them until Ctrl-C\n\
          logs --stderr <name>\tThe same of their error output\n",
     ),
@@ -33,10 +39,6 @@ pub(super) const VERB: Verb = Verb {
 
 /// How many lines are shown where nothing is said about it.
 const DEFAULT_LINES: usize = 10;
-
-/// How much of a log is read at first to find its last lines, and at the most, in bytes.
-const FIRST_PART: u64 = 16 << 10;
-const LARGEST_PART: u64 = 4 << 20;
 
 /// The pause before another attempt to reach a daemon that does not answer.
 const RECONNECT_AFTER: Duration = Duration::from_millis(250);
@@ -50,13 +52,15 @@ struct Request<'a> {
     names: Vec<&'a str>,
     follow: bool,
     lines: usize,
+    since: Option<Since>,
     channel: Channel,
 }
 
 impl<'a> Request<'a> {
     /// The error is the text after `Error: `.
     fn parse(words: &[&'a str]) -> Result<Request<'a>, String> {
-        let mut request = Request { names: Vec::new(), follow: false, lines: DEFAULT_LINES, channel: Channel::Stdout };
+        let mut request =
+            Request { names: Vec::new(), follow: false, lines: DEFAULT_LINES, since: None, channel: Channel::Stdout };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let (option, value) = word.split_once('=').map_or((*word, None), |(option, value)| (option, Some(value)));
@@ -69,11 +73,48 @@ impl<'a> Request<'a> {
                         format!("invalid value for {option} '{value}': a number is expected, such as 100")
                     })?;
                 }
+                "--since" => {
+                    let value = value.or_else(|| words.next().copied()).unwrap_or_default();
+                    request.since = Some(Since::parse(value).ok_or_else(|| {
+                        format!("invalid value for --since '{value}': write 10min or 2026-11-30T12:00:00")
+                    })?);
+                }
                 _ => request.names.push(word),
             }
         }
         if request.names.is_empty() { Err("logs requires a process name".to_owned()) } else { Ok(request) }
     }
+}
+
+/// From when on lines are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    /// So long ago.
+    Ago(Duration),
+    /// This time, in milliseconds since the epoch.
+    At(i64),
+}
+
+impl Since {
+    fn parse(text: &str) -> Option<Since> {
+        let at = line_time::parse(text.as_bytes(), &utc_offset).map(Since::At);
+        at.or_else(|| duration::parse(text).ok().map(Since::Ago))
+    }
+
+    /// In milliseconds since the epoch.
+    fn time(self) -> i64 {
+        match self {
+            Since::At(time) => time,
+            Since::Ago(length) => {
+                let time = clock::wall().saturating_sub(length);
+                i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+            }
+        }
+    }
+}
+
+fn utc_offset(seconds: i64) -> i32 {
+    local_time::local_time(seconds).utc_offset
 }
 
 /// A log, and where it goes on.
@@ -105,11 +146,15 @@ fn logs(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fail
     }
     let names: Vec<String> = found.iter().map(|(group, name)| namespec(group, name)).collect();
     let mut sources = Source::all(&names, session.console.colour(), || session.console.log_filter());
-    let mut followed = Vec::new();
-    for ((group, name), source) in found.into_iter().zip(&mut sources) {
-        let end = show_end(session, &request, (&group, &name), source)?;
+    let extent = request.since.map_or(Extent::Lines(request.lines), |since| Extent::Since(since.time()));
+    let (mut followed, mut texts) = (Vec::new(), Vec::new());
+    for (group, name) in found {
+        let history = read(session, &request, extent, (&group, &name))?;
+        let end = history.as_ref().map(|history| history.end);
+        texts.push(history.map(|history| history.text).unwrap_or_default());
         followed.push(end.map(|end| Log { group, name, end }));
     }
+    show(session, &texts, &mut sources);
     if request.follow && followed.iter().any(Option::is_some) {
         follow(session, request.channel, followed, &mut sources)?;
     }
@@ -119,32 +164,44 @@ fn logs(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fail
     Ok(Flow::Continue)
 }
 
-/// Prints the last lines of a log; returns where it goes on, or none where there is no log, which is said.
-fn show_end(
+/// What a log has until now; none where there is no log, which is said.
+fn read(
     session: &mut Session,
     request: &Request<'_>,
+    extent: Extent,
     (group, name): (&str, &str),
-    source: &mut Source,
-) -> Result<Option<u64>, Failure> {
-    let mut length = FIRST_PART;
-    loop {
-        let part = match session.client()?.log_part(group, name, request.channel, length) {
-            Ok(part) => part,
-            Err(error) if error.is_status(404) => {
-                let name = namespec(group, name);
-                session.fail(status::GENERIC, format_args!("{name}: ERROR (no log file)"));
-                session.hints.push(HintRequest::no_log(&name, request.channel));
-                return Ok(None);
+) -> Result<Option<History>, Failure> {
+    let log = HistoryOf { group, name, channel: request.channel, offset: &utc_offset };
+    match log.read(session.client()?, extent) {
+        Ok(mut history) => {
+            // The rest of a character that has not been written whole yet is followed.
+            let cut = history.text.len() - whole_characters(&history.text).len();
+            history.text.truncate(history.text.len() - cut);
+            history.end -= cut as u64;
+            if let Some(gap) = history.gap {
+                session.fail(status::GENERIC, format_args!("{}: ERROR ({gap})", namespec(group, name)));
             }
-            Err(error) => return Err(error.into()),
-        };
-        let bytes = whole_characters(&part.bytes);
-        let (lines, is_enough) = last_lines(bytes, request.lines, part.offset == 0);
-        if is_enough || length >= LARGEST_PART {
-            session.console.raw(&source.take(lines));
-            return Ok(Some(part.offset + bytes.len() as u64));
+            Ok(Some(history))
         }
-        length *= 4;
+        Err(error) if error.is_status(404) => {
+            let name = namespec(group, name);
+            session.fail(status::GENERIC, format_args!("{name}: ERROR (no log file)"));
+            session.hints.push(HintRequest::no_log(&name, request.channel));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Prints what logs have: in the order of times where all lines have one, else one log after the other.
+fn show(session: &mut Session, texts: &[Vec<u8>], sources: &mut [Source]) {
+    let slices: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
+    let in_order = if slices.len() > 1 { line_time::merged(&slices, &utc_offset) } else { None };
+    let lines = in_order.unwrap_or_else(|| slices.into_iter().enumerate().collect());
+    for (number, text) in lines {
+        if let Some(source) = sources.get_mut(number) {
+            session.console.raw(&source.take(text));
+        }
     }
 }
 
@@ -238,13 +295,21 @@ mod tests {
     #[test]
     fn options_stand_anywhere() {
         let parse = |line: &'static str| Request::parse(&line.split_whitespace().collect::<Vec<_>>());
-        let request = Request { names: vec!["web", "db"], follow: true, lines: 100, channel: Channel::Stderr };
-        for line in ["-f -n 100 --stderr web db", "web --lines=100 db --follow --stderr"] {
+        let since = Some(Since::Ago(Duration::from_secs(600)));
+        let request = Request { names: vec!["web", "db"], follow: true, lines: 100, since, channel: Channel::Stderr };
+        for line in ["-f -n 100 --since 10min --stderr web db", "web --lines=100 db --follow --stderr --since=600"] {
             assert_eq!(parse(line).unwrap(), request, "{line}");
         }
         assert_eq!(parse("web").unwrap().lines, DEFAULT_LINES);
-        for (line, part) in [("-f", "requires a process name"), ("web -n", "a number is expected"), ("-n x web", "'x'")]
-        {
+        let at = parse("--since 2026-11-30T12:00:00Z web").unwrap().since;
+        assert_eq!(at, Some(Since::At(1_796_040_000_000)));
+        for (line, part) in [
+            ("-f", "requires a process name"),
+            ("web -n", "a number is expected"),
+            ("-n x web", "'x'"),
+            ("web --since", "write 10min"),
+            ("--since soon web", "'soon'"),
+        ] {
             assert!(parse(line).unwrap_err().contains(part), "{line}");
         }
     }

@@ -31,6 +31,7 @@ mod openapi;
 mod problem;
 mod programs;
 mod request;
+mod rotated;
 mod router;
 mod selection;
 mod update_plan;
@@ -220,6 +221,22 @@ static ROUTES: &[Route<Endpoint>] = &[
             Box::pin(logs::get(request))
         })
         .with_query(logs::QUERY),
+    ),
+    get(
+        "/programs/{group}/{name}/logs/{stream}/files",
+        Endpoint::new(
+            Right::View,
+            "A log of a program and its rotated files, the newest first",
+            Sends::Json(|generator| generator.subschema_for::<rotated::LogFiles>()),
+            |request| Box::pin(rotated::list(request)),
+        ),
+    ),
+    get(
+        "/programs/{group}/{name}/logs/{stream}/files/{file}",
+        Endpoint::new(Right::View, "A part of a rotated log, decompressed", Sends::Log(&[]), |request| {
+            Box::pin(rotated::get(request))
+        })
+        .with_query(logs::PART),
     ),
     delete(
         "/programs/{group}/{name}/logs/{stream}",

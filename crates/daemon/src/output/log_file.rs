@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Seek, Write};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use supervisord_core::rotation::rules::RotationRules;
@@ -14,6 +14,7 @@ use supervisord_core::rotation::{self, Rotation, RotationStep};
 use supervisord_sys::{sink as open, trusted};
 
 use super::backups::Backups;
+use super::disk_guard::DiskGuard;
 use super::loss::Loss;
 use super::transit::{FileId, Transit};
 
@@ -54,6 +55,13 @@ impl LogFile {
     pub fn has_room(&self, bytes: usize, rotation: Rotation) -> bool {
         rotation.maxbytes == 0
             || self.file.metadata().is_ok_and(|found| !rotation.is_due(found.len().saturating_add(bytes as u64)))
+    }
+
+    /// Whether its disk has room for so many bytes beyond its reserve.
+    pub fn has_room_on_disk(&self, guard: Option<&Mutex<DiskGuard>>, bytes: usize) -> bool {
+        let Some(guard) = guard else { return true };
+        let mut guard = guard.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.admits(&self.file, self.id.device, bytes)
     }
 
     /// Writes all of `bytes` to the end of the file.

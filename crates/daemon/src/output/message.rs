@@ -10,6 +10,7 @@ pub use supervisord_core::supervisor::RunId;
 use supervisord_sys::Errno;
 
 use super::answer::Promise;
+use super::compression_end::CompressionEnd;
 
 /// What control asks of the output plane, in order.
 pub enum OutputRequest {
@@ -54,6 +55,8 @@ pub enum OutputRequest {
     JournalBegin { path: String, content: Vec<u8> },
     /// Append a line to the state file.
     Journal { line: Vec<u8> },
+    /// A rotated log has been compressed, or could not be.
+    Compressed(CompressionEnd),
     /// Remove the state file.
     JournalEnd { path: String },
     /// Somebody else holds copies of [`super::Output::transit_files`], or nobody does any more.

@@ -70,6 +70,7 @@ impl Plane {
         self.take_requests();
         while !self.is_stopping {
             self.streams.take_turns(&mut self.outlets);
+            self.outlets.sinks.compress_next();
             self.outlets.write_notices();
             self.wait(&mut events);
             self.elapse();
@@ -223,6 +224,7 @@ impl Plane {
                 self.report_state(begun);
             }
             OutputRequest::Journal { line } => self.state_file.append(&line),
+            OutputRequest::Compressed(end) => self.outlets.sinks.end_compression(end),
             OutputRequest::JournalEnd { path } => self.state_file.end(&path),
             OutputRequest::Kept(is_kept) => {
                 if let Some(transit) = self.outlets.sinks.transit() {
@@ -308,6 +310,7 @@ impl Plane {
 
     /// Reads and writes what is left everywhere.
     fn end(mut self, events: &mut Events) {
+        self.outlets.sinks.abandon_compression();
         self.outlets.sinks.end_policies();
         self.streams.drain_all(&mut self.outlets);
         self.outlets.write_notices();

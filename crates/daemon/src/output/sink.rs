@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Registry, Token};
@@ -15,20 +15,27 @@ use supervisord_core::output::last_lines::MOST;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::fd::{self, FileKind};
-use supervisord_sys::sink as open;
+use supervisord_sys::{sink as open, trusted};
 
 use crate::follow::Change;
 
 use super::backups::Backups;
+use super::compression::CompressionJob;
+use super::compression_end::CompressionEnd;
+use super::disk_guard::DiskGuard;
 use super::end_of_output::EndOfOutput;
 use super::log_file::{LogFile, NEW_MODE, Transfer};
 use super::log_limits::LogLimits;
 use super::log_path;
 use super::loss::{Account, Entries, Loss};
 use super::pipeline_notes::StreamKey;
+use super::sink_id::SinkId;
 use super::stream_log::{FULL, Outlet, StreamLog};
 use super::transit::{PIECE, Transit};
 use super::upkeep::Upkeep;
+
+/// Why nothing is written while a disk has no more than its reserve.
+const DISK_IS_LOW: &str = "its disk has less free than log_min_free_disk";
 
 /// An open log.
 #[derive(Debug)]
@@ -51,6 +58,10 @@ pub(super) struct Sink {
     held: Backlog,
     /// When that is tried again.
     retry_at: Option<Instant>,
+    /// Whether there may be a backup that is to be compressed.
+    is_uncompressed: bool,
+    /// Where it leaves a part of its disk free.
+    disk_guard: Option<Arc<Mutex<DiskGuard>>>,
 }
 
 /// How long a file is left alone that did not take anything.
@@ -86,6 +97,8 @@ impl Sink {
             policy: None,
             held: Backlog::default(),
             retry_at: None,
+            is_uncompressed: false,
+            disk_guard: None,
         }
     }
 
@@ -139,6 +152,11 @@ impl Sink {
         self.upkeep.is_some()
     }
 
+    /// From now on it leaves a part of its disk free.
+    pub fn guard_disk(&mut self, guard: Option<Arc<Mutex<DiskGuard>>>) {
+        self.disk_guard = guard;
+    }
+
     /// When something is to be done by its rules, after the epoch.
     pub fn next_upkeep(&self) -> Option<Duration> {
         self.upkeep.as_ref()?.next()
@@ -165,6 +183,12 @@ impl Sink {
 
     fn keep_up_if_due(&mut self, entries: &mut Entries) {
         let Some(mut upkeep) = self.upkeep.take_if(|upkeep| upkeep.is_due()) else { return };
+        if upkeep.is_new() {
+            self.is_uncompressed = upkeep.compresses();
+            if let Some(Err(error)) = Backups::of(&self.path, &upkeep.rules).map(|backups| backups.tidy()) {
+                entries.push((LogLevel::Warn, format!("could not look for rotated files of {}: {error}", self.path)));
+            }
+        }
         // Nobody waits for a thousand logs after an upgrade: one without anything to rotate is not opened.
         let found = if self.inherited.is_none() { fs::metadata(&*self.path).ok() } else { None };
         let modified = found.filter(|found| found.is_file() && found.len() > 0).map(|found| found.mtime());
@@ -174,6 +198,51 @@ impl Sink {
             self.rotate_now(entries);
         }
         self.sweep(entries);
+    }
+
+    /// Whether there may be a backup that is to be compressed.
+    pub fn is_uncompressed(&self) -> bool {
+        self.is_uncompressed
+    }
+
+    /// The next backup that is to be compressed.
+    ///
+    /// # Errors
+    /// The directory or the file cannot be read.
+    pub fn next_compression(&mut self, sink: SinkId) -> io::Result<Option<CompressionJob>> {
+        self.is_uncompressed = false;
+        let Some(upkeep) = self.upkeep.as_ref().filter(|upkeep| upkeep.compresses()) else { return Ok(None) };
+        let Some(backups) = Backups::of(&self.path, &upkeep.rules) else { return Ok(None) };
+        let Some(source) = backups.uncompressed()? else { return Ok(None) };
+        Ok(Some(CompressionJob { sink, source, form: upkeep.rules.compression, part: backups.part_path() }))
+    }
+
+    /// Puts a compressed backup in the place of its original.
+    pub fn end_compression(&mut self, end: &CompressionEnd) -> Entries {
+        let mut entries = Entries::new();
+        let done = match (&end.outcome, self.upkeep.as_ref()) {
+            (Ok(()), Some(upkeep)) => match Backups::of(&self.path, &upkeep.rules) {
+                Some(backups) => backups.replace(end.source, end.form, &end.part),
+                None => Ok(()),
+            },
+            (Ok(()), None) => trusted::remove(&end.part),
+            (Err(error), _) => {
+                drop(trusted::remove(&end.part));
+                Err(io::Error::new(error.kind(), error.to_string()))
+            }
+        };
+        match done {
+            // There may be another one.
+            Ok(()) => self.is_uncompressed = true,
+            Err(error) => {
+                let text = format!(
+                    "could not compress a rotated file of {}, will try again after the next rotation: {error}",
+                    self.path
+                );
+                entries.push((LogLevel::Warn, text));
+            }
+        }
+        entries
     }
 
     /// Rotates a file by its rules.
@@ -221,8 +290,18 @@ impl Sink {
         entries
     }
 
+    /// Whether its disk has room for so many bytes beyond its reserve.
+    fn has_room_on_disk(&self, bytes: usize) -> bool {
+        match &self.target {
+            Target::File(file) => file.has_room_on_disk(self.disk_guard.as_deref(), bytes),
+            Target::Stream(_) | Target::Unopened => true,
+        }
+    }
+
     fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Loss> {
+        let has_room = self.has_room_on_disk(bytes.len());
         match &mut self.target {
+            Target::File(_) if !has_room => self.hold(bytes, Loss::new(bytes.len(), &DISK_IS_LOW)),
             Target::File(file) if self.held.is_empty() => match file.append(bytes) {
                 Ok(()) => Ok(()),
                 Err(loss) => {
@@ -258,7 +337,11 @@ impl Sink {
         self.retry_at = None;
         while !self.held.is_empty() {
             let piece = self.held.oldest();
-            let (length, outcome) = (piece.len(), file.append(piece));
+            let length = piece.len();
+            let outcome = match file.has_room_on_disk(self.disk_guard.as_deref(), length) {
+                true => file.append(piece),
+                false => Err(Loss::new(length, &DISK_IS_LOW)),
+            };
             let missing = outcome.as_ref().err().map_or(0, Loss::amount);
             self.held.written(length.saturating_sub(missing));
             if let Err(loss) = outcome {
@@ -366,7 +449,11 @@ impl Sink {
             let end = transit.record_end(start, count, limit);
             // A rotation leaves a file in its place.
             let Target::File(file) = &self.target else { break };
-            let outcome = match file.append_taken(transit, start..end) {
+            let appended = match file.has_room_on_disk(self.disk_guard.as_deref(), end - start) {
+                true => file.append_taken(transit, start..end),
+                false => Err(Loss::new(end - start, &DISK_IS_LOW)),
+            };
+            let outcome = match appended {
                 Err(loss) if self.policy.is_some() => {
                     let written = end - loss.amount().min(end);
                     self.held.passed(&transit.taken(written.saturating_sub(1)..written));
@@ -551,7 +638,10 @@ impl Sink {
         // Half a rotation may have moved the file, too.
         self.is_replaced |= !matches!(rotated, Ok(false));
         match rotated {
-            Ok(true) => (self.has_warned_of_rotation, self.is_torn) = (false, false),
+            Ok(true) => {
+                (self.has_warned_of_rotation, self.is_torn) = (false, false);
+                self.is_uncompressed = self.upkeep.as_ref().is_some_and(|upkeep| upkeep.compresses());
+            }
             Ok(false) => {}
             Err(_) if self.has_warned_of_rotation => {}
             Err(error) => {

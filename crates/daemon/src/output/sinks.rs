@@ -6,16 +6,20 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mio::{Registry, Token};
+use mio::Registry;
+use supervisord_config::disk_reserve::DiskReserve;
 use supervisord_config::model::{LogLevel, WhenBlocked};
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
-use supervisord_sys::clock;
 use supervisord_sys::syslog::Syslog;
+use supervisord_sys::{clock, trusted};
 
+use super::compression::Compressor;
+use super::compression_end::CompressionEnd;
+use super::disk_guard::DiskGuard;
 use super::end_of_output::EndOfOutput;
 use super::log_file::Transfer;
 use super::log_limits::LogLimits;
@@ -23,26 +27,11 @@ use super::log_path;
 use super::loss::Entries;
 use super::pipeline_notes::StreamKey;
 use super::sink::{self, Sink};
+pub(super) use super::sink_id::SinkId;
 use super::system_log::SystemLog;
 use super::transit::{LONGEST_TEXT, Transit};
 use super::transit_recovery::TransitRecovery;
 use crate::follow::{Change, FollowHub};
-
-/// Names an open log; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct SinkId(usize);
-
-impl SinkId {
-    /// Logs have the odd tokens.
-    pub const fn token(self) -> Token {
-        Token(self.0 * 2 + 1)
-    }
-
-    /// The log of this token.
-    pub const fn from_token(token: Token) -> Option<SinkId> {
-        if token.0 % 2 == 1 { Some(SinkId(token.0 / 2)) } else { None }
-    }
-}
 
 /// Something about a log that belongs into the activity log.
 #[derive(Debug)]
@@ -63,6 +52,10 @@ pub(super) struct Sinks {
     behind: HashSet<SinkId>,
     /// Logs that have rules of rotation.
     ruled: HashSet<SinkId>,
+    /// Those of them that may have backups to compress.
+    uncompressed: HashSet<SinkId>,
+    compressor: Option<Compressor>,
+    disk_guard: Option<Arc<Mutex<DiskGuard>>>,
     /// Logs of which an entry says that they cannot be rotated.
     unrotatable: HashSet<String>,
     system_log: SystemLog,
@@ -129,6 +122,9 @@ impl Sinks {
             next: 0,
             behind: HashSet::new(),
             ruled: HashSet::new(),
+            uncompressed: HashSet::new(),
+            compressor: None,
+            disk_guard: None,
             unrotatable: HashSet::new(),
             system_log: SystemLog::new(syslog),
             transit,
@@ -142,6 +138,58 @@ impl Sinks {
     pub fn set_registry(&mut self, registry: Registry) {
         self.registry = Some(registry);
         self.watch_all();
+    }
+
+    /// From now on the logs of programs leave so much of each disk free.
+    pub fn leave_free(&mut self, reserve: DiskReserve) {
+        self.disk_guard = Some(Arc::new(Mutex::new(DiskGuard::new(reserve))));
+    }
+
+    /// From now on rotated logs can be compressed.
+    pub fn set_compressor(&mut self, compressor: Compressor) {
+        self.compressor = Some(compressor);
+    }
+
+    /// Begins to compress a rotated log, if there is one and no other is being compressed.
+    pub fn compress_next(&mut self) {
+        while let Some(compressor) = self.compressor.as_mut().filter(|compressor| compressor.is_free())
+            && let Some(id) = self.uncompressed.iter().next().copied()
+        {
+            let Some(shared) = self.open.get_mut(&id) else {
+                self.uncompressed.remove(&id);
+                continue;
+            };
+            let begun = match shared.sink.next_compression(id) {
+                Ok(Some(job)) => compressor.begin(job),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            self.uncompressed.remove(&id);
+            if let Err(error) = begun {
+                let text = format!("could not compress rotated files of {}: {error}", shared.sink.path());
+                self.queue_notices(id, vec![(LogLevel::Warn, text)]);
+            }
+        }
+    }
+
+    /// A rotated log has been compressed, or could not be.
+    pub fn end_compression(&mut self, end: CompressionEnd) {
+        if let Some(compressor) = &mut self.compressor {
+            compressor.finish();
+        }
+        match self.open.get_mut(&end.sink) {
+            Some(shared) => {
+                let entries = shared.sink.end_compression(&end);
+                self.queue_notices(end.sink, entries);
+            }
+            // It is compressed when the log is opened again.
+            None => drop(trusted::remove(&end.part)),
+        }
+    }
+
+    /// Nobody waits for what is being compressed.
+    pub fn abandon_compression(&self) {
+        self.compressor.iter().for_each(Compressor::abandon);
     }
 
     /// One more user of the log at `path`, which is opened if it was not. `limits` are what this user asks for.
@@ -203,9 +251,11 @@ impl Sinks {
 
     /// Keeps a log within the limits of its newest user.
     fn limit(&mut self, id: SinkId, limits: &LogLimits) {
-        if let Some(shared) = self.open.get_mut(&id)
-            && shared.sink.limit(limits)
-        {
+        let Some(shared) = self.open.get_mut(&id) else { return };
+        if limits.leaves_reserve {
+            shared.sink.guard_disk(self.disk_guard.clone());
+        }
+        if shared.sink.limit(limits) {
             self.ruled.insert(id);
         }
     }
@@ -528,6 +578,7 @@ impl Sinks {
     fn close(&mut self, id: SinkId) {
         self.behind.remove(&id);
         self.ruled.remove(&id);
+        self.uncompressed.remove(&id);
         if let Some(mut shared) = self.open.remove(&id) {
             self.by_key.remove(&shared.key);
             let mut entries = shared.sink.close();
@@ -561,6 +612,9 @@ impl Sinks {
     }
 
     fn queue_notices(&mut self, sink: SinkId, entries: Entries) {
+        if !self.ruled.is_empty() && self.open.get(&sink).is_some_and(|shared| shared.sink.is_uncompressed()) {
+            self.uncompressed.insert(sink);
+        }
         self.notices.extend(notices(Some(sink), entries));
     }
 }

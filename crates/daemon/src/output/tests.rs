@@ -45,6 +45,7 @@ impl Rig {
             audit: None,
             rotation: Rotation::NEVER,
             rotation_rules: None,
+            disk_reserve: None,
             echo_to_stdout: false,
             level: LogLevel::Info,
             strip_ansi: false,

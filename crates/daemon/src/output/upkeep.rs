@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use supervisord_config::log_compression::LogCompression;
 use supervisord_core::rotation::rules::RotationRules;
 use supervisord_core::rotation::schedule;
 use supervisord_sys::clock;
@@ -41,6 +42,16 @@ impl Upkeep {
         }
         let next = self.rotation.into_iter().chain(self.expiry).min()?;
         Some(Duration::from_secs(u64::try_from(next).unwrap_or(0)))
+    }
+
+    /// Whether nobody has looked yet at what was missed while the log was not open.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether backups are compressed.
+    pub fn compresses(&self) -> bool {
+        self.rules.compression != LogCompression::None
     }
 
     /// Whether something is due.

@@ -162,8 +162,6 @@ impl From<Kind> for model::GroupKind {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use supervisord_config::host::Account;
     use supervisord_config::log_form::LogFormat;
     use supervisord_config::samples;
@@ -176,10 +174,7 @@ mod tests {
             file,
             maxbytes: 1,
             backups: 2,
-            rotation: model::LogRotation {
-                logfile_max_age: Some(Duration::from_secs(60)),
-                ..model::LogRotation::default()
-            },
+            rotation: model::LogRotation::default(),
             capture_maxbytes: 3,
             events_enabled: true,
             log_format: LogFormat::Raw,

@@ -154,6 +154,8 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         | K::OnUnhealthy
         | K::RotateWhen
         | K::DateFormat
+        | K::LogCompression
+        | K::DiskReserve
         | K::Text
         | K::Command
         | K::Password

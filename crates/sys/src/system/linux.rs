@@ -96,6 +96,15 @@ pub(crate) fn utc_offset(local: &libc::tm, _seconds: i64) -> Option<i32> {
     i32::try_from(local.tm_gmtoff).ok()
 }
 
+pub(crate) fn lower_priority_of_this_thread() {
+    // SAFETY: it takes numbers only; for Linux, process 0 is the calling thread. Whatever it refuses stays as it is.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+    const WHO_THREAD: libc::c_int = 1;
+    const CLASS_IDLE: libc::c_int = 3 << 13;
+    // SAFETY: the same.
+    unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_THREAD, 0, CLASS_IDLE) };
+}
+
 pub(crate) fn boot_time() -> Duration {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
 }

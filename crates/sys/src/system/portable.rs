@@ -38,6 +38,9 @@ pub(crate) fn receive_datagram(_socket: BorrowedFd<'_>, _buffer: &mut [u8]) -> i
     unsupported()
 }
 
+/// The priority is that of the whole process there.
+pub(crate) fn lower_priority_of_this_thread() {}
+
 pub(crate) fn peer(_connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     unsupported()
 }

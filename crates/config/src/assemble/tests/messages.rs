@@ -82,7 +82,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             | Kind::InetAddress => "??",
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
             Kind::LogFormat => "??",
-            Kind::RecycleAfter | Kind::RotateWhen | Kind::DateFormat => "??",
+            Kind::RecycleAfter | Kind::RotateWhen | Kind::DateFormat | Kind::LogCompression | Kind::DiskReserve => "??",
             Kind::PasswordHash | Kind::TokenHash | Kind::UserRole => "??",
             Kind::ProgramPatterns => "web:",
             Kind::UserId | Kind::GroupId => "no-such-user",

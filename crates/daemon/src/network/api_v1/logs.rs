@@ -26,7 +26,7 @@ const LOG_OFFSET: HeaderName = HeaderName::from_static("log-offset");
 const LOG_SIZE: HeaderName = HeaderName::from_static("log-size");
 
 /// The log of a program that the path names.
-fn of_program(request: &ApiRequest<'_>) -> Result<(Channel, String, String), Problem> {
+pub(super) fn of_program(request: &ApiRequest<'_>) -> Result<(Channel, String, String), Problem> {
     let row = request.program()?;
     let name = namespec(&row.group, &row.config.identity.name);
     let word = request.parameters.get(2).map(String::as_str).unwrap_or_default();
@@ -87,15 +87,23 @@ async fn show(request: &ApiRequest<'_>, file: String, name: &str) -> Result<Repl
     if request.values("download").next().is_some() {
         return download(request, file, name).await;
     }
+    let (offset, length) = range(request)?;
+    Ok(part(request.api.read_part(request.actor, file, offset, length).await?))
+}
+
+/// The offset and the length that are asked for.
+pub(super) fn range(request: &ApiRequest<'_>) -> Result<(i64, u64), Problem> {
     let length = number(request, "length")?.unwrap_or(LENGTH as i64);
     let length = u64::try_from(length)
         .map_err(|_| Problem::with(StatusCode::BAD_REQUEST, "length must not be negative"))?
         .min(MOST);
-    let offset = number(request, "offset")?.unwrap_or(-(LENGTH as i64));
-    let LogPart { bytes, offset, size, reservation } =
-        request.api.read_part(request.actor, file, offset, length).await?;
+    Ok((number(request, "offset")?.unwrap_or(-(LENGTH as i64)), length))
+}
+
+/// The answer with a part of a log.
+pub(super) fn part(LogPart { bytes, offset, size, reservation }: LogPart) -> Reply {
     let reply = text(Reply::whole(StatusCode::OK, bytes)).text(LOG_OFFSET, offset.to_string());
-    Ok(reply.text(LOG_SIZE, size.to_string()).length().within(reservation))
+    reply.text(LOG_SIZE, size.to_string()).length().within(reservation)
 }
 
 fn number(request: &ApiRequest<'_>, name: &str) -> Result<Option<i64>, Problem> {
@@ -168,6 +176,14 @@ pub(super) const EVENTS: &[(&str, SchemaOf)] = &[
 
 /// What can be asked of a log.
 pub(super) const QUERY: &[QueryParameter] = &[
+    PART[0],
+    PART[1],
+    QueryParameter { name: "download", about: "The whole file, as an attachment", kind: QueryKind::Flag },
+    QueryParameter { name: "follow", about: "A stream of what is appended", kind: QueryKind::Flag },
+];
+
+/// Which part of a log is asked for.
+pub(super) const PART: &[QueryParameter] = &[
     QueryParameter {
         name: "offset",
         about: "Where the part begins, in bytes; from the end where it is negative; -65536 by default",
@@ -178,6 +194,4 @@ pub(super) const QUERY: &[QueryParameter] = &[
         about: "How many bytes at the most; 65536 by default",
         kind: QueryKind::Number(0, i64::MAX),
     },
-    QueryParameter { name: "download", about: "The whole file, as an attachment", kind: QueryKind::Flag },
-    QueryParameter { name: "follow", about: "A stream of what is appended", kind: QueryKind::Flag },
 ];

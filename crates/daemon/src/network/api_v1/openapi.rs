@@ -78,7 +78,8 @@ fn operation(
     let Endpoint { right, about, query, body, sends, problems, .. } = handler;
     let mut parameters: Vec<Value> = path_parameters(path).collect();
     parameters.extend(query.iter().map(query_parameter));
-    if matches!(sends, Sends::Events(_) | Sends::Log(_)) && *method == Method::GET {
+    let is_stream = matches!(sends, Sends::Events(_)) || matches!(sends, Sends::Log(named) if !named.is_empty());
+    if is_stream && *method == Method::GET {
         parameters.push(json!({
             "name": "Last-Event-ID", "in": "header", "schema": { "type": "string" },
             "description": "The id of the last event that the client has got",
@@ -136,13 +137,17 @@ fn responses(endpoint: &Endpoint, statuses: BTreeSet<u16>, problem: &Value, sent
         }
         Sends::Log(named) => {
             let header = |about| json!({ "description": about, "schema": { "type": "integer", "minimum": 0 } });
+            let mut content = json!({ "text/plain": { "schema": { "type": "string" } } });
+            if !named.is_empty() {
+                content["text/event-stream"] = events(named, sent);
+            }
             json!({
-                "description": "The bytes of the log, or a stream",
+                "description": if named.is_empty() { "The bytes of the log" } else { "The bytes of the log, or a stream" },
                 "headers": {
                     "Log-Offset": header("Where the part begins in the file"),
                     "Log-Size": header("How long the file is"),
                 },
-                "content": { "text/plain": { "schema": { "type": "string" } }, "text/event-stream": events(named, sent) },
+                "content": content,
             })
         }
         Sends::OpenApi => {

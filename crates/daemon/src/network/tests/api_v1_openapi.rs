@@ -155,7 +155,11 @@ fn every_route_sends_what_the_document_says() {
         }
         let operation = &document["paths"][pattern][&verb];
         let content = &operation["responses"]["200"]["content"];
-        let path = pattern.replace("{group}", "a").replace("{name}", "a").replace("{stream}", "stdout");
+        let path = pattern
+            .replace("{group}", "a")
+            .replace("{name}", "a")
+            .replace("{stream}", "stdout")
+            .replace("{file}", "a.out");
         let body = BODIES.iter().find(|(other, _)| *other == pattern).map_or("", |(_, body)| body);
         let mut client = plane.unix();
         let length = if *method == Method::GET { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };

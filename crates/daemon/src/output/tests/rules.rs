@@ -1,14 +1,16 @@
 //! Logs that are rotated by time, and whose backups have dates, an age and a total.
 
+use std::io::Read;
 use std::time::SystemTime;
 
 use supervisord_config::date_format::DateFormat;
+use supervisord_config::log_compression::LogCompression;
 use supervisord_config::model::LogRotation;
 use supervisord_config::rotate_when::RotateWhen;
 use supervisord_core::rotation::backup_name;
 
 use super::*;
-use crate::clock;
+use crate::{clock, compressed_log};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -98,6 +100,99 @@ fn backups_are_removed_by_their_age_and_total_and_nothing_else_is() {
     others.iter().for_each(|name| assert_eq!(rig.text(name), "somebody's\n", "{name}"));
 }
 
+/// All lines of a log and its backups, compressed or not.
+fn lines(rig: &Rig, start: &str) -> Vec<u64> {
+    let entries = fs::read_dir(rig.dir.path()).expect("read");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text"));
+    let mut lines = Vec::new();
+    for name in names.filter(|name| name.starts_with(start)) {
+        assert!(!name.ends_with(".compressing"), "{name}");
+        let (form, _) = LogCompression::of_name(&name);
+        let mut text = String::new();
+        let file = fs::File::open(rig.path(&name)).expect("opened");
+        compressed_log::decoder(form, file).expect("opened").read_to_string(&mut text).expect("read");
+        lines.extend(text.lines().map(|line| line.parse::<u64>().expect("a number")));
+    }
+    lines.sort_unstable();
+    lines
+}
+
+fn names(rig: &Rig, what: impl Fn(&str) -> bool) -> Vec<String> {
+    let entries = fs::read_dir(rig.dir.path()).expect("read");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
+    names.retain(|name| what(name));
+    names.sort();
+    names
+}
+
+/// How often the log is rotated in [`no_line_is_lost_while_rotated_logs_are_compressed`]; 10,000 take minutes.
+fn rotations() -> u64 {
+    std::env::var("SUPERVISORD_ROTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(50)
+}
+
+#[test]
+fn no_line_is_lost_while_rotated_logs_are_compressed() {
+    const LINES: u64 = 100;
+    for (form, dates) in [(LogCompression::Gzip, Some("%Y%m%d")), (LogCompression::Zstd, None)] {
+        let rig = Rig::new();
+        let rotations = if dates.is_some() { rotations() } else { rotations().min(50) };
+        let rules = LogRotation {
+            logfile_date_format: dates.map(|text| DateFormat::parse(text).expect("a format")),
+            logfile_compress: form,
+            ..LogRotation::default()
+        };
+        let plan = ChannelPlan { backups: 100_000, maxbytes: 1000, ..ruled(rig.plan("out"), rules) };
+        // The log stays open.
+        let other = rig.attach(2, plan.clone());
+        let mut writer = rig.attach(1, plan);
+        let mut written = 0;
+        for _ in 0..rotations {
+            let text: String = (written..written + LINES).map(|number| format!("{number:09}\n")).collect();
+            written += LINES;
+            writer.write_all(text.as_bytes()).expect("written");
+        }
+        drop(writer);
+        rig.drain(1);
+        let is_backup = |name: &str| name.starts_with("out") && name != "out";
+        wait_until("all is compressed", || names(&rig, is_backup).iter().all(|name| name.ends_with(form.suffix())));
+        assert!(names(&rig, is_backup).len() as u64 >= rotations / 2);
+        drop(other);
+        rig.drain(2);
+        assert_eq!(lines(&rig, "out"), (0..written).collect::<Vec<u64>>());
+        let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(warnings, [] as [String; 0]);
+    }
+}
+
+#[test]
+fn a_compression_that_was_interrupted_is_begun_anew() {
+    let rig = Rig::new();
+    let rules = LogRotation { logfile_compress: LogCompression::Gzip, ..LogRotation::default() };
+    write(&rig.path("out.1"), "1\n", DAY);
+    write(&rig.path("out.compressing"), "half", DAY);
+    // The daemon died after it had given the compressed file its name.
+    write(&rig.path("out.2"), "2\n", 2 * DAY);
+    let file = fs::File::create(rig.path("out.2.gz")).expect("created");
+    let mut encoder = compressed_log::Encoder::new(LogCompression::Gzip, file);
+    encoder.write_all(b"2\n").expect("written");
+    let modified = fs::metadata(rig.path("out.2")).and_then(|found| found.modified()).expect("found");
+    encoder.finish().and_then(|file| file.set_modified(modified)).expect("finished");
+    // Two that have nothing to do with each other.
+    write(&rig.path("out.3"), "3\n", 3 * DAY);
+    write(&rig.path("out.3.gz"), "", 4 * DAY);
+    let writer = rig.attach(1, ruled(rig.plan("out"), rules));
+    wait_until("what is to be compressed is", || {
+        names(&rig, |name| name.starts_with("out")) == ["out", "out.1.gz", "out.2.gz", "out.3", "out.3.gz"]
+    });
+    assert_eq!(lines(&rig, "out.1"), [1]);
+    assert_eq!(lines(&rig, "out.2"), [2]);
+    let modified = fs::metadata(rig.path("out.1.gz")).and_then(|found| found.modified()).expect("found");
+    assert!(modified < SystemTime::now() - DAY, "it keeps the time of its last line");
+    drop(writer);
+    rig.drain(1);
+}
+
 #[test]
 fn the_number_of_backups_with_dates_is_limited() {
     let rig = Rig::new();
@@ -110,11 +205,6 @@ fn the_number_of_backups_with_dates_is_limited() {
     assert_eq!(rig.text(&format!("out-{}", date(DAY))), "yesterday\n");
     drop(writer);
     rig.drain(1);
-    let mut names: Vec<String> = fs::read_dir(rig.dir.path())
-        .expect("read")
-        .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
-        .filter(|name| name.starts_with("out-"))
-        .collect();
-    names.sort();
+    let names = names(&rig, |name| name.starts_with("out-"));
     assert_eq!(names, [4, 3, 1].map(|age| format!("out-{}", date(age * DAY))));
 }

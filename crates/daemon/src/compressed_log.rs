@@ -1,0 +1,180 @@
+//! Compressed logs: how they are made and read.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use ruzstd::decoding::StreamingDecoder;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use supervisord_config::log_compression::LogCompression;
+
+/// How much of a log is one frame of Zstandard, in bytes.
+const FRAME: usize = 1 << 20;
+
+/// Compresses what is written to it.
+pub enum Encoder {
+    None(File),
+    Gzip(Box<GzEncoder<File>>),
+    /// The file, and what is not in a frame yet.
+    Zstd(File, Vec<u8>),
+}
+
+impl Encoder {
+    /// What is written goes to this file.
+    pub fn new(form: LogCompression, target: File) -> Encoder {
+        match form {
+            LogCompression::None => Encoder::None(target),
+            LogCompression::Gzip => Encoder::Gzip(Box::new(GzEncoder::new(target, Compression::default()))),
+            LogCompression::Zstd => Encoder::Zstd(target, Vec::with_capacity(FRAME)),
+        }
+    }
+
+    /// Writes what is held back; the answer is the file.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn finish(self) -> io::Result<File> {
+        match self {
+            Encoder::None(file) => Ok(file),
+            Encoder::Gzip(encoder) => encoder.finish(),
+            Encoder::Zstd(mut file, rest) => {
+                file.write_all(&frame(&rest))?;
+                Ok(file)
+            }
+        }
+    }
+}
+
+impl Write for Encoder {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Encoder::None(file) => file.write(bytes),
+            Encoder::Gzip(encoder) => encoder.write(bytes),
+            Encoder::Zstd(file, rest) => {
+                rest.extend_from_slice(bytes);
+                if rest.len() >= FRAME {
+                    file.write_all(&frame(rest))?;
+                    rest.clear();
+                }
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// In memory, where nothing can fail: the library panics when a file does.
+fn frame(bytes: &[u8]) -> Vec<u8> {
+    compress_to_vec(bytes, CompressionLevel::Fastest)
+}
+
+/// Reads a log as it was before it was compressed.
+///
+/// # Errors
+/// It is not compressed like that, or cannot be read.
+pub fn decoder(form: LogCompression, file: File) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match form {
+        LogCompression::None => Box::new(file),
+        LogCompression::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::new(file))),
+        LogCompression::Zstd => Box::new(Frames { file: Some(Ahead::new(io::BufReader::new(file))), frame: None }),
+    })
+}
+
+/// The frames of a file, one after the other.
+struct Frames {
+    /// None while a frame is read from it.
+    file: Option<Ahead>,
+    frame: Option<Box<StreamingDecoder<Ahead, ruzstd::decoding::FrameDecoder>>>,
+}
+
+/// A file, of which a byte may have been read ahead.
+struct Ahead {
+    file: io::BufReader<File>,
+}
+
+impl Ahead {
+    fn new(file: io::BufReader<File>) -> Ahead {
+        Ahead { file }
+    }
+
+    fn is_at_end(&mut self) -> io::Result<bool> {
+        Ok(io::BufRead::fill_buf(&mut self.file)?.is_empty())
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Read for Frames {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(frame) = &mut self.frame {
+                match frame.read(buffer)? {
+                    0 => self.file = self.frame.take().map(|frame| frame.into_inner()),
+                    count => return Ok(count),
+                }
+            }
+            let Some(mut file) = self.file.take() else { return Ok(0) };
+            if file.is_at_end()? {
+                return Ok(0);
+            }
+            let frame =
+                StreamingDecoder::new(file).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            self.frame = Some(Box::new(frame));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Seek;
+
+    use super::*;
+
+    /// So many bytes of numbered lines.
+    fn lines(length: usize) -> Vec<u8> {
+        (0..).flat_map(|number: u64| format!("{number:09} {}\n", number * number).into_bytes()).take(length).collect()
+    }
+
+    #[test]
+    fn what_was_compressed_can_be_read() {
+        for form in LogCompression::ALL {
+            for length in [0, 1, 100, FRAME - 1, FRAME, FRAME + 1, 3 * FRAME + 77] {
+                let bytes = lines(length);
+                let mut encoder = Encoder::new(form, tempfile::tempfile().expect("a file"));
+                bytes.chunks(64 << 10).for_each(|piece| encoder.write_all(piece).expect("written"));
+                let mut file = encoder.finish().expect("finished");
+                file.rewind().expect("rewound");
+                let size = file.metadata().expect("found").len();
+                let mut read = Vec::new();
+                decoder(form, file).expect("opened").read_to_end(&mut read).expect("read");
+                assert!(read == bytes, "{form:?} {length}");
+                assert!(form == LogCompression::None || length < 1000 || size * 2 < length as u64, "{form:?} {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_cut_is_an_error() {
+        for form in [LogCompression::Gzip, LogCompression::Zstd] {
+            let mut encoder = Encoder::new(form, tempfile::tempfile().expect("a file"));
+            encoder.write_all(&lines(100_000)).expect("written");
+            let mut file = encoder.finish().expect("finished");
+            file.set_len(file.metadata().expect("found").len() / 2).expect("cut");
+            file.rewind().expect("rewound");
+            let read = decoder(form, file).and_then(|mut log| log.read_to_end(&mut Vec::new()));
+            assert!(read.is_err(), "{form:?}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The rotated files of a log: which there are, and what is in them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use supervisord_core::output::Channel;
+use supervisord_core::rotation::rules::RotationRules;
+
+use super::logs;
+use super::problem::Problem;
+use super::request::{ApiRequest, encoded, json};
+use crate::network::reply::Reply;
+use crate::rotated_log::{LogFileEntry, RotatedLog};
+
+/// The files of a log, the newest first.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LogFiles {
+    files: Vec<LogFileResource>,
+}
+
+/// A log, or a rotated file of it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LogFile")]
+struct LogFileResource {
+    /// Its name, by which it can be read.
+    name: String,
+    /// Its size on the disk, in bytes.
+    size: u64,
+    /// When its last line was written, in seconds since the epoch.
+    modified: i64,
+    /// none, gzip or zstd.
+    compression: &'static str,
+}
+
+impl From<LogFileEntry> for LogFileResource {
+    fn from(LogFileEntry { name, size, modified, compression }: LogFileEntry) -> LogFileResource {
+        LogFileResource { name, size, modified, compression: compression.word() }
+    }
+}
+
+/// The files of the log that the path names.
+pub(super) async fn list(request: ApiRequest<'_>) -> Result<Reply, Problem> {
+    let files = request.api.log_files(request.actor, log(&request)?).await?;
+    let files = LogFiles { files: files.into_iter().map(LogFileResource::from).collect() };
+    Ok(json(encoded(&files)?, request.api.answers.nothing()))
+}
+
+/// A part of one of them, decompressed.
+pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
+    let name = request.parameters.get(3).cloned().unwrap_or_default();
+    let (offset, length) = logs::range(&request)?;
+    let part = request.api.read_log_file(request.actor, log(&request)?, name, offset, length).await?;
+    Ok(logs::part(part))
+}
+
+fn log(request: &ApiRequest<'_>) -> Result<RotatedLog, Problem> {
+    let (channel, path, _) = logs::of_program(request)?;
+    let row = request.program()?;
+    let log = match channel {
+        Channel::Stdout => &row.config.logging.stdout,
+        Channel::Stderr => &row.config.logging.stderr,
+    };
+    let dates = RotationRules::of(&log.rotation).and_then(|rules| rules.dates.clone());
+    Ok(RotatedLog { path, dates })
+}
