@@ -137,7 +137,9 @@ impl<'a> Reader<'a> {
 
     /// An error about an expanded value that cannot be converted.
     pub(crate) fn cannot_convert(&self, option: &str, complaint: &Complaint) -> ConfigError {
-        let is_secret = self.is_secret(option) || self.raw(option).is_some_and(may_show_environment);
+        let before_expansion = |raw| self.kind.option(option).map(|row| row.kind.before_expansion(raw));
+        let raw = self.raw(option).and_then(before_expansion);
+        let is_secret = self.is_secret(option) || raw.is_some_and(|raw| may_show_environment(&raw));
         let words = if is_secret { complaint.without_value() } else { complaint.to_string() };
         let expected = self.kind.option(option).and_then(OptionSpec::expected);
         let expected = expected.map(|expected| format!("expected {expected}"));

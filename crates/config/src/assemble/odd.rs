@@ -5,7 +5,7 @@ use crate::ini::{DEFAULTS, Ini, IniSection, Oddity, WrittenIn, header, option};
 use crate::model::Origin;
 use crate::notices::Notices;
 use crate::place::Place;
-use crate::schema::SectionKind;
+use crate::schema::{OptionSpec, SectionKind};
 
 /// One warning for each oddity that can be a mistake.
 pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
@@ -32,7 +32,8 @@ fn percent_signs(ini: &Ini, section: &IniSection, notices: &mut Notices) {
     let Some(kind) = SectionKind::of(section.name()).filter(|kind| *kind != SectionKind::Supervisorctl) else { return };
     let written = ini.options(section).filter(|(_, entry)| !matches!(entry.written_in, WrittenIn::Ancestor(_)));
     let options = written.filter_map(|(name, entry)| Some((kind.option(name)?, entry)));
-    for (option, entry) in options.filter(|(_, entry)| shows_all_variables(&entry.value)) {
+    let is_odd = |value: &str, option: &OptionSpec| shows_all_variables(&option.kind.before_expansion(value));
+    for (option, entry) in options.filter(|(option, entry)| is_odd(&entry.value, option)) {
         let text =
             format!("A percent sign in {} of [{}] stands for all variables at once", option.name, section.name());
         let place = Place::new(&entry.origin).section(section.name());

@@ -110,9 +110,12 @@ mod tests {
         assert_eq!(backlog.push(b"x\n", 14, Some(WhenBlocked::DropOldest)), 4);
         assert_eq!(text(&backlog), "two\nthree\nx\n");
         backlog.written(2);
-        assert_eq!(backlog.push(b"four\nfive\n", 14, Some(WhenBlocked::DropOldest)), 8);
-        assert_eq!(text(&backlog), "o\nfour\nfive\n", "the rest of a line stays");
+        assert_eq!(backlog.push(b"four\nfive\n", 14, Some(WhenBlocked::DropOldest)), 6);
+        assert_eq!(text(&backlog), "o\nx\nfour\nfive\n", "the rest of a line stays");
         assert_eq!(backlog.push(&[b'y'; 20], 14, Some(WhenBlocked::DropOldest)), 32);
+        assert_eq!((text(&backlog).as_str(), backlog.give_up()), ("o\n", 2));
+        backlog.passed(b"half");
+        assert_eq!(backlog.push(&[b'y'; 20], 14, Some(WhenBlocked::DropOldest)), 20);
         assert_eq!(text(&backlog), "\n", "a line that was written in part ends");
     }
 

@@ -367,6 +367,7 @@ fn ordinary_settings_are_not_warned_about() {
         "command=c\nenvironment=A=\"p#q\",B='x\"y',C=1;D=2",
         "command=c\nstartsecs=1 ; comment",
         "command=date +%%s %(here)s %(ENV_HOME)s",
+        "command=c\nstdout_log_format=%(time:%F %T)s %(program_name)s 5%% %(message)s",
     ] {
         assert_eq!(warnings(lines), Vec::<String>::new(), "{lines}");
     }
