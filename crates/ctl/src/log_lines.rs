@@ -1,5 +1,6 @@
 //! Lines of several logs in one stream, without I/O.
 
+use serde_json::json;
 use supervisord_wire::terminal_text::LogFilter;
 
 /// A line without an end is passed on when it is longer, in bytes.
@@ -8,10 +9,19 @@ const MAX_LINE_BYTES: usize = 64 << 10;
 /// The colours of names (SGR).
 const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
 
-/// A log among several, whose lines begin with its name.
+/// How the lines of a log are printed.
+enum LineForm {
+    /// As they come, by pieces: the log is alone.
+    Bare,
+    /// Behind this.
+    Prefixed(String),
+    /// As JSON objects with these members.
+    Json { group: String, name: String, stream: &'static str },
+}
+
+/// A log, usually among several.
 pub struct Source {
-    /// What each line begins with; empty for a log that is alone.
-    prefix: String,
+    form: LineForm,
     /// Makes its bytes safe for a terminal.
     filter: Option<LogFilter>,
     pending: Vec<u8>,
@@ -21,13 +31,21 @@ impl Source {
     /// Logs of these names, in their order. One that is alone has no prefix, and is passed on as it comes.
     pub fn all(names: &[String], has_colours: bool, filter: impl Fn() -> Option<LogFilter>) -> Vec<Source> {
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let prefix = |(number, name): (usize, &String)| match (names.len(), has_colours) {
-            (1, _) => String::new(),
-            (_, false) => format!("{name:width$} | "),
-            (_, true) => format!("\x1b[{}m{name:width$} |\x1b[0m ", COLOURS[number % COLOURS.len()]),
+        let form = |(number, name): (usize, &String)| match (names.len(), has_colours) {
+            (1, _) => LineForm::Bare,
+            (_, false) => LineForm::Prefixed(format!("{name:width$} | ")),
+            (_, true) => {
+                LineForm::Prefixed(format!("\x1b[{}m{name:width$} |\x1b[0m ", COLOURS[number % COLOURS.len()]))
+            }
         };
-        let source = |prefix| Source { prefix, filter: filter(), pending: Vec::new() };
-        names.iter().enumerate().map(prefix).map(source).collect()
+        let source = |form| Source { form, filter: filter(), pending: Vec::new() };
+        names.iter().enumerate().map(form).map(source).collect()
+    }
+
+    /// A log whose lines become JSON objects, one a line.
+    pub fn json(group: &str, name: &str, stream: &'static str) -> Source {
+        let form = LineForm::Json { group: group.to_owned(), name: name.to_owned(), stream };
+        Source { form, filter: None, pending: Vec::new() }
     }
 
     /// What is printed when these bytes have come.
@@ -36,7 +54,7 @@ impl Source {
             Some(filter) => filter.pass(bytes),
             None => bytes.to_vec(),
         };
-        if self.prefix.is_empty() {
+        if matches!(self.form, LineForm::Bare) {
             return bytes;
         }
         let mut printed = Vec::new();
@@ -54,11 +72,19 @@ impl Source {
         if self.pending.is_empty() {
             return Vec::new();
         }
-        let mut printed = self.prefix.clone().into_bytes();
-        printed.append(&mut self.pending);
-        if !printed.ends_with(b"\n") {
-            printed.push(b'\n');
+        let mut line = std::mem::take(&mut self.pending);
+        if line.ends_with(b"\n") {
+            line.pop();
         }
+        let mut printed = match &self.form {
+            LineForm::Bare => line,
+            LineForm::Prefixed(prefix) => [prefix.as_bytes(), &line].concat(),
+            LineForm::Json { group, name, stream } => {
+                let text = String::from_utf8_lossy(&line);
+                json!({ "group": group, "name": name, "stream": stream, "line": text }).to_string().into_bytes()
+            }
+        };
+        printed.push(b'\n');
         printed
     }
 }
@@ -148,5 +174,18 @@ mod tests {
         ] {
             assert_eq!(whole_characters(part), whole, "{part:?}");
         }
+    }
+
+    #[test]
+    fn lines_become_json_objects_whatever_is_in_them() {
+        let mut source = Source::json("g", "p", "stdout");
+        let mut printed = source.take(b"one\ntw");
+        printed.extend(source.take(b"o \"\xff\x1b\n"));
+        printed.extend(source.take(b"end"));
+        printed.extend(source.end());
+        let lines: Vec<serde_json::Value> =
+            String::from_utf8(printed).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let line = |text: &str| json!({"group": "g", "name": "p", "stream": "stdout", "line": text});
+        assert_eq!(lines, [line("one"), line("two \"\u{fffd}\u{1b}"), line("end")]);
     }
 }

@@ -12,6 +12,7 @@ use supervisord_wire::name::namespec;
 use super::log_history::{Extent, History, HistoryOf};
 use super::selection::{programs, selected};
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Flow, Invocation, Verb};
+use super::wide::JSON;
 use crate::client::{Channel, Client, ClientError, StreamGroup};
 use crate::failure::Failure;
 use crate::hints::HintRequest;
@@ -24,7 +25,7 @@ pub(super) const VERB: Verb = Verb {
     name: "logs",
     daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
     arguments: Arguments::Names(status::GENERIC),
-    flags: Flags::Only(&["--follow", "--lines", "--since", "--stderr"]),
+    flags: Flags::Only(&["--follow", JSON, "--lines", "--since", "--stderr"]),
     completion: Completion::Processes,
     help: Some(
         "logs <name> [...]\tThe last 10 lines of the output of processes, each with its name\n\
@@ -32,7 +33,8 @@ pub(super) const VERB: Verb = Verb {
          logs --since 10min <name> [...]\tThe lines of the last 10 minutes, of rotated files too
 \
          logs -f <name> [...]\tFollow the output of all of them until Ctrl-C\n\
-         logs --stderr <name>\tThe same of their error output\n",
+         logs --stderr <name>\tThe same of their error output\n\
+         logs --json <name>\tOne JSON object a line\n",
     ),
     run: logs,
 };
@@ -54,18 +56,26 @@ struct Request<'a> {
     lines: usize,
     since: Option<Since>,
     channel: Channel,
+    json: bool,
 }
 
 impl<'a> Request<'a> {
     /// The error is the text after `Error: `.
     fn parse(words: &[&'a str]) -> Result<Request<'a>, String> {
-        let mut request =
-            Request { names: Vec::new(), follow: false, lines: DEFAULT_LINES, since: None, channel: Channel::Stdout };
+        let mut request = Request {
+            names: Vec::new(),
+            follow: false,
+            lines: DEFAULT_LINES,
+            since: None,
+            channel: Channel::Stdout,
+            json: false,
+        };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let (option, value) = word.split_once('=').map_or((*word, None), |(option, value)| (option, Some(value)));
             match option {
                 "-f" | "--follow" => request.follow = true,
+                JSON => request.json = true,
                 "--stderr" => request.channel = Channel::Stderr,
                 "-n" | "--lines" => {
                     let value = value.or_else(|| words.next().copied()).unwrap_or_default();
@@ -145,7 +155,11 @@ fn logs(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fail
         }
     }
     let names: Vec<String> = found.iter().map(|(group, name)| namespec(group, name)).collect();
-    let mut sources = Source::all(&names, session.console.colour(), || session.console.log_filter());
+    let as_json = |(group, name): &(String, String)| Source::json(group, name, request.channel.name());
+    let mut sources: Vec<Source> = match request.json {
+        true => found.iter().map(as_json).collect(),
+        false => Source::all(&names, session.console.colour(), || session.console.log_filter()),
+    };
     let extent = request.since.map_or(Extent::Lines(request.lines), |since| Extent::Since(since.time()));
     let (mut followed, mut texts) = (Vec::new(), Vec::new());
     for (group, name) in found {
@@ -296,7 +310,14 @@ mod tests {
     fn options_stand_anywhere() {
         let parse = |line: &'static str| Request::parse(&line.split_whitespace().collect::<Vec<_>>());
         let since = Some(Since::Ago(Duration::from_secs(600)));
-        let request = Request { names: vec!["web", "db"], follow: true, lines: 100, since, channel: Channel::Stderr };
+        let request = Request {
+            names: vec!["web", "db"],
+            follow: true,
+            lines: 100,
+            since,
+            channel: Channel::Stderr,
+            json: false,
+        };
         for line in ["-f -n 100 --since 10min --stderr web db", "web --lines=100 db --follow --stderr --since=600"] {
             assert_eq!(parse(line).unwrap(), request, "{line}");
         }
