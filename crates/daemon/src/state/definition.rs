@@ -165,6 +165,7 @@ mod tests {
     use supervisord_config::host::Account;
     use supervisord_config::log_form::LogFormat;
     use supervisord_config::samples;
+    use supervisord_config::value::ConfigValue;
 
     use super::*;
 
@@ -265,6 +266,11 @@ mod tests {
             let Some(example) = row.example else { continue };
             let mut process = samples::process("p");
             let value = row.kind.convert(example).unwrap_or_else(|complaint| panic!("{}: {complaint}", row.name));
+            // One of a family is kept with its name.
+            let value = match row.is_family {
+                true => ConfigValue::Texts(vec![format!("NAME={example}")].into()),
+                false => value,
+            };
             field.set(&mut process, value.clone()).unwrap();
             let (group, _) = read_back(&samples::group("g", 1, vec![process]));
             assert_eq!(field.get(&group.processes[0]), value, "{}", row.name);
