@@ -31,6 +31,7 @@ mod listeners;
 mod log_formats;
 mod messages;
 mod methods;
+mod one_program;
 mod oneshot;
 mod options;
 mod order;

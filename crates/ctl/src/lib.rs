@@ -33,6 +33,7 @@ mod update_order;
 mod verbs;
 mod wide_table;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -49,14 +50,16 @@ use supervisord_sys::thread;
 /// `packaging/completions` use it.
 const COMPLETE: &str = "complete";
 
-/// Runs `supervisorctl` on the command line of this process.
-pub fn main() -> ExitCode {
+/// Runs `supervisorctl` with these arguments, of which the first is the name by which it was started.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
     // If this fails, the first thread that is needed reports it.
     let _ = thread::ensure_threads_work();
-    if let Some(arguments) = fleet::handed_over(std::env::args_os()) {
+    let program = arguments.first().map_or_else(|| "supervisorctl".into(), |name| name.to_string_lossy().into_owned());
+    let usage_error = |problem: &str| usage_error(&program, problem);
+    if let Some(arguments) = fleet::handed_over(arguments.iter().cloned()) {
         return usage_error(&fleet::become_fleet(arguments));
     }
-    let command_line = match options::parse(std::env::args_os()) {
+    let command_line = match options::parse(arguments) {
         Ok(command_line) => command_line,
         Err(EarlyExit::Help(text)) => {
             // Nothing is lost if standard output is closed.
@@ -112,9 +115,8 @@ fn run_session(session: &mut Session, action: &[String]) -> Result<u8, Failure> 
     })
 }
 
-fn usage_error(problem: &str) -> ExitCode {
-    let program = std::env::args_os().next().unwrap_or_else(|| "supervisorctl".into());
-    print_error(&format!("Error: {problem}\nFor help, use {} -h", program.to_string_lossy()));
+fn usage_error(program: &str, problem: &str) -> ExitCode {
+    print_error(&format!("Error: {problem}\nFor help, use {program} -h"));
     ExitCode::from(status::INVALID_ARGUMENTS)
 }
 

@@ -215,6 +215,7 @@ fn help_text() -> String {
          {RESOLVED} -- print every option with its value and where it comes from, and exit\n\
          {FORMAT} FORMAT -- text or json, for {CHECK} and {RESOLVED}\n\
          {JSON_SCHEMA} -- print a JSON schema of the configuration for editors, and exit\n\n\
+         supervisord ctl -- the client, as supervisorctl; see supervisord ctl --help\n\
          supervisord hash-password -- print the hash of a password; see supervisord hash-password --help\n\n"
     )
 }

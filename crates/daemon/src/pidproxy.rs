@@ -1,7 +1,6 @@
 //! `pidproxy`, which stands in for a program that runs under a process id of its own choosing: it starts a command and
 //! passes the signals it gets on to the process that a pid file names.
 
-use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
@@ -23,8 +22,9 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(5);
 
 /// Runs `pidproxy PIDFILE COMMAND [ARGUMENT...]`: 0 when the command ended, however it did, or when a signal to end was
 /// passed on; 1 for too few arguments, and when a signal could not be passed on.
-pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = env::args_os().collect();
+///
+/// The first argument is the name by which it was started.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let [_, pid_file, command @ ..] = arguments.as_slice() else { return usage() };
     if command.is_empty() {
         return usage();
