@@ -114,7 +114,9 @@ fn no_file_names_the_build_machine() {
 fn the_systemd_unit_does_what_the_documentation_says() {
     let unit = read("packaging/supervisord.service");
     let settings: Vec<&str> = unit.lines().filter(|line| !line.starts_with('#')).collect();
-    for setting in ["Restart=on-failure", "KillMode=process", "OOMPolicy=continue", "TimeoutStopSec=15min"] {
+    let process = ["KillMode=process", "OOMPolicy=continue", "Delegate=yes"];
+    let life = ["Type=notify", "WatchdogSec=1min", "Restart=on-failure", "TimeoutStopSec=15min"];
+    for setting in process.into_iter().chain(life) {
         assert!(settings.contains(&setting), "the unit lacks {setting}");
     }
     let reload = settings.iter().find_map(|line| line.strip_prefix("ExecReload=/usr/bin/supervisorctl"));

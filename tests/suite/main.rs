@@ -48,6 +48,7 @@ mod rotated_logs;
 mod scale;
 mod scripts;
 mod secrets;
+mod service_manager;
 mod shell;
 mod signals;
 mod stopping;

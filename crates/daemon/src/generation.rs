@@ -1,6 +1,7 @@
 //! One generation of the daemon: from a configuration to its end. A restart is the next generation in the same process.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -29,14 +30,15 @@ use crate::control::{self, ChildEnv, Control, End, Inbox, Message, MessageSender
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::memory_budget::MemoryBudget;
-use crate::network;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
+use crate::network::{self, PlaneTask};
 use crate::output::{self, Options, Output, OutputRequest};
 use crate::pidfile::{self, DaemonPidFile, Lock, PidFile, Taken};
 use crate::plugins::process::Launcher;
 use crate::plugins::{BUILT_IN, NotifyControl, Plugins};
 use crate::privileges;
 use crate::probing;
+use crate::service_manager::{self, ServiceManager};
 use crate::start_error::StartError;
 use crate::start_mode::{self, Findings, Prepared, StartMode};
 use crate::view::View;
@@ -265,7 +267,10 @@ impl Generation {
             move |answer| answers.send(Message::Probed(answer)),
             move |text| warnings.log(LogLevel::Warn, text),
         );
-        let tasks = plugin_task.into_iter().chain([network::task(move || probes.run())]).collect();
+        let own_environment = hand_over::environment();
+        let service_manager = tell_service_manager(&own_environment, view.clone(), &inbox, &activity);
+        let tasks =
+            plugin_task.into_iter().chain([network::task(move || probes.run())]).chain(service_manager).collect();
         let xmlrpc = Responder::new(api, namespaces(&config), plugins.clone());
         let servers_again =
             servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
@@ -276,7 +281,7 @@ impl Generation {
             activity: activity_in_turns,
             output: output.handle.clone(),
             budget: output.budget.clone(),
-            child_env: ChildEnv::new(hand_over::environment(), &config),
+            child_env: ChildEnv::new(service_manager::without_own_variables(own_environment), &config),
             load_config,
             survival: start_mode::paths(&config.supervisord),
             transit,
@@ -403,6 +408,25 @@ fn in_foreground_as_first_process() -> (LogLevel, String) {
     let text = "supervisord is process 1 and stays in the foreground, because everything else would end with it; write \
                 nodaemon=true in [supervisord], or use -n";
     (LogLevel::Warn, text.to_owned())
+}
+
+/// The task that tells the service manager how the daemon is, if there is one.
+fn tell_service_manager(
+    environment: &[(OsString, OsString)],
+    view: Arc<View>,
+    inbox: &Inbox,
+    activity: &Activity,
+) -> Option<PlaneTask> {
+    match ServiceManager::from_environment(environment, std::process::id())? {
+        Ok(manager) => {
+            let (control, activity) = (inbox.message_sender.notifier(), activity.clone());
+            Some(network::watching_task(move |plane| manager.run(view, control, activity, plane)))
+        }
+        Err(error) => {
+            activity.log(LogLevel::Warn, &format!("cannot notify the service manager at NOTIFY_SOCKET: {error}"));
+            None
+        }
+    }
 }
 
 /// Catches what the daemon obeys. The handlers stay for all generations, so that nothing is lost between two.

@@ -23,6 +23,7 @@ use supervisord_sys::signal::Signals;
 use supervisord_sys::{Errno, command, exec, host, inherited};
 
 use crate::output::{RunId, TransitFiles};
+use crate::socket_activation;
 use crate::state::{self, Run, version, version_1};
 
 /// The environment variable that names the descriptor of the [`HandOver`].
@@ -56,7 +57,10 @@ fn try_execute(text: &[u8], start_dir: &str, kept: &[OwnedFd], signals: &mut Sig
     let number = state.as_raw_fd().to_string();
     let variables = environment().into_iter().chain([(VARIABLE.into(), number.into())]);
     let keep: Vec<BorrowedFd<'_>> = kept.iter().map(AsFd::as_fd).chain([state.as_fd()]).collect();
-    Err(exec::replace_program(&program, &arguments, variables, &keep, signals).to_string())
+    Err(socket_activation::with_all(|sockets| {
+        let keep = [&keep, sockets].concat();
+        exec::replace_program(&program, &arguments, variables, &keep, signals).to_string()
+    }))
 }
 
 /// The program that is on disk now under the path by which this daemon was started, which may be another file than the one

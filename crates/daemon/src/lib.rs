@@ -34,6 +34,8 @@ pub mod probing;
 mod refusal_fault;
 mod revisions;
 mod rotated_log;
+pub mod service_manager;
+pub mod socket_activation;
 pub mod start;
 pub mod start_error;
 pub mod start_mode;

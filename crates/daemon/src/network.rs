@@ -33,7 +33,8 @@ mod web;
 
 pub use acceptor::IdleConnections;
 pub use limits::Limits;
-pub use plane::{NetworkHandle, PlaneTask, start, start_with, task};
+pub use plane::{NetworkHandle, PlaneTask, start, start_with, task, watching_task};
+pub use state::PlaneState;
 
 #[cfg(test)]
 mod tests;

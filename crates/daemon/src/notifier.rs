@@ -24,6 +24,11 @@ impl Notifier {
         }
     }
 
+    /// Whether the loop has not woken since it was notified.
+    pub fn is_pending(&self) -> bool {
+        self.is_pending.load(Ordering::Acquire)
+    }
+
     /// The loop has woken by it, and looks into its queues next.
     pub fn acknowledge(&self) {
         self.is_pending.swap(false, Ordering::AcqRel);
@@ -52,7 +57,9 @@ mod tests {
         assert_eq!(wakings(Duration::from_secs(60)), 1);
         notifier.notify();
         assert_eq!(wakings(Duration::ZERO), 0, "it has not been acknowledged");
+        assert!(notifier.is_pending());
         notifier.acknowledge();
+        assert!(!notifier.is_pending());
         notifier.notify();
         assert_eq!(wakings(Duration::from_secs(60)), 1);
     }

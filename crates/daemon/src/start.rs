@@ -20,7 +20,7 @@ use crate::hand_over::HandOver;
 use crate::host::SystemHost;
 use crate::plugins::process::Launcher;
 use crate::start_error::StartError;
-use crate::{hand_over, hash_password, inquiry, keeper};
+use crate::{hand_over, hash_password, inquiry, keeper, socket_activation};
 
 /// Runs `supervisord`.
 pub fn main() -> ExitCode {
@@ -30,6 +30,7 @@ pub fn main() -> ExitCode {
     supervisord_sys::memory::limit_heap_retention();
     // What somebody left open for us is not for our children. That it cannot be marked would show in nothing else.
     let _ = inherited::note_at_start();
+    socket_activation::take(&supervisord_sys::host::environment(), std::process::id());
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|argument| argument == SELF_TEST) {
         return self_test(arguments);

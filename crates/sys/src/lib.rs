@@ -32,6 +32,7 @@ pub mod process_handle;
 pub mod process_tree;
 pub mod process_usage;
 pub mod random;
+pub mod service_manager_socket;
 pub mod shared_memory;
 pub mod signal;
 pub mod signal_scope;

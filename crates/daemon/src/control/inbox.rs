@@ -54,6 +54,11 @@ impl MessageSender {
             self.notifier.notify();
         }
     }
+
+    /// What wakes control.
+    pub fn notifier(&self) -> Arc<Notifier> {
+        self.notifier.clone()
+    }
 }
 
 /// The receiving ends of the queues into control, created before the other planes exist.

@@ -16,6 +16,7 @@ use crate::network::dates::ctime;
 use crate::network::limits::BACKLOG;
 use crate::network::passwords;
 use crate::network::tls::TlsContext;
+use crate::socket_activation;
 
 mod error;
 mod unix;
@@ -76,6 +77,9 @@ impl OpenServer {
     ) -> Result<OpenServer, ListenError> {
         let listener = match &config.address {
             ServerAddress::Inet { .. } => ListeningSocket::Inet(socket.into(), tls_of(&config)?),
+            ServerAddress::Unix { path, .. } if socket_activation::socket_for(&config).is_some() => {
+                ListeningSocket::Unix(socket.into(), SocketFile::of_others(path))
+            }
             ServerAddress::Unix { path, .. } => match SocketFile::adopt(path) {
                 Ok(file) => ListeningSocket::Unix(socket.into(), file),
                 Err(_) => {
@@ -132,21 +136,30 @@ fn tls_of(config: &HttpServer) -> Result<Option<TlsContext>, ListenError> {
 }
 
 fn open_one(config: &HttpServer) -> Result<OpenServer, ListenError> {
+    let passed = socket_activation::socket_for(config);
     let listener = match &config.address {
         ServerAddress::Inet { host, port } => {
             let tls = tls_of(config)?;
-            ListeningSocket::Inet(socket::listen_tcp(host, *port, BACKLOG)?.into(), tls)
+            let socket = passed.map_or_else(|| socket::listen_tcp(host, *port, BACKLOG), Ok)?;
+            ListeningSocket::Inet(socket.into(), tls)
         }
-        ServerAddress::Unix { path, mode, uid, gid } => {
-            let (listener, file) = unix::open(path, *mode, *uid, *gid)?;
-            ListeningSocket::Unix(listener, file)
-        }
+        ServerAddress::Unix { path, mode, uid, gid } => match passed {
+            // Who has opened it has also chosen its mode and owner, and keeps the file.
+            Some(socket) => ListeningSocket::Unix(socket.into(), SocketFile::of_others(path)),
+            None => {
+                let (listener, file) = unix::open(path, *mode, *uid, *gid)?;
+                ListeningSocket::Unix(listener, file)
+            }
+        },
     };
     Ok(OpenServer { config: config.clone(), listener, clients: Vec::new() })
 }
 
 /// Logs, server by server, what a start logs about its servers.
 pub fn announce(servers: &[OpenServer], namespaces: &[String], activity: &Activity, clock: Clock) {
+    for warning in socket_activation::warnings() {
+        activity.log(LogLevel::Warn, &warning);
+    }
     for server in servers {
         activity.log(LogLevel::Trace, &started_line(server, clock));
         for namespace in namespaces {

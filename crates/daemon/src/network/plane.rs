@@ -27,12 +27,19 @@ const MEMORY_RELEASE_DELAY: Duration = Duration::from_secs(1);
 /// How long the threads for blocking work may take to end after the connections have been closed.
 const THREADS_END: Duration = Duration::from_millis(100);
 
-/// Something else that runs on the thread of the plane, until the plane ends.
-pub type PlaneTask = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+/// Something else that runs on the thread of the plane, until the plane ends, and may watch its state.
+pub type PlaneTask = Box<dyn FnOnce(watch::Receiver<PlaneState>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// A task from what makes its future, on that thread.
 pub fn task<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F + Send + 'static) -> PlaneTask {
-    Box::new(move || Box::pin(make()))
+    watching_task(move |_| make())
+}
+
+/// A task that watches the state of the plane.
+pub fn watching_task<F: Future<Output = ()> + 'static>(
+    make: impl FnOnce(watch::Receiver<PlaneState>) -> F + Send + 'static,
+) -> PlaneTask {
+    Box::new(move |state| Box::pin(make(state)))
 }
 
 /// The running plane. Dropping it without [`stop`](NetworkHandle::stop) lets the thread go on.
@@ -130,7 +137,7 @@ impl NetworkPlane {
         let shared = PlaneContext::new(xmlrpc, follow, limits, state.clone(), connections / 2);
         let idle = LocalSet::new().block_on(&runtime, async {
             for task in tasks {
-                spawn_local(task());
+                spawn_local(task(state.clone()));
             }
             spawn_local(release_memory(shared.clone()));
             let run = |acceptor: Acceptor| {

@@ -18,7 +18,9 @@ use crate::{Errno, Pid};
 mod notifications;
 pub(crate) mod trusted_walk;
 
-pub(crate) use notifications::{abstract_name_of, accept_descriptors, open_notification_socket, receive_datagram};
+pub(crate) use notifications::{
+    abstract_address, abstract_name_of, accept_descriptors, open_notification_socket, receive_datagram,
+};
 
 pub(crate) const CAPABILITIES: Capabilities = LINUX;
 

@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use nix::sys::socket::UnixAddr;
+
 use crate::datagram::Datagram;
 use crate::{Errno, Pid};
 
@@ -23,6 +25,10 @@ fn unsupported<T>() -> io::Result<T> {
 const NONE: Errno = Errno::ENOSYS;
 
 pub(crate) fn open_notification_socket(_name: &[u8]) -> io::Result<OwnedFd> {
+    unsupported()
+}
+
+pub(crate) fn abstract_address(_name: &[u8]) -> io::Result<UnixAddr> {
     unsupported()
 }
 

@@ -47,6 +47,13 @@ impl SocketFile {
         Ok(SocketFile::new(path, identity(path)?))
     }
 
+    /// That of a socket that others have opened and keep: it is never removed.
+    pub(super) fn of_others(path: &str) -> SocketFile {
+        let file = SocketFile::new(path, identity(path).unwrap_or_default());
+        file.kept.store(true, Ordering::SeqCst);
+        file
+    }
+
     fn new(path: &str, identity: (u64, u64)) -> SocketFile {
         SocketFile { path: path.to_owned(), identity, kept: Arc::default(), spare: Spare::default() }
     }

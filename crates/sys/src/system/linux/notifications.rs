@@ -30,6 +30,10 @@ pub(crate) fn open_notification_socket(name: &[u8]) -> io::Result<OwnedFd> {
     Ok(opened)
 }
 
+pub(crate) fn abstract_address(name: &[u8]) -> io::Result<UnixAddr> {
+    Ok(UnixAddr::new_abstract(name)?)
+}
+
 pub(crate) fn abstract_name_of(socket: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     let address: UnixAddr = getsockname(socket.as_raw_fd())?;
     address.as_abstract().map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::InvalidInput.into())
