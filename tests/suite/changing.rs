@@ -117,6 +117,53 @@ fn an_update_goes_on_when_the_daemon_is_killed_or_upgraded() {
     });
 }
 
+/// What the log says of the program, in order: each stop and each readiness.
+fn story(daemon: &Daemon) -> Vec<String> {
+    let log = daemon.log();
+    let told = log.lines().filter_map(|line| {
+        let (_, text) = line.split_once(' ').and_then(|(_, rest)| rest.split_once(' '))?;
+        let (_, text) = text.split_once(' ')?;
+        ["stopped: ", "success: ", "ready: "].iter().any(|word| text.starts_with(word)).then(|| text.to_owned())
+    });
+    told.collect()
+}
+
+#[test]
+fn a_rolling_restart_waits_for_each_and_stops_at_the_first_failure() {
+    only_ours(|| {
+        let ready = "#!/bin/sh\necho >&3\nexec sleep 1000\n";
+        let program = "[program:web]\ncommand=./worker\nprocess_name=web_%(process_num)d\nnumprocs=3\n\
+            ready_when=fd:3\nstartretries=0\n";
+        let scene = Scene::with("rolling", program).script("worker", ready);
+        let mut daemon = scene.start(Subject::Ours);
+        daemon.wait_for_states(&["web:web_0", "web:web_1", "web:web_2"], "RUNNING");
+        let before = pids(&daemon, 3);
+        let told = story(&daemon).len();
+        let said = daemon.ctl(&["restart", "--rolling", "web:*"]);
+        assert_eq!(said.stdout, "web:web_0: restarted\nweb:web_1: restarted\nweb:web_2: restarted\n");
+        assert!(pids(&daemon, 3).iter().all(|pid| !before.contains(pid)));
+        let story = story(&daemon).split_off(told);
+        let names: Vec<&str> = story.iter().filter_map(|line| line.split(' ').nth(1)).collect();
+        assert_eq!(names, ["web_0", "web_0", "web_1", "web_1", "web_2", "web_2"], "{story:?}");
+        let before = pids(&daemon, 3);
+        daemon.write("worker", "#!/bin/sh\nexit 3\n");
+        let said = daemon.ctl(&["restart", "--rolling=34%", "all"]);
+        assert_eq!(said.code, 1);
+        assert!(
+            said.stdout.contains("web:web_0: ERROR (")
+                && said.stdout.contains("web:web_2: ERROR (not restarted, because"),
+            "{}",
+            said.stdout
+        );
+        assert_eq!(pids(&daemon, 3)[1..], before[1..], "the others go on");
+        assert_eq!(daemon.state_of("web:web_0"), "FATAL");
+        let log = daemon.log();
+        assert!(log.contains("WARN rolling restart: stopped at web:web_0: "), "{log}");
+        let refused = daemon.ctl(&["restart", "--rolling=0", "web:*"]);
+        assert!(refused.code == 1 && refused.stdout.contains("rolling is \"0\""), "{}", refused.stdout);
+    });
+}
+
 /// Another value than the default of each option of 4.3.0; all others have one in their row.
 const OTHERS: [(&str, &str); 29] = [
     ("command", "sleep 2000"),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::diff::is_same;
 use crate::duration::Shown;
-use crate::model::{ActivityLog, AutoRestart, Backoff, LogFile, Process, RestartLimit};
+use crate::model::{ActivityLog, AutoRestart, Backoff, Identity, LogFile, Process, RestartLimit};
 use crate::schema::{Kind, Needs, OptionSpec, options_of_processes};
 use crate::signal;
 use crate::value::ConfigValue;
@@ -46,8 +46,10 @@ pub fn option_changes(old: &Process, new: &Process) -> Vec<OptionChange> {
 /// Whether nothing differs but where the section stands: the quick answer for most processes of an edited file.
 fn is_equal_but_for_its_place(a: &Process, b: &Process) -> bool {
     let Process { identity, spawn, order, start, readiness, restart, health, stop, hooks, reload, logging } = a;
-    identity.name == b.identity.name
-        && identity.priority == b.identity.priority
+    let Identity { name, section: _, origin: _, priority, tags, number: _ } = identity;
+    *name == b.identity.name
+        && *priority == b.identity.priority
+        && *tags == b.identity.tags
         && *spawn == b.spawn
         && *order == b.order
         && *start == b.start

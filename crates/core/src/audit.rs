@@ -61,6 +61,14 @@ pub fn request(call: &Call) -> String {
                 more => format!("{action} {names} and {more} more"),
             }
         }
+        Call::RollingRestart { processes, parallelism } => {
+            let names = processes.iter().take(MAX_NAMES).map(|name| shown(&namespec(&name.group, &name.process)));
+            let names = names.collect::<Vec<_>>().join(", ");
+            match processes.len().saturating_sub(MAX_NAMES) {
+                0 => format!("restart {names}, {parallelism} at a time"),
+                more => format!("restart {names} and {more} more, {parallelism} at a time"),
+            }
+        }
         Call::ReloadProcess { name } => format!("reload {}", shown(name)),
         Call::SendProcessStdin { name, chars } => format!("write {} bytes to stdin of {}", chars.len(), shown(name)),
         Call::SendRemoteCommEvent { kind, .. } => format!("send a remote communication event of type {}", shown(kind)),

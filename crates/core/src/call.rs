@@ -10,6 +10,7 @@ use supervisord_config::model::{Config, Process, UpdateMode};
 use crate::actor::{Actor, Right};
 use crate::event::ProcessName;
 use crate::output::Channel;
+use crate::parallelism::Parallelism;
 pub use crate::refusal::{Reason, Refusal};
 use crate::update_plan::UpdatePlan;
 
@@ -101,6 +102,9 @@ pub enum Call {
     /// Does the same with each of these processes: [`Answer::Statuses`], one for each that was named. `wait` is for `Start`,
     /// `Stop` and `Restart`; the others are always done when they are answered.
     ActOn { action: ProgramAction, processes: Vec<ProcessName>, wait: bool },
+    /// Restarts these processes, so many at a time, the next when those are ready, until the first fails: [`Answer::Statuses`],
+    /// one for each that was named.
+    RollingRestart { processes: Vec<ProcessName>, parallelism: Parallelism },
     /// `reloadProcess`: [`Answer::Statuses`], of one process or of those of `group:*` that run.
     ReloadProcess { name: String },
     /// `sendProcessStdin`.
@@ -136,6 +140,7 @@ impl Call {
             | Call::SignalProcessGroup { .. }
             | Call::SignalAllProcesses { .. }
             | Call::ActOn { .. }
+            | Call::RollingRestart { .. }
             | Call::ReloadProcess { .. }
             | Call::SendProcessStdin { .. }
             | Call::SendRemoteCommEvent { .. }

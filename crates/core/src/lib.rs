@@ -16,6 +16,7 @@ pub mod last_request;
 pub mod logread;
 pub mod notification;
 pub mod output;
+pub mod parallelism;
 pub mod plan;
 pub mod pool;
 pub mod process;

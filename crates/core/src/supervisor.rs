@@ -25,6 +25,8 @@ mod recycle_queue;
 mod recycling;
 mod reload;
 mod renewal;
+mod rolling;
+mod rolling_turn;
 mod running_command;
 mod shutdown;
 mod shutdown_progress;
@@ -70,6 +72,7 @@ pub use listener_progress::ListenerProgress;
 use ordered_stop::OrderedStop;
 use recycle_queue::RecycleQueue;
 use renewal::Renewal;
+pub use rolling_turn::RollingTurn;
 pub use running_command::RunningCommand;
 use shutdown_progress::ShutdownProgress;
 use start_queue::StartQueue;
@@ -102,6 +105,8 @@ struct Member {
     stops_in_turn: Option<Arc<StopDecision>>,
     /// Set while an update stops it, for another definition or for good.
     renewal: Option<Renewal>,
+    /// Set while a rolling restart has not come to it, or restarts it.
+    rolling: Option<RollingTurn>,
     /// Its entry in `Supervisor::deadlines`.
     filed: Option<Duration>,
     /// The run of its child, if it has a child.
@@ -165,6 +170,9 @@ pub struct Supervisor {
     /// Which programs an update stops, and who asked for it.
     renewals: BTreeSet<ProcessId>,
     renewed_by: Arc<str>,
+    /// The rolling restarts, and who asked for the last.
+    rollouts: BTreeMap<u64, BTreeSet<ProcessId>>,
+    rolled_by: Arc<str>,
     /// The groups to which an update adds what is new, as soon as everything that is to stop has stopped: all where none is named.
     additions: Option<Vec<String>>,
     /// Whether waiting processes may have nothing left to wait for, because another daemon knew of it last.
@@ -227,6 +235,8 @@ impl Supervisor {
             recycles: RecycleQueue::default(),
             renewals: BTreeSet::new(),
             renewed_by: "".into(),
+            rollouts: BTreeMap::new(),
+            rolled_by: "".into(),
             additions: None,
             rechecks_waiting: false,
             by_run: HashMap::new(),
@@ -379,6 +389,7 @@ impl Supervisor {
         // Others may have waited for those.
         self.advance_renewals(now);
         self.advance_additions(now);
+        self.advance_rollouts(now);
         self.advance_recycling(now);
         self.give_turns(now);
         self.dispatch_events();
@@ -689,6 +700,7 @@ impl Supervisor {
             lacks_dependency: false,
             stops_in_turn: None,
             renewal: None,
+            rolling: None,
             filed: None,
             run: None,
             ended: None,

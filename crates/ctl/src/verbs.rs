@@ -18,6 +18,7 @@ mod merged_logs;
 mod minimal;
 mod plugins;
 mod reload;
+mod rolling;
 mod selection;
 mod start_progress;
 mod table;

@@ -21,6 +21,7 @@ pub mod pid_slots;
 mod pool;
 mod reader;
 mod record;
+mod rolling_turn;
 mod run;
 mod snapshot;
 mod stable;

@@ -92,7 +92,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
     row(S::Program, "numprocs", K::Count, Is("1"), "3.0", Live, "how many processes to run").within(i64::MIN, MOST_PROCESSES),
     row(S::Program, "numprocs_start", K::Integer, Is("0"), "3.0", Live, "number of the first process"),
     row(S::Program, "inherit", K::Text, Unset("no template"), "0.1.0", Restart, "template from which the program has the options that it does not set itself").example("thetemplatename"),
-    row(S::Program, "tags", K::Tags, Is(""), "0.1.0", Restart, "words by which selectors find the program, as @WORD").kept(field!(Process: identity.tags)).example("blue, batch"),
+    row(S::Program, "tags", K::Tags, Is(""), "0.1.0", Live, "words by which selectors find the program, as @WORD").kept(field!(Process: identity.tags)).example("blue, batch"),
     row(S::Program, "directory", K::Text, Unset("the daemon's directory"), "3.0", Restart, "directory to run in").kept(field!(Process: spawn.directory)),
     row(S::Program, "umask", K::Octal, Unset("the daemon's mask"), "3.0", Restart, "file mode mask").kept(field!(Process: spawn.umask)),
     row(S::Program, "priority", K::Integer, Is("999"), "3.0", Live, "lower numbers start first and stop last").kept(field!(Process: identity.priority)),

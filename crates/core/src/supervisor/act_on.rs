@@ -54,7 +54,7 @@ impl Supervisor {
     }
 
     /// The processes with these names that are within the scope, each once.
-    fn named(&mut self, call: CallId, scope: &ProgramScope, names: Vec<ProcessName>) -> Vec<ProcessId> {
+    pub(super) fn named(&mut self, call: CallId, scope: &ProgramScope, names: Vec<ProcessName>) -> Vec<ProcessId> {
         let members = self.members.iter();
         let by_name: HashMap<(&str, &str), ProcessId> =
             members.map(|(id, member)| ((&*member.group, &*member.config.identity.name), *id)).collect();

@@ -94,6 +94,10 @@ impl Supervisor {
                 self.act_on(now, id, scope, action, processes, wait);
                 return Ok(CallProgress::Waiting);
             }
+            Call::RollingRestart { processes, parallelism } => {
+                self.begin_rolling(now, id, scope, processes, parallelism);
+                return Ok(CallProgress::Waiting);
+            }
             Call::ReloadProcess { name } => return self.reload_named(id, scope, &name),
             Call::SendProcessStdin { name, chars } => return self.send_stdin(id, scope, &name, chars),
             Call::ClearProcessLogs { name } => return self.clear_one(id, scope, &name),
@@ -166,6 +170,7 @@ impl Supervisor {
 
     pub(super) fn forget_process(&mut self, id: ProcessId) {
         self.renewals.remove(&id);
+        self.leave_rollout(id);
         self.refuse_waiting_jobs(id);
         self.unfile(id);
         self.by_run.retain(|_, process| *process != id);

@@ -68,6 +68,8 @@ pub(super) enum Goal {
     Stop,
     /// The stop by an update, and the start with its new definition where it has one.
     Renew,
+    /// Its turn in a rolling restart, and that it is ready again.
+    Roll,
     /// The signal.
     Signal,
     /// The command that reloads it.

@@ -12,6 +12,7 @@ use supervisord_wire::state::Mood;
 use super::groups::ActiveGroup;
 use super::listener_progress::ListenerProgress;
 use super::renewal::Renewal;
+use super::rolling_turn::RollingTurn;
 use super::running_command::RunningCommand;
 use super::{Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::call::Refusal;
@@ -73,6 +74,8 @@ pub struct MemberSnapshot {
     pub stops_in_turn: Option<Arc<StopDecision>>,
     /// Whether an update stops it, for another definition or for good.
     pub is_renewed: bool,
+    /// Where it stands in a rolling restart.
+    pub rolling: Option<RollingTurn>,
     /// Where it is an event listener.
     pub listener: Option<ListenerProgress>,
 }
@@ -102,6 +105,8 @@ impl Supervisor {
             recycles: _,
             renewals: _,
             renewed_by: _,
+            rollouts: _,
+            rolled_by: _,
             additions: _,
             rechecks_waiting: _,
             by_run: _,
@@ -160,6 +165,7 @@ impl Supervisor {
             counts,
             stops_in_turn,
             renewal,
+            rolling,
             listener,
             // Known from the definition of the group, and from the timers of the machine.
             group: _,
@@ -187,6 +193,7 @@ impl Supervisor {
             counts: counts.clone(),
             stops_in_turn: stops_in_turn.clone(),
             is_renewed: renewal.is_some(),
+            rolling: *rolling,
             listener: listener.clone(),
         })
     }
@@ -246,8 +253,11 @@ impl Supervisor {
         supervisor.resume_turns();
         supervisor.resume_recycling();
         supervisor.resume_renewals();
-        let is_anybody_waiting =
-            !supervisor.turns.is_empty() || !supervisor.recycles.is_empty() || !supervisor.renewals.is_empty();
+        supervisor.resume_rollouts();
+        let is_anybody_waiting = !supervisor.rollouts.is_empty()
+            || !supervisor.turns.is_empty()
+            || !supervisor.recycles.is_empty()
+            || !supervisor.renewals.is_empty();
         supervisor.rechecks_waiting = !supervisor.dependencies.is_empty() || is_anybody_waiting;
         supervisor.effects.push_back(Effect::PublishMood(Mood::Running));
         supervisor.forget_judgements(now);
@@ -298,6 +308,7 @@ impl Supervisor {
             counts,
             stops_in_turn,
             is_renewed,
+            rolling,
             listener,
         } = known;
         machine.watch_health(&config, now.mono);
@@ -313,6 +324,7 @@ impl Supervisor {
             lacks_dependency: false,
             stops_in_turn,
             renewal: is_renewed.then_some(Renewal::Waits),
+            rolling,
             filed: None,
             run: None,
             ended: None,

@@ -26,6 +26,7 @@ mod plug_ins;
 mod programs;
 mod readiness;
 mod recycling;
+mod rolling;
 mod scopes;
 mod shutdown;
 mod snapshot;

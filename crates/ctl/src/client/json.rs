@@ -102,6 +102,15 @@ impl Client {
     }
 }
 
+/// Several programs at once.
+impl Client {
+    /// Restarts the programs that selectors stand for, so many at a time (`2` or `25%`), until the first fails.
+    pub fn restart_rolling(&mut self, select: &[&str], rolling: &str) -> Result<Value, ClientError> {
+        let body = json!({ "action": "restart", "select": select, "rolling": rolling });
+        self.post(&format!("{PROGRAMS}/actions"), &body)
+    }
+}
+
 /// The configuration.
 impl Client {
     /// What an update to the configuration on disk would do, of all groups or of those that are named. Without a mode it is that

@@ -1,5 +1,6 @@
 //! The table of actions.
 
+use super::rolling;
 use super::update;
 use super::verb::{Arguments, Completion, DaemonCheck, Flags, Verb};
 use super::watch::WATCH;
@@ -189,7 +190,7 @@ pub static VERBS: [Verb; 31] = [
         name: "restart",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
-        flags: Flags::Only(&[dependents::DEPENDENTS]),
+        flags: Flags::Only(&[dependents::DEPENDENTS, rolling::ROLLING]),
         completion: Completion::Processes,
         help: Some(
             "restart <name>\t\tStop and start a process\n\
@@ -197,9 +198,10 @@ pub static VERBS: [Verb; 31] = [
              restart <name> <name>\tStop and start several processes or groups\n\
              restart --dependents <name>\tStop and start it and all that depend on it and run\n\
              restart all\t\tStop and start all processes\n\
+             restart --rolling[=N|P%] ...\tN (or P percent) at a time, the next when these are ready; 1 without N\n\
              The configuration is not read again; for that there are reread and update.\n",
         ),
-        run: dependents::restart,
+        run: rolling::restart,
     },
     Verb {
         name: "shutdown",

@@ -24,6 +24,7 @@ use super::health::HealthRecord;
 use super::last_end::LastEndRecord;
 use super::last_request::LastRequestRecord;
 use super::listener::Listener;
+use super::rolling_turn::RollingRecord;
 use super::run::{Run, Runs};
 use super::stop_decision::StopRecord;
 use crate::clock::present;
@@ -207,6 +208,9 @@ pub struct ProcessRecord {
     /// Whether an update stops it, for another definition or for good.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) is_renewed: bool,
+    /// Where it stands in a rolling restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rolling: Option<RollingRecord>,
     /// How far it has got with being recycled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recycling: Option<Recycling>,
@@ -388,6 +392,7 @@ impl ProcessRecord {
                 .filter(|decision| decision.cause != StopCause::Request)
                 .map(|decision| Box::new(decision.into())),
             is_renewed: member.is_renewed,
+            rolling: member.rolling.map(RollingRecord::from),
             wanted: (*wanted != phase.implies()).then_some(match wanted {
                 process::Wanted::Up => Wanted::Up,
                 process::Wanted::Down => Wanted::Down,
@@ -455,6 +460,7 @@ impl ProcessRecord {
                 Arc::new(decision.unwrap_or_else(|| StopDecision::rest(StopCause::Request)))
             }),
             is_renewed: self.is_renewed,
+            rolling: self.rolling.map(supervisor::RollingTurn::from),
             commands: self.commands.iter().filter_map(CommandRecord::running).collect(),
             // One that cannot be understood begins anew, which the listener finds out by itself.
             listener: self.listener.clone().map(|listener| {
@@ -674,6 +680,7 @@ mod tests {
                     counts: None,
                     stops_in_turn: Some(in_turn.clone()),
                     is_renewed: true,
+                    rolling: Some(supervisor::RollingTurn { rollout: 1, parallel: 2, place: 3, is_under_way: true }),
                     commands: Vec::new(),
                     listener: None,
                 };

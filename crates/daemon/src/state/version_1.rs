@@ -126,6 +126,7 @@ impl Member {
             stops_in_turn_for: None,
             counts: None,
             is_renewed: false,
+            rolling: None,
             wanted: machine.wanted,
             replacing: *replacing,
             awaits_dependencies: false,

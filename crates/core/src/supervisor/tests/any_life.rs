@@ -6,6 +6,8 @@ use supervisord_config::model::{AutoRestart, Backoff, RecycleAfter, RestartLimit
 
 use super::commands::set_hooks;
 use super::*;
+use crate::event::ProcessName;
+use crate::parallelism::Parallelism;
 
 /// What may happen in a world.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ enum Step {
     Reload(bool),
     /// An update that restarts only what cannot do without: to another command of one, without another, both or neither.
     Update(bool, bool),
+    /// All are restarted, so many at a time.
+    Roll(usize),
     Remove(usize),
     Add(usize),
     /// From now on commands take so long.
@@ -69,6 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..5000_u64).prop_map(Step::Pass),
         any::<bool>().prop_map(Step::Reload),
         (any::<bool>(), any::<bool>()).prop_map(|(other, fewer)| Step::Update(other, fewer)),
+        (1..3_usize).prop_map(Step::Roll),
         (0..4_usize).prop_map(Step::Remove),
         (0..4_usize).prop_map(Step::Add),
         prop_oneof![Just(0), 0..3_000_u64, Just(100_000)].prop_map(Step::CommandsTake),
@@ -211,6 +216,11 @@ impl World {
                 let mut config = Box::new(samples::config(groups));
                 config.supervisord.max_parallel_starts = self.most;
                 self.call(Call::UpdateMinimally { config, groups: Vec::new() });
+            }
+            Step::Roll(count) => {
+                let name = |name: &str| ProcessName { group: name.into(), process: name.into() };
+                let (processes, parallelism) = (NAMES.map(name).into(), Parallelism::Count(count));
+                self.call(Call::RollingRestart { processes, parallelism });
             }
             Step::Remove(index) => drop(self.call(Call::RemoveProcessGroup { group: name(index) })),
             Step::CommandsTake(millis) => self.command_time = Duration::from_millis(millis),

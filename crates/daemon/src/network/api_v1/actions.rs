@@ -10,6 +10,7 @@ use supervisord_config::signal;
 use supervisord_core::actor::Actor;
 use supervisord_core::call::{Answer, Call, ProgramAction, Reason, Refusal, Status};
 use supervisord_core::event::ProcessName;
+use supervisord_core::parallelism::Parallelism;
 use supervisord_core::row::Row;
 use supervisord_core::why;
 use supervisord_wire::state::ProcessState;
@@ -55,6 +56,9 @@ pub(super) struct BulkAction {
     #[serde(default = "waits")]
     wait: bool,
     signal: Option<String>,
+    /// For `restart` only: how many programs are restarted at a time, as `2` or `25%`; the next are when these are ready, until the
+    /// first fails.
+    rolling: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -115,15 +119,19 @@ pub(super) async fn one(request: ApiRequest<'_>, verb: Verb) -> Result<Reply, Pr
 /// All that the selectors in the body stand for.
 pub(super) async fn many(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let (api, view) = (request.api, request.api.view(request.actor)?);
-    let BulkAction { action: verb, select, wait, signal } = request.options()?;
+    let BulkAction { action: verb, select, wait, signal, rolling } = request.options()?;
     let action = verb.with_signal(signal.as_deref())?;
+    let parallelism = rolling.as_deref().map(|text| rolling_of(action, text)).transpose()?;
     if select.is_empty() {
         let detail = "select names no program: write for example [\"web:*\"], or [\"*\"] for all";
         return Err(Problem::with(StatusCode::BAD_REQUEST, detail));
     }
     let rows = selected(&view, &select)?;
     let reservation = api.reserve(rows.len() * RESULT_BYTES).await?;
-    let statuses = act_on(api, request.actor, action, &rows, wait).await?;
+    let statuses = match parallelism {
+        Some(parallelism) => statuses_of(api, request.actor, rolling_call(&rows, parallelism)).await?,
+        None => act_on(api, request.actor, action, &rows, wait).await?,
+    };
     let mut by_name: HashMap<(Arc<str>, String), Result<(), Refusal>> =
         statuses.into_iter().map(|status| ((status.group, status.process), status.result)).collect();
     let results = rows.iter().map(|row| {
@@ -142,6 +150,25 @@ pub(super) async fn many(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     Ok(json(encoded(&ActionResults { results: results.collect() })?, reservation))
 }
 
+/// How many programs a rolling restart restarts at a time.
+fn rolling_of(action: ProgramAction, text: &str) -> Result<Parallelism, Problem> {
+    let bad = |detail: String| Problem::with(StatusCode::BAD_REQUEST, detail);
+    if action != ProgramAction::Restart {
+        return Err(bad("rolling is for the action restart only".to_owned()));
+    }
+    Parallelism::parse(text).ok_or_else(|| {
+        bad(format!("rolling is {text:?}: write how many programs restart at a time, for example \"2\" or \"25%\""))
+    })
+}
+
+fn rolling_call(rows: &[Arc<Row>], parallelism: Parallelism) -> Call {
+    Call::RollingRestart { processes: rows.iter().map(|row| process_name(row)).collect(), parallelism }
+}
+
+fn process_name(row: &Row) -> ProcessName {
+    ProcessName { group: row.group.clone(), process: row.config.identity.name.as_str().into() }
+}
+
 /// Whether what was asked for was so before.
 fn is_done_already(action: ProgramAction, reason: Reason) -> bool {
     matches!(
@@ -157,10 +184,12 @@ pub(super) async fn act_on(
     rows: &[Arc<Row>],
     wait: bool,
 ) -> Result<Vec<Status>, Problem> {
-    let name =
-        |row: &Arc<Row>| ProcessName { group: row.group.clone(), process: row.config.identity.name.as_str().into() };
-    let processes = rows.iter().map(name).collect();
-    match api.call(actor, Call::ActOn { action, processes, wait }).await? {
+    let processes = rows.iter().map(|row| process_name(row)).collect();
+    statuses_of(api, actor, Call::ActOn { action, processes, wait }).await
+}
+
+async fn statuses_of(api: &Api, actor: &Actor, call: Call) -> Result<Vec<Status>, Problem> {
+    match api.call(actor, call).await? {
         Answer::Statuses(statuses) => Ok(statuses),
         Answer::Done | Answer::Difference(_) | Answer::Plan(_) => Ok(Vec::new()),
     }

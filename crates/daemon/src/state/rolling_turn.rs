@@ -1,0 +1,31 @@
+//! The place of a process in a rolling restart, as the state has it.
+
+use serde::{Deserialize, Serialize};
+use supervisord_core::supervisor::RollingTurn;
+
+/// Where it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollingRecord {
+    /// The number of the rolling restart.
+    #[serde(default)]
+    rollout: u64,
+    /// How many may be away at the same time.
+    #[serde(default)]
+    parallel: usize,
+    #[serde(default)]
+    place: usize,
+    #[serde(default)]
+    under_way: bool,
+}
+
+impl From<RollingTurn> for RollingRecord {
+    fn from(RollingTurn { rollout, parallel, place, is_under_way }: RollingTurn) -> RollingRecord {
+        RollingRecord { rollout, parallel, place, under_way: is_under_way }
+    }
+}
+
+impl From<RollingRecord> for RollingTurn {
+    fn from(RollingRecord { rollout, parallel, place, under_way }: RollingRecord) -> RollingTurn {
+        RollingTurn { rollout, parallel: parallel.max(1), place, is_under_way: under_way }
+    }
+}
