@@ -156,7 +156,6 @@ fn no_line_is_lost_while_rotated_logs_are_compressed() {
         rig.drain(1);
         let is_backup = |name: &str| name.starts_with("out") && name != "out";
         wait_until("all is compressed", || names(&rig, is_backup).iter().all(|name| name.ends_with(form.suffix())));
-        assert!(names(&rig, is_backup).len() as u64 >= rotations / 2);
         drop(other);
         rig.drain(2);
         assert_eq!(lines(&rig, "out"), (0..written).collect::<Vec<u64>>());
