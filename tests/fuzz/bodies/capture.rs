@@ -15,6 +15,8 @@ struct Seen {
 fn note(seen: &mut Seen, piece: Piece<'_>) {
     match piece {
         Piece::Log(bytes) => seen.log.extend_from_slice(bytes),
+        Piece::Records(bytes) => seen.log.extend_from_slice(&bytes),
+        Piece::Unformatted(_) => {}
         Piece::Observed(bytes) => seen.observed.extend_from_slice(&bytes),
         Piece::Section(held) => seen.sections.push((held.bytes, held.dropped)),
         Piece::Cut(bytes) => seen.cut += bytes,
@@ -31,6 +33,9 @@ fn pass(output: &[u8], cuts: &[u8], capture: u64, strip: bool) -> Seen {
         events_enabled: true,
         syslog: false,
         keeps_end: false,
+        records: None,
+        markers: false,
+        when_blocked: None,
         ready_line: None,
     };
     let mut pipeline = Pipeline::new(&plan, strip, true);
