@@ -33,8 +33,8 @@ fn one_file_is_all_four_programs_by_the_name_that_it_is_called() {
                 assert_eq!(linked, alone, "{name} {word}");
                 let first_word = run(Command::new(Subject::Ours.path(Program::Supervisord)).args([name, word]), "");
                 assert_eq!(
-                    (first_word.code, first_word.stdout.len() > 0),
-                    (alone.code, alone.stdout.len() > 0),
+                    (first_word.code, !first_word.stdout.is_empty()),
+                    (alone.code, !alone.stdout.is_empty()),
                     "{name} {word}"
                 );
             }
