@@ -89,13 +89,14 @@ fn new_options() -> impl Iterator<Item = &'static OptionSpec> {
 const ROWS: &str = "config/src/schema/rows.rs";
 
 /// Texts that are no options: members of JSON and XML-RPC, and causes of stops that are called like the options.
-const MEANS_SOMETHING_ELSE: [(&str, &str); 8] = [
+const MEANS_SOMETHING_ELSE: [(&str, &str); 9] = [
     ("type", "daemon/src/json_schema.rs"),
     ("type", "daemon/src/xmlrpc/methods/table.rs"),
     ("type", "daemon/src/network/api_v1/messages.rs"),
     ("type", "daemon/src/network/api_v1/openapi.rs"),
     ("type", "daemon/src/network/api_v1/problem.rs"),
     ("type", "ctl/src/mcp/tools.rs"),
+    ("tags", "daemon/src/network/api_v1/programs.rs"),
     ("max_runtime", "core/src/process/stop_decision.rs"),
     ("recycle_after", "core/src/process/stop_decision.rs"),
 ];

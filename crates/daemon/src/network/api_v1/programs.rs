@@ -36,7 +36,8 @@ pub(super) struct ProgramResource<'a> {
     name: &'a str,
     state: &'static str,
     /// By which selectors find it, as `@TAG`.
-    tags: &'a [String],
+    #[serde(rename = "tags")]
+    labels: &'a [String],
     /// When the state changed last.
     since: Option<i64>,
     /// What was asked for last: `up` or `down`.
@@ -168,7 +169,7 @@ impl<'a> ProgramResource<'a> {
             group: &row.group,
             name: &row.config.identity.name,
             state: row.state().name(),
-            tags: row.config.labels(),
+            labels: row.config.labels(),
             since: Some(row.since).filter(|since| *since != 0),
             wanted: row.wanted.word(),
             description: row.description(now, local),
