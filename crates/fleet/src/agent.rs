@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::daemon_link::DaemonLink;
@@ -16,6 +15,7 @@ use crate::host_selector::HostLabels;
 use crate::nats_link::{NatsLink, NatsOptions, Patience};
 use crate::random_id::random_id;
 use crate::subjects;
+use crate::termination::Termination;
 use context::AgentContext;
 
 mod answers;
@@ -66,12 +66,8 @@ pub async fn run(options: AgentOptions) -> Result<(), FleetError> {
         tokio::spawn(events::pass_on(context.clone())),
         tokio::spawn(commands::serve(context.clone(), commands)),
     ];
-    let mut terminate = signal(SignalKind::terminate()).map_err(other)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(other)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let termination = Termination::watch().map_err(other)?;
+    termination.requested().await;
     duties.iter().for_each(|duty| duty.abort());
     // Where it does not get through, the host counts as lost a few seconds later.
     let _ = tokio::time::timeout(FAREWELL, presence::farewell(&context, boot)).await;

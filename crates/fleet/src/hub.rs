@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -17,6 +16,7 @@ use crate::clock::steady_millis;
 use crate::fleet_client::{FleetClient, take};
 use crate::fleet_error::FleetError;
 use crate::nats_link::{NatsLink, NatsOptions, Patience};
+use crate::termination::Termination;
 use context::HubContext;
 use people::HubPeople;
 
@@ -70,8 +70,7 @@ pub async fn run(options: HubOptions) -> Result<(), FleetError> {
         log,
     });
     let other = |error: std::io::Error| FleetError::Other(error.to_string());
-    let mut terminate = signal(SignalKind::terminate()).map_err(other)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(other)?;
+    let termination = Termination::watch().map_err(other)?;
     let tasks = LocalSet::new();
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -84,14 +83,7 @@ pub async fn run(options: HubOptions) -> Result<(), FleetError> {
         tasks.spawn_local(python_watch::watch(context.clone(), number));
     }
     tasks.spawn_local(server::serve(context, listener));
-    tasks
-        .run_until(async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-        .await;
+    tasks.run_until(termination.requested()).await;
     Ok(())
 }
 

@@ -33,6 +33,7 @@ pub mod server_sent;
 mod store_setup;
 pub mod subjects;
 pub mod table;
+mod termination;
 
 use std::process::ExitCode;
 

@@ -52,16 +52,6 @@ static ROUTES: &[Route<Endpoint>] = &[
             |request| Box::pin(changes::stream(request)),
         ),
     ),
-    get(
-        "/config/plan",
-        Endpoint::new(
-            Right::Administer,
-            "Reads the configuration, and says what an update to it would do",
-            Sends::Json(|generator| generator.subschema_for::<update_plan::PlanResource>()),
-            |request| Box::pin(update_plan::plan(request)),
-        )
-        .with_problems(CONFLICT),
-    ),
     post(
         "/config/plan",
         Endpoint::new(

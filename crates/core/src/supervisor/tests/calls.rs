@@ -131,7 +131,7 @@ fn groups_come_and_go() {
     let changed = vec![ChangedGroup { name: "b".to_owned(), changes: vec![startsecs] }];
     let difference = Difference { added: names("c"), changed, removed: names("a") };
     assert_eq!(world.reply(reload), &Ok(Answer::Difference(difference)));
-    assert!(world.log.contains(&"DEBG the definition of b differs: b startsecs (restart)".to_owned()));
+    assert!(world.log.contains(&"DEBG the definition of b differs: b startsecs (live)".to_owned()));
 
     let group = |name: &str| name.to_owned();
     let early = world.call(Call::RemoveProcessGroup { group: group("a") });

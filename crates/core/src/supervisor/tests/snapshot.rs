@@ -103,7 +103,7 @@ fn a_program_that_stops_to_be_replaced_is_replaced_after_an_upgrade() {
     world.reconcile(vec![varied("changed", |process| process.start.startsecs = 0)]);
     assert_eq!(world.state("changed"), ProcessState::Stopping);
     for line in [
-        "INFO the definition of changed differs: changed startsecs (restart); it is stopped and started again",
+        "INFO the definition of changed differs: changed startsecs (live); it is stopped and started again",
         "INFO 'removed' is not configured any more: it is stopped and removed",
     ] {
         assert!(world.log.iter().any(|logged| logged == line), "{:?}", world.log);

@@ -34,6 +34,7 @@ fn programs_are_listed() {
     let fatal = json!({
         "group": "grp",
         "name": "b",
+        "tags": [],
         "state": "FATAL",
         "since": 100,
         "wanted": "up",
@@ -181,6 +182,7 @@ fn the_daemon_describes_itself() {
         "rpc_version": "3.0",
         "state": "RUNNING",
         "pid": std::process::id(),
+        "update": "groups",
         "you": { "user": null, "role": "admin", "all_programs": true },
     });
     assert_eq!(daemon, expected);
