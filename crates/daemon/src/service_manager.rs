@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_of_life_are_expected_the_process_that_is_named() {
+    fn signs_of_life_are_expected_of_the_process_that_is_named() {
         let text = |text: &'static str| Some(OsStr::new(text));
         assert_eq!(life_interval(text("60000000"), None, 7), Some(Duration::from_secs(60)));
         assert_eq!(life_interval(text("60000000"), text("7"), 7), Some(Duration::from_secs(60)));
