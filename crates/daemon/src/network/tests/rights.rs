@@ -55,7 +55,9 @@ struct World {
 fn world() -> World {
     let directory = tempfile::tempdir().expect("temporary directory");
     let file = directory.path().join("a.log").display().to_string();
-    std::fs::write(&file, "of-somebody-else").expect("written");
+    for log in [file.clone(), format!("{file}.1")] {
+        std::fs::write(&log, "of-somebody-else").expect("written");
+    }
     let poll = mio::Poll::new().expect("poll");
     let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));
     let (calls, pending) = calls::queue(Arc::new(notifier));
@@ -165,7 +167,11 @@ fn every_endpoint_that_tells_something_needs_the_right_to_view() {
                 let Some(reply) = world.ask(endpoint, right).await else { continue };
                 let expected = if right.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
                 assert_eq!(reply.status, expected, "{endpoint:?} with {right:?}");
-                assert!(right.is_some() || !text(&reply).contains("of-somebody-else"), "{endpoint:?}: {}", text(&reply));
+                assert!(
+                    right.is_some() || !text(&reply).contains("of-somebody-else"),
+                    "{endpoint:?}: {}",
+                    text(&reply)
+                );
             }
         }
         let refused = world.page(None, "").await;
@@ -212,6 +218,7 @@ fn every_resource_of_the_json_api_needs_a_right() {
         for (method, pattern, needed) in api_v1::routes() {
             assert_eq!(needed > Right::View, api_v1::acts(method), "{method} {pattern}");
             let path = pattern.replace("{group}", "a").replace("{name}", "a").replace("{stream}", "stdout");
+            let path = path.replace("{file}", "a.log.1");
             let body = BODIES.iter().find(|(other, _)| *other == pattern).map_or("", |(_, body)| body);
             for right in RIGHTS {
                 for last_event in [None, Some("boot-1")] {
@@ -238,6 +245,7 @@ fn programs_of_others_do_not_exist_by_any_way() {
         let right = Some(Right::Operate);
         for (method, pattern, _) in api_v1::routes().filter(|(.., needed)| right >= Some(*needed)) {
             let path = pattern.replace("{group}", "a").replace("{name}", "a").replace("{stream}", "stdout");
+            let path = path.replace("{file}", "a.log.1");
             let body = BODIES.iter().find(|(other, _)| *other == pattern).map_or("", |(_, body)| body);
             world.calls.try_iter().for_each(drop);
             let reply = world.resource(right, method, &path, None, body).await;
