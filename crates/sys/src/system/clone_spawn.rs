@@ -6,6 +6,7 @@
 //! hangs because of a dead disk, only that child hangs.
 
 pub(crate) mod calls;
+mod raw_clone;
 mod stack;
 
 use std::collections::VecDeque;
@@ -17,6 +18,7 @@ use libc::c_int;
 
 use super::prepared_child::{PreparedChild, fork_and_store, start};
 use crate::{Errno, Pid};
+use raw_clone::{CloneWords, clone_with_stack};
 use stack::Stack;
 
 /// How many children may be starting at a time. The launcher waits for the oldest of them before it starts another one.
@@ -137,7 +139,7 @@ struct LaunchSlot<C> {
 impl<C: PreparedChild> LaunchSlot<C> {
     /// The slot must neither move nor be dropped while it is occupied.
     fn start_child(&self, pid_slot: &AtomicU64) -> Result<Pid, Errno> {
-        extern "C" fn enter<C: PreparedChild>(slot: *mut libc::c_void) -> c_int {
+        extern "C" fn enter<C: PreparedChild>(slot: *mut libc::c_void) -> ! {
             // SAFETY: it is the pointer to the slot that is passed below, which lives while the child uses it.
             unsafe { &*slot.cast::<LaunchSlot<C>>() }.child.run()
         }
@@ -148,10 +150,10 @@ impl<C: PreparedChild> LaunchSlot<C> {
         // `PreparedChild` promises that.
         let started = start(&self.child, || unsafe {
             let slot = ptr::from_ref(self).cast_mut().cast();
-            let no_tls = ptr::null_mut::<libc::c_void>();
             // The low half of the word: the processors that this code supports are little-endian.
-            let pid_slot = pid_slot.as_ptr().cast::<libc::pid_t>();
-            libc::clone(enter::<C>, self.stack.top(), flags, slot, pid_slot, no_tls, self.is_occupied.as_ptr())
+            let pid = pid_slot.as_ptr().cast::<libc::pid_t>();
+            let words = CloneWords { pid, cleared: self.is_occupied.as_ptr() };
+            clone_with_stack(flags, self.stack.top(), &words, enter::<C>, slot)
         });
         if started.is_err() {
             self.is_occupied.store(0, Ordering::Release);

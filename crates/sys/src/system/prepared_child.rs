@@ -26,7 +26,8 @@ pub(crate) fn fork(child: &impl PreparedChild) -> Result<Pid, Errno> {
         // SAFETY: the child calls `run` and nothing else, and `PreparedChild` promises that this is allowed.
         match unsafe { libc::fork() } {
             0 => child.run(),
-            pid => pid,
+            -1 => Err(Errno::last()),
+            pid => Ok(pid),
         }
     })
 }
@@ -40,13 +41,15 @@ pub(super) fn fork_and_store(child: &impl PreparedChild, pid_slot: &AtomicU64) -
 
 /// Starts a child with `make`. All signals are blocked meanwhile, so that none reaches the child while it still has the
 /// signal handlers of this process.
-pub(super) fn start(child: &impl PreparedChild, make: impl FnOnce() -> libc::pid_t) -> Result<Pid, Errno> {
+pub(super) fn start(
+    child: &impl PreparedChild,
+    make: impl FnOnce() -> Result<libc::pid_t, Errno>,
+) -> Result<Pid, Errno> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let made = make();
-    let error = Errno::last();
     // It cannot fail: the system returned this mask.
     let _ = before.thread_set_mask();
-    let pid = Pid::from_raw(made).ok_or(error)?;
+    let pid = Pid::from_raw(made?).ok_or(Errno::new(libc::ESRCH))?;
     if child.leads_group() {
         // Parent and child both make the group, so that it exists before anything can signal it. The call fails if the
         // child has executed its program, which made the group before.
