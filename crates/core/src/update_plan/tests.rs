@@ -175,11 +175,12 @@ proptest! {
     }
 }
 
-/// The plan of 5,000 programs, of which one has changed and each stands elsewhere in the file, is made within 200 ms. Run it with
-/// `--release -- --ignored`.
+/// How long the plan of 5,000 programs takes, of which one has changed and each stands elsewhere in the file; 200 ms is much.
+/// `cargo test --release -p supervisord-core --lib -- --ignored --nocapture speed_of_plans`.
 #[test]
-#[ignore = "measures time"]
-fn the_plan_of_5000_programs_takes_less_than_200_ms() {
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it measures, and prints for who runs it")]
+#[ignore = "it prints numbers, which differ from machine to machine"]
+fn speed_of_plans() {
     let population = |change: Option<usize>, line: u32| -> Vec<Arc<Group>> {
         let of = |number: usize| {
             program(&format!("p{number}"), 1, |process| {
@@ -193,11 +194,9 @@ fn the_plan_of_5000_programs_takes_less_than_200_ms() {
     };
     let (old, new) = (population(None, 1), population(Some(77), 2));
     let old = active(&old, Standing::Active);
-    #[expect(clippy::disallowed_methods, reason = "it measures")]
     let begin = std::time::Instant::now();
     let plan = UpdatePlan::new(&old, &new, UpdateMode::Minimal, None);
     let took = begin.elapsed();
     assert_eq!(steps(&plan), ["p77:p77_0 restart"]);
     println!("{took:?}");
-    assert!(took < std::time::Duration::from_millis(200), "{took:?}");
 }
