@@ -93,3 +93,21 @@ fn a_blocked_log_loses_the_newest_lines_and_keeps_the_others() {
         assert_eq!(daemon.stop(), 0);
     });
 }
+
+/// No disk has so much free.
+const NOTHING_FITS: &str = "[supervisord]\nlog_min_free_disk=900000000GB\n";
+
+#[test]
+fn what_a_file_has_not_taken_is_counted_when_the_daemon_ends() {
+    only_ours(|| {
+        let text = format!(
+            "{NOTHING_FITS}[program:p]\ncommand=sh -c 'echo abc; touch done; exec sleep 1000'\ndirectory={{dir}}\n\
+             stdout_logfile={{dir}}/p.log\nlog_when_blocked=block\n"
+        );
+        let mut daemon = Scene::with("unwritten", &text).start(Subject::Ours);
+        daemon.wait_for_log("output waits: its disk has less free than log_min_free_disk");
+        assert_eq!(daemon.stop(), 0);
+        let log = daemon.log();
+        assert!(log.contains(&format!("4 bytes for {} were lost", daemon.path("p.log").display())), "{log}");
+    });
+}

@@ -319,6 +319,7 @@ impl Plane {
             self.wait(events);
             self.outlets.sinks.give_up_where_due(Instant::now());
         }
+        self.outlets.sinks.close_behind();
         self.outlets.sinks.close_system_log();
         self.outlets.write_notices();
         self.requests.close();

@@ -318,7 +318,7 @@ impl Sink {
 
     /// Keeps what a file did not take, if a policy says so. The error says how much is lost.
     fn hold(&mut self, rest: &[u8], loss: Loss) -> Result<(), Loss> {
-        if self.policy.is_none() {
+        if self.policy.is_none() && self.held.is_empty() {
             return Err(loss);
         }
         self.retry_at.get_or_insert_with(|| Instant::now() + RETRY);
@@ -530,7 +530,14 @@ impl Sink {
             Target::Unopened => empty(&self.path),
         }?;
         (self.is_torn, self.is_replaced) = (false, true);
+        // It would have been in the file that is empty now.
+        (self.held, self.retry_at) = (Backlog::default(), None);
         Ok(())
+    }
+
+    /// Whether what it has not taken may wait for as long as it takes.
+    pub fn is_held_by_policy(&self) -> bool {
+        self.policy.is_some()
     }
 
     /// The last words of a log nobody uses any more.
@@ -605,6 +612,11 @@ impl Sink {
             && stream.is_behind()
         {
             let loss = Loss::new(stream.give_up_waiting(), &"it was replaced while nobody read it");
+            self.settle(Err(loss), &mut entries);
+        }
+        if !self.held.is_empty() && !matches!(target, Target::File(_)) {
+            let loss = Loss::new(self.held.give_up(), &"it was replaced by something that is no file");
+            self.retry_at = None;
             self.settle(Err(loss), &mut entries);
         }
         self.is_torn &= match (&self.target, &target) {
@@ -768,5 +780,34 @@ mod tests {
             assert!(entries[0].1.ends_with(&format!("{FULL} bytes were lost")), "{entries:?}");
             assert_eq!(fs::read(&path).expect("read"), lines(kept));
         }
+    }
+
+    #[test]
+    fn what_waits_for_a_file_that_is_emptied_is_dropped() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("log").display().to_string();
+        fs::write(&path, "").expect("written");
+        let mut sink = full(&path, WhenBlocked::Block);
+        sink.write(b"one\n", Rotation::NEVER);
+        sink.clear().expect("emptied");
+        assert!(!sink.is_behind() && sink.deadline().is_none());
+        let entries = sink.write(b"two\n", Rotation::NEVER);
+        assert_eq!(fs::read(&path).expect("read"), b"two\n");
+        assert!(entries[0].1.ends_with(" 0 bytes were lost"), "{entries:?}");
+    }
+
+    #[test]
+    fn what_waits_for_a_file_is_lost_when_something_else_takes_its_place() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("log").display().to_string();
+        fs::write(&path, "").expect("written");
+        let mut sink = full(&path, WhenBlocked::Block);
+        sink.write(b"one\n", Rotation::NEVER);
+        let other = Target::open(&"/dev/null".into(), None, NEW_MODE).expect("opened");
+        let mut entries = sink.replace(other);
+        assert!(!sink.is_behind() && sink.deadline().is_none());
+        entries.extend(sink.write(b"two\n", Rotation::NEVER));
+        let texts: Vec<String> = entries.into_iter().map(|(_, text)| text).collect();
+        assert!(texts[0].contains("output is lost: ") && texts[1].ends_with(" 4 bytes were lost"), "{texts:?}");
     }
 }

@@ -363,30 +363,23 @@ impl Sinks {
 
     /// Writes the text that the pipeline of a stream has made, of what was taken or not, and notes what it holds back now.
     pub fn put(&mut self, id: Option<SinkId>, stream: StreamKey, pipeline: &Pipeline, text: &[u8], rotation: Rotation) {
-        let are_lines = pipeline.makes_records();
-        let Sinks { transit: Some(transit), open, .. } = self else {
-            return self.write_text(id, text, are_lines, rotation);
-        };
         // Nothing has to be opened for no text: after an upgrade nobody waits for a thousand logs.
-        let is_exact = transit.is_kept() && (1..=LONGEST_TEXT).contains(&text.len());
-        let shared = id.filter(|_| is_exact).and_then(|id| Some((id, open.get_mut(&id)?)));
-        let put =
-            shared.and_then(|(id, shared)| Some((id, shared.sink.put(transit, stream, pipeline, text, rotation)?)));
-        match put {
-            Some((id, entries)) => {
-                if let Some(shared) = self.open.get_mut(&id) {
-                    shared.notify(&self.follow);
-                    if shared.sink.is_behind() {
-                        self.behind.insert(id);
-                    }
-                }
-                self.queue_notices(id, entries);
+        let is_exact = (1..=LONGEST_TEXT).contains(&text.len());
+        if let (Some(id), Some(transit)) = (id.filter(|_| is_exact), self.transit.as_mut().filter(|it| it.is_kept()))
+            && let Some(shared) = self.open.get_mut(&id)
+            && let Some(entries) = shared.sink.put(transit, stream, pipeline, text, rotation)
+        {
+            shared.notify(&self.follow);
+            if shared.sink.is_behind() {
+                self.behind.insert(id);
             }
-            None => {
-                transit.put(stream, pipeline, &[]);
-                transit.finish_text();
-                self.write_text(id, text, are_lines, rotation);
-            }
+            return self.queue_notices(id, entries);
+        }
+        // What a daemon that is killed between the two has written is written again rather than lost.
+        self.write_text(id, text, pipeline.makes_records(), rotation);
+        if let Some(transit) = &mut self.transit {
+            transit.put(stream, pipeline, &[]);
+            transit.finish_text();
         }
     }
 
@@ -491,12 +484,15 @@ impl Sinks {
     /// Empties the log at `path`, open or not. What is not a regular file stays as it is, which is an error where it is
     /// open.
     pub fn clear(&mut self, path: &str) -> io::Result<()> {
-        let open = self.by_key.get(&Key::of(path)).and_then(|id| self.open.get_mut(id));
-        let cleared = match open {
-            Some(shared) => shared.sink.clear(),
-            None => sink::empty(path),
+        let Some(id) = self.by_key.get(&Key::of(path)).copied() else {
+            let cleared = sink::empty(path);
+            self.follow.notify(path, Change::Replaced);
+            return cleared;
         };
+        let cleared = self.open.get_mut(&id).map_or(Ok(()), |shared| shared.sink.clear());
         self.follow.notify(path, Change::Replaced);
+        // Nothing waits for it any more.
+        self.after_write(id, Entries::new());
         cleared
     }
 
@@ -537,12 +533,25 @@ impl Sinks {
             let Some(shared) = self.open.get_mut(&id) else { continue };
             if let Some(entries) = shared.sink.retry_if_due(now) {
                 shared.notify(&self.follow);
+                let is_given_up = shared.users == 0 && !shared.sink.is_held_by_policy();
                 self.after_write(id, entries);
+                if is_given_up {
+                    self.close(id);
+                }
                 continue;
             }
             if shared.sink.stream().is_some_and(|stream| stream.give_up_if_due(now)) && shared.users == 0 {
                 self.close(id);
             }
+        }
+    }
+
+    /// Counts as lost what still waits for any log. The logs stay open for the entries that say so.
+    pub fn close_behind(&mut self) {
+        for id in mem::take(&mut self.behind) {
+            let Some(shared) = self.open.get_mut(&id) else { continue };
+            let entries = shared.sink.close();
+            self.queue_notices(id, entries);
         }
     }
 

@@ -156,11 +156,13 @@ fn look_at(memory: &mut SharedMemory, stream: StreamKey, bytes: &[u8]) -> io::Re
         Piece::Unformatted(_) => {}
         Piece::Observed(_) | Piece::Section(_) | Piece::Cut(_) => is_all = false,
     });
-    if text.len() > LONGEST_TEXT {
-        return Err(ErrorKind::InvalidData.into());
-    }
     let mut notes = PipelineNotes::of(memory, word::NOTES, NOTES);
-    transit::put(memory, &mut notes, stream, &pipeline, &text);
+    if text.len() > LONGEST_TEXT {
+        // There is no room to keep it: it is made once more if this daemon is killed, too.
+        notes.note(memory, stream, &pipeline);
+    } else {
+        transit::put(memory, &mut notes, stream, &pipeline, &text);
+    }
     Ok((text, is_all))
 }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use supervisord_config::log_form::LogFormat;
+use supervisord_core::output::records::{RecordPlan, RecordSource};
 use supervisord_core::output::{Channel, ChannelPlan};
 use supervisord_core::rotation::Rotation;
 use supervisord_core::supervisor::RunId;
@@ -18,7 +20,7 @@ use tempfile::TempDir;
 use super::super::log_file::Transfer;
 use super::super::log_limits::LogLimits;
 use super::super::sinks::Sinks;
-use super::super::transit::Transit;
+use super::super::transit::{PIECE, Transit};
 use super::*;
 
 /// A daemon between two steps: bytes have been taken from a program whose log is `log`.
@@ -167,7 +169,11 @@ fn what_does_not_fit_the_form_is_refused() {
 const LOOKED_AT: &[u8] = b"a\x1b[1mb<!--XSUPERVISOR:BEGIN-->sec\x1b[0mret";
 
 fn stripping_and_capturing() -> Pipeline {
-    let plan = ChannelPlan {
+    Pipeline::new(&plan(), true, false)
+}
+
+fn plan() -> ChannelPlan {
+    ChannelPlan {
         file: None,
         maxbytes: 0,
         backups: 0,
@@ -180,8 +186,7 @@ fn stripping_and_capturing() -> Pipeline {
         markers: false,
         when_blocked: None,
         ready_line: None,
-    };
-    Pipeline::new(&plan, true, false)
+    }
 }
 
 const STREAM: StreamKey = StreamKey::new(RunId(3), Channel::Stdout);
@@ -231,6 +236,33 @@ fn what_has_to_be_looked_at_is_made_again() {
         assert_eq!((text.as_slice(), sections), (&b"c"[..], vec![b"secret of mine".to_vec()]), "{what}");
         assert!(TransitRecovery::read(&files()).expect("understood").is_none(), "nothing is left");
     }
+}
+
+/// Records are longer than what they are made of: there may be no room to keep them all.
+#[test]
+fn a_text_that_is_too_long_to_keep_is_written_all_the_same() {
+    let format = LogFormat::parse("................................................%(message)s").expect("a format");
+    let source = RecordSource { program: "p", group: "p", process: "p", number: 0, channel: Channel::Stdout };
+    let plan = ChannelPlan { records: RecordPlan::new(&format, &source, Some(1)), ..plan() };
+    let written = [&b"\n".repeat(60_000)[..], b"half"].concat();
+    let scene = Scene::new(b"", b"");
+    let (source, mut program) = new_pipe().expect("a pipe");
+    program.write_all(&written).expect("room in the pipe");
+    let mut scene = Scene { source, ..scene };
+    let pipeline = Pipeline::new(&plan, false, false);
+    scene.transit.take_to_look_at(scene.source.as_fd(), &mut vec![0; PIECE], STREAM, &pipeline).expect("taken");
+    let copies = || scene.transit.files().expect("copies");
+    let recovery = TransitRecovery::read(&copies()).expect("understood").expect("something");
+    assert!(recovery.missing().bytes.len() > LONGEST_TEXT);
+    let mut sinks = sinks();
+    sinks.settle(&recovery);
+    sinks.replace_transit(Transit::adopt(copies()).expect("adopted"));
+    let mut pipeline = sinks.noted(STREAM).expect("a line has begun");
+    let (text, _) = push(&mut pipeline, b" a line\n");
+    let log = fs::read_to_string(scene.dir.path().join("log")).expect("text") + str::from_utf8(&text).expect("text");
+    let dots = ".".repeat(48);
+    assert!(log == format!("{dots}\n").repeat(60_000) + &dots + "half a line\n", "{} bytes", log.len());
+    assert!(sinks.take_notices().is_empty());
 }
 
 #[test]
