@@ -13,7 +13,7 @@ mod layout;
 mod names;
 mod number;
 
-use arithmetic::NoValue;
+use arithmetic::{NoValue, closing, is_name_part};
 use layout::Layout;
 pub use names::{ExpansionNames, NamedValue};
 
@@ -61,9 +61,8 @@ pub(crate) fn may_show_environment(text: &str) -> bool {
 
 /// Whether a name stands in a conversion, alone or in an expression.
 pub(crate) fn uses_name(text: &str, name: &str) -> bool {
-    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut named = conversions(text).filter_map(expression::in_parentheses);
-    named.any(|expression| expression.split(|letter| !is_part(letter)).any(|word| word == name))
+    named.any(|expression| expression.split(|letter| !is_name_part(letter)).any(|word| word == name))
 }
 
 /// The text without what is written in conversions in place of names, whose characters say nothing about the expanded text.
@@ -212,19 +211,10 @@ impl<'t> Formatter<'t> {
     /// The name in parentheses, which may contain pairs of parentheses.
     fn name(&mut self) -> Result<String, Failure> {
         self.at += 1;
-        let start = self.at;
-        let mut depth = 1;
-        while let Some(c) = self.next() {
-            match c {
-                '(' => depth += 1,
-                ')' => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                return Ok(self.text[start..self.at - 1].iter().collect());
-            }
-        }
-        Err(bad("incomplete format key"))
+        let letters = &self.text[self.at..];
+        let end = closing(letters.iter().copied().enumerate()).ok_or_else(|| bad("incomplete format key"))?;
+        self.at += end + 1;
+        Ok(letters[..end].iter().collect())
     }
 
     fn width(&mut self, layout: &mut Layout) -> Result<(), Failure> {

@@ -11,6 +11,9 @@ pub(crate) enum NoValue {
     Bad(String),
 }
 
+/// Between a variable and what stands for it where it is empty or not set, as in a shell.
+pub(super) const DEFAULT: &str = ":-";
+
 /// How deep parentheses and signs may stand within each other.
 const DEEPEST: usize = 32;
 
@@ -94,9 +97,9 @@ impl<'t> ExpressionReader<'t, '_> {
             return self.factor()?.checked_neg().ok_or_else(too_large);
         }
         if self.operator(&['(']).is_some() {
-            let end = closing(self.rest).ok_or(NoValue::NotAnExpression)?;
+            let end = closing(self.rest.char_indices()).ok_or(NoValue::NotAnExpression)?;
             let (inner, behind) = (&self.rest[..end], &self.rest[end + 1..]);
-            if inner.contains(":-") {
+            if has_default(inner) {
                 self.rest = behind;
                 return (self.value_of)(inner.trim());
             }
@@ -104,7 +107,7 @@ impl<'t> ExpressionReader<'t, '_> {
             self.operator(&[')']).ok_or(NoValue::NotAnExpression)?;
             return Ok(value);
         }
-        let end = self.rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        let end = self.rest.find(|letter| !is_name_part(letter));
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         match word.chars().next() {
@@ -115,10 +118,21 @@ impl<'t> ExpressionReader<'t, '_> {
     }
 }
 
-/// Where the parenthesis ends that has been opened before the text.
-fn closing(text: &str) -> Option<usize> {
+/// Whether it is a plain name with a default. Whoever knows its value never evaluates it as arithmetic again, so that nothing
+/// nests deeper than [`DEEPEST`].
+fn has_default(inner: &str) -> bool {
+    inner.trim().split_once(DEFAULT).is_some_and(|(name, _)| !name.is_empty() && name.chars().all(is_name_part))
+}
+
+/// Whether the letter can be in the name of a variable.
+pub(super) fn is_name_part(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_'
+}
+
+/// Where the parenthesis ends that has been opened before these letters, which have their places with them.
+pub(super) fn closing(letters: impl IntoIterator<Item = (usize, char)>) -> Option<usize> {
     let mut depth = 1_usize;
-    text.char_indices().find_map(|(place, letter)| {
+    letters.into_iter().find_map(|(place, letter)| {
         match letter {
             '(' => depth += 1,
             ')' => depth -= 1,
@@ -168,6 +182,7 @@ mod tests {
             ("7 % -3", -2),
             (" 2*( (3) ) ", 6),
             ("(ENV_P:-8) * 2", 16),
+            ("(( ENV_P:-8 ) + 1) * 2", 18),
         ] {
             assert_eq!(value(text), Ok(expected), "{text}");
         }

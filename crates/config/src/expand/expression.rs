@@ -2,11 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::arithmetic::{NoValue, evaluate};
+use super::arithmetic::{DEFAULT, NoValue, closing, evaluate, is_name_part};
 use super::names::{ExpansionNames, NamedValue};
-
-/// Between a variable and what stands for it where it is empty or not set, as in a shell.
-const DEFAULT: &str = ":-";
 
 /// What the text in the parentheses stands for. A name that is known is that name, whatever else it looks like.
 pub(super) fn value<'n>(text: &str, names: &'n ExpansionNames<'_>) -> Result<Cow<'n, NamedValue>, NoValue> {
@@ -40,8 +37,7 @@ pub(super) fn is_expression(text: &str) -> bool {
 /// `ENV_NAME:-default`, cut in two.
 fn with_default(text: &str) -> Option<(&str, &str)> {
     let (variable, default) = text.split_once(DEFAULT)?;
-    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
-    (variable.strip_prefix("ENV_")?.chars().all(is_part)).then_some((variable, default))
+    (variable.strip_prefix("ENV_")?.chars().all(is_name_part)).then_some((variable, default))
 }
 
 /// A number where the text is one, so that `%d` takes it; `%s` shows the same text either way.
@@ -55,14 +51,5 @@ fn number_or_text(text: &str) -> NamedValue {
 /// The text in the parentheses that a conversion begins with.
 pub(super) fn in_parentheses(conversion: &str) -> Option<&str> {
     let inside = conversion.strip_prefix('(')?;
-    let mut depth = 1_usize;
-    let end = inside.char_indices().find_map(|(place, letter)| {
-        match letter {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        (depth == 0).then_some(place)
-    });
-    Some(&inside[..end.unwrap_or(inside.len())])
+    Some(&inside[..closing(inside.char_indices()).unwrap_or(inside.len())])
 }

@@ -132,6 +132,16 @@ fn names_that_nobody_knows_may_be_arithmetic_or_have_a_default() {
 }
 
 #[test]
+fn parentheses_within_each_other_end_somewhere() {
+    for (before, inner) in [("(", "1:-1"), ("(", ":-"), ("(x:-", "1"), ("1+(", "ENV_MISSING:-2"), ("-(", ":-1")] {
+        let text = format!("%({}{inner}{}+1)d", before.repeat(200_000), ")".repeat(200_000));
+        let refused = expand(&text, &names(), "command").unwrap_err().without_value();
+        assert!(refused.contains("cannot be expanded"), "{before}{inner}: {}", &refused[..80]);
+    }
+    assert_eq!(show("%(((ENV_MISSING:-2) + 1) * 2)d"), "6");
+}
+
+#[test]
 fn what_an_expression_uses_is_known() {
     for (text, shows, numbered) in [
         ("%(n)s", false, false),
