@@ -83,7 +83,8 @@ impl Found {
             let known = (section.to_owned(), option.to_owned());
             self.is_consequence |= self.options.contains(&known);
             let row = SectionKind::of(section).and_then(|kind| kind.option(option));
-            let names: Vec<&str> = row.map_or(vec![option], |row: &OptionSpec| row.names().collect());
+            let single = row.filter(|row| !row.is_family);
+            let names: Vec<&str> = single.map_or(vec![option], |row: &OptionSpec| row.names().collect());
             // The first is the one that counts.
             if names.iter().any(|name| written.take_out(section, name)) {
                 self.options.push(known);
@@ -137,6 +138,7 @@ mod tests {
 
     #[test]
     fn what_follows_from_a_mistake_is_not_told_again() {
+        assert_eq!(lines("[supervisord]\n[program:a]\ncommand=c\nsecret.A=a\nsecret.B=b\nstartsecs=x\n"), [6, 4, 5]);
         assert_eq!(lines("[supervisord]\n[program:a]\n[group:g]\nprograms=a\n"), [2]);
         assert_eq!(lines("[supervisord]\n[eventlistener:l]\ncommand=c\nevents=NOPE\n"), [4]);
         assert_eq!(

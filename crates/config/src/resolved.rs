@@ -6,7 +6,9 @@ use crate::command_line::Overrides;
 use crate::complaint::HIDDEN;
 use crate::ini::{Entry, Ini, IniSection, WrittenIn};
 use crate::model::Origin;
+use crate::pytext::strip;
 use crate::schema::{Default, OptionSpec, SectionKind};
+use crate::secret::SecretSource;
 
 /// The width to which a line is filled up before the note where its value comes from.
 const COLUMN: usize = 40;
@@ -123,13 +125,20 @@ fn options(ini: &Ini, section: &IniSection, kind: SectionKind, overrides: &Overr
     let further = ini.options(section).filter_map(|(name, entry)| {
         let row = kind.option(name);
         let is_member = row.is_some_and(|row| row.is_family);
-        // What only a plug-in knows may be anything.
-        let value = if is_member { entry.value.clone() } else { HIDDEN.to_owned() };
+        // What only a plug-in knows may be anything, and what is no place of a secret may be the secret.
+        let value = if is_member && is_place(&entry.value) { entry.value.clone() } else { HIDDEN.to_owned() };
         let name = entry.spelling.as_deref().unwrap_or(name).to_owned();
         let is_of_plugin = kind.is_open() && row.is_none() && entry.written_in == WrittenIn::Here;
         (is_member || is_of_plugin).then(|| ResolvedOption { name, value: Some(value), source: source(entry) })
     });
     known.chain(further).collect()
+}
+
+/// Whether a value, before `%` expansions, is the place of a secret.
+fn is_place(value: &str) -> bool {
+    let value = strip(value);
+    let here = value.strip_prefix("file:%(here)s").map(|rest| format!("file:{rest}"));
+    SecretSource::parse(here.as_deref().unwrap_or(value)).is_ok()
 }
 
 fn source(entry: &Entry) -> ValueSource {
@@ -164,17 +173,24 @@ fn unwritten<'i>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ConfigError;
     use crate::check;
     use crate::command_line::{CommandLineFlags, Flag, Given};
     use crate::fake_host::FakeHost;
 
     fn resolved(text: &str) -> String {
+        let (errors, text) = resolved_with_errors(text);
+        assert_eq!(errors, []);
+        text
+    }
+
+    fn resolved_with_errors(text: &str) -> (Vec<ConfigError>, String) {
         let host = FakeHost::new().file("/conf/c.conf", text);
         let given = vec![Given { flag: Flag::Loglevel, spelling: "-e".to_owned(), value: "debug".to_owned() }];
         let overrides = CommandLineFlags { given }.convert(&host).unwrap();
         let checked = check("c.conf", &overrides, &host);
-        assert_eq!(checked.errors, []);
-        checked.resolved(&overrides).iter().map(ResolvedSection::to_string).collect()
+        let text = checked.resolved(&overrides).iter().map(ResolvedSection::to_string).collect();
+        (checked.errors, text)
     }
 
     #[test]
@@ -204,5 +220,17 @@ mod tests {
         assert!(!text.contains("hidden") && !text.contains("/root"), "{text}");
         let template = text.split("[template:t]").nth(1).unwrap().split('[').next().unwrap();
         assert!(!template.contains("stopwaitsecs"), "{template}");
+    }
+
+    #[test]
+    fn what_is_no_place_of_a_secret_is_not_shown() {
+        for section in ["template:t", "program-default", "program:b"] {
+            let (_, text) = resolved_with_errors(&format!(
+                "[supervisord]\n[{section}]\ncommand=/bin/b\nsecret.A=hunter2\nsecret.B=file:hunter2\n\
+                 secret.C=%(ENV_HOME:-hunter2)s\nsecret.D=file:%(here)s/key\nsecret.E=credential:key\n"
+            ));
+            assert!(!text.contains("hunter2"), "{section}: {text}");
+            assert!(text.contains("= file:%(here)s/key ") && text.contains("= credential:key "), "{section}: {text}");
+        }
     }
 }
