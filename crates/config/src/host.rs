@@ -27,14 +27,21 @@ pub enum ReadError {
 impl ReadError {
     /// What an error of the system means to a reader who is this user.
     pub fn new(error: &io::Error, user: &str) -> ReadError {
-        let text = error.to_string();
-        // The number says nothing that the words before it do not say.
-        let reason = text.split(" (os error").next().unwrap_or_default();
+        let reason = reason(error);
         match error.kind() {
             io::ErrorKind::NotFound => ReadError::Missing,
             io::ErrorKind::PermissionDenied => ReadError::Unreadable(format!("{reason}, read as user {user}")),
-            _ => ReadError::Unreadable(reason.to_owned()),
+            _ => ReadError::Unreadable(reason),
         }
+    }
+}
+
+/// An error of the system in words, without its number, which says nothing that the words do not say.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match error.raw_os_error().and_then(|number| text.strip_suffix(&format!(" (os error {number})"))) {
+        Some(reason) => reason.to_owned(),
+        None => text,
     }
 }
 

@@ -102,13 +102,9 @@ fn system_error(error: &io::Error) -> (&'static str, String) {
 
 /// `[Errno 2] No such file or directory`.
 fn system_text(error: &io::Error) -> String {
-    let text = error.to_string();
     match error.raw_os_error() {
-        Some(number) => {
-            let suffix = format!(" (os error {number})");
-            format!("[Errno {number}] {}", text.strip_suffix(&suffix).unwrap_or(&text))
-        }
-        None => text,
+        Some(number) => format!("[Errno {number}] {}", reason(error)),
+        None => error.to_string(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use supervisord_config::environment_file::{self, BadLine, EnvironmentFile};
+use supervisord_config::host::reason;
 use supervisord_config::model::Process;
 use supervisord_core::supervisor::SpawnFailure;
 use supervisord_sys::user::current_name;
@@ -35,9 +36,7 @@ pub fn read(file: &EnvironmentFile) -> Result<Vec<(String, String)>, String> {
         Ok(content) => content,
         Err(error) if file.is_optional && error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => {
-            let reason = error.to_string();
-            let reason = reason.split(" (os error").next().unwrap_or_default();
-            return Err(format!("{} cannot be read as user {}: {reason}", file.path, current_name()));
+            return Err(format!("{} cannot be read as user {}: {}", file.path, current_name(), reason(&error)));
         }
     };
     environment_file::variables(&content).map_err(|BadLine { line, reason }| format!("{}:{line}: {reason}", file.path))

@@ -1,5 +1,5 @@
-//! The values of secrets. They are looked up at every start, on another thread, and are in no memory of the daemon once the child
-//! has them.
+//! The values of secrets. They are looked up at every start, on another thread, and the daemon frees its copies once the child has
+//! them. Freed memory is not overwritten: a value can stay in it until something else is written there.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use supervisord_config::host::reason;
 use supervisord_config::model::Process;
 use supervisord_config::secret::{Secret, SecretSource};
 use supervisord_core::supervisor::SpawnFailure;
@@ -36,9 +37,7 @@ pub(super) fn variables(
             SpawnFailure::Unanswered(format!("the file system of the secret {name}, {shown}, does not respond"))
         })?;
         let value = value.map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason.split(" (os error").next().unwrap_or_default().to_owned();
-            refused(format!("{shown} cannot be read as user {}: {reason}", current_name()))
+            refused(format!("{shown} cannot be read as user {}: {}", current_name(), reason(&error)))
         })?;
         variables.push((name.clone(), value));
     }
