@@ -150,8 +150,9 @@ fn a_rolling_restart_waits_for_each_and_stops_at_the_first_failure() {
         let said = daemon.ctl(&["restart", "--rolling=34%", "all"]);
         assert_eq!(said.code, 1);
         assert!(
-            said.stdout.contains("web:web_0: ERROR (")
-                && said.stdout.contains("web:web_2: ERROR (not restarted, because"),
+            said.stdout.contains("web:web_0: ERROR (did not become RUNNING: exited before it was ready)\n")
+                && said.stdout.contains("web:web_2: ERROR (not restarted, because")
+                && said.stdout.contains("stopped at web:web_0: exited before it was ready)\n"),
             "{}",
             said.stdout
         );
@@ -159,6 +160,8 @@ fn a_rolling_restart_waits_for_each_and_stops_at_the_first_failure() {
         assert_eq!(daemon.state_of("web:web_0"), "FATAL");
         let log = daemon.log();
         assert!(log.contains("WARN rolling restart: stopped at web:web_0: "), "{log}");
+        let apart = daemon.ctl(&["restart", "--rolling", "2", "web:*"]);
+        assert!(apart.code == 1 && apart.stdout.contains("write --rolling=2 for 2 at a time"), "{}", apart.stdout);
         let refused = daemon.ctl(&["restart", "--rolling=0", "web:*"]);
         assert!(refused.code == 1 && refused.stdout.contains("rolling is \"0\""), "{}", refused.stdout);
     });

@@ -27,6 +27,7 @@ mod reload;
 mod renewal;
 mod rolling;
 mod rolling_turn;
+mod rollout;
 mod running_command;
 mod shutdown;
 mod shutdown_progress;
@@ -73,6 +74,7 @@ use ordered_stop::OrderedStop;
 use recycle_queue::RecycleQueue;
 use renewal::Renewal;
 pub use rolling_turn::RollingTurn;
+use rollout::Rollout;
 pub use running_command::RunningCommand;
 use shutdown_progress::ShutdownProgress;
 use start_queue::StartQueue;
@@ -168,11 +170,9 @@ pub struct Supervisor {
     /// Which programs are recycled.
     recycles: RecycleQueue,
     /// Which programs an update stops, and who asked for it.
-    renewals: BTreeSet<ProcessId>,
-    renewed_by: Arc<str>,
-    /// The rolling restarts, and who asked for the last.
-    rollouts: BTreeMap<u64, BTreeSet<ProcessId>>,
-    rolled_by: Arc<str>,
+    renewals: BTreeMap<ProcessId, Arc<str>>,
+    /// The rolling restarts, by their numbers.
+    rollouts: BTreeMap<u64, Rollout>,
     /// The groups to which an update adds what is new, as soon as everything that is to stop has stopped: all where none is named.
     additions: Option<Vec<String>>,
     /// Whether waiting processes may have nothing left to wait for, because another daemon knew of it last.
@@ -233,10 +233,8 @@ impl Supervisor {
             dependencies: DependencyGraph::default(),
             turns: StartQueue::default(),
             recycles: RecycleQueue::default(),
-            renewals: BTreeSet::new(),
-            renewed_by: "".into(),
+            renewals: BTreeMap::new(),
             rollouts: BTreeMap::new(),
-            rolled_by: "".into(),
             additions: None,
             rechecks_waiting: false,
             by_run: HashMap::new(),

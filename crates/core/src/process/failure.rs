@@ -65,13 +65,18 @@ impl ProcessFailure {
     /// start say as much.
     pub fn reason(&self) -> Option<String> {
         match self {
-            ProcessFailure::NotReady(text) | ProcessFailure::NotFinished(text) | ProcessFailure::Unhealthy(text) => {
-                let text = text.trim_end_matches(LOG_HAS_DETAILS);
-                let mut letters = text.chars();
-                letters.next().map(|first| first.to_lowercase().chain(letters).collect())
+            ProcessFailure::NotReady(_) | ProcessFailure::NotFinished(_) | ProcessFailure::Unhealthy(_) => {
+                Some(self.in_sentence())
             }
             ProcessFailure::NotSpawned(_) | ProcessFailure::TooQuick | ProcessFailure::BadExit(_) => None,
         }
+    }
+
+    /// The failure as a part of a sentence, without what is said about the log.
+    pub fn in_sentence(&self) -> String {
+        let text = self.to_string();
+        let mut letters = text.trim_end_matches(LOG_HAS_DETAILS).chars();
+        letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
     }
 
     /// The failure with this text; none for an empty text.

@@ -95,7 +95,7 @@ impl Supervisor {
                 return Ok(CallProgress::Waiting);
             }
             Call::RollingRestart { processes, parallelism } => {
-                self.begin_rolling(now, id, scope, processes, parallelism);
+                self.begin_rolling(now, id, scope, processes, parallelism)?;
                 return Ok(CallProgress::Waiting);
             }
             Call::ReloadProcess { name } => return self.reload_named(id, scope, &name),

@@ -11,4 +11,6 @@ pub struct RollingTurn {
     pub place: usize,
     /// Whether it has been stopped, and is not ready again.
     pub is_under_way: bool,
+    /// Whether the rolling restart has ended at the failure of another one, while this one was under way.
+    pub has_failed: bool,
 }

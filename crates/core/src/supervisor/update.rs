@@ -88,7 +88,7 @@ impl Supervisor {
                 }
                 // It is being stopped, and takes its definition then.
                 (UpdateAction::NextStart, Some(_)) if !self.is_down(id) => {
-                    self.renewals.insert(id);
+                    self.renewals.insert(id, by.into());
                     self.set_renewal(id, Some(Renewal::Stops));
                 }
                 (UpdateAction::Apply | UpdateAction::NextStart, Some(new)) => self.redefine(now, id, new),
@@ -96,10 +96,9 @@ impl Supervisor {
             }
         }
         for id in &renewed {
-            self.renewals.insert(*id);
+            self.renewals.insert(*id, by.into());
             self.set_renewal(*id, Some(Renewal::Waits));
         }
-        self.renewed_by = by.into();
         changed.iter().for_each(|group| self.rebuild_group(group));
         self.relink(now);
         for id in started {
@@ -163,10 +162,10 @@ impl Supervisor {
             return;
         }
         loop {
-            for id in self.renewals.iter().copied().collect::<Vec<_>>() {
+            for id in self.renewals.keys().copied().collect::<Vec<_>>() {
                 self.stop_for_renewal(now, id);
             }
-            let ready: Vec<ProcessId> = self.renewals.iter().copied().filter(|id| self.can_be_renewed(*id)).collect();
+            let ready: Vec<ProcessId> = self.renewals.keys().copied().filter(|id| self.can_be_renewed(*id)).collect();
             if ready.is_empty() {
                 return;
             }
@@ -189,7 +188,7 @@ impl Supervisor {
         let is_followed = self.successor(id).is_some();
         let then = if is_followed { AfterStop::Replace } else { AfterStop::Rest };
         self.cancel_listener_restart(id);
-        let by = self.renewed_by.clone();
+        let by = self.renewals.get(&id).cloned().unwrap_or_default();
         let action = if is_followed { RequestedAction::Restart } else { RequestedAction::Stop };
         self.note_request(id, action, &format!("{by}, by an update"));
         self.drive_machine(now, id, MachineInput::Retire(then));
@@ -198,7 +197,7 @@ impl Supervisor {
     /// Whether a renewed process that depends on it has not stopped.
     fn is_awaited_by_renewed(&self, id: ProcessId) -> bool {
         let mut dependents = self.dependencies.dependents(id).iter();
-        dependents.any(|dependent| self.renewals.contains(dependent) && !self.is_down(*dependent))
+        dependents.any(|dependent| self.renewals.contains_key(dependent) && !self.is_down(*dependent))
     }
 
     /// Whether it has stopped, and what it depends on has been renewed.
@@ -209,7 +208,7 @@ impl Supervisor {
         member.renewal == Some(Renewal::Stops)
             && member.is_at_rest()
             && !self.retiring.iter().any(|group| **group == *member.group)
-            && !needs.any(|needed| *needed != id && self.renewals.contains(needed))
+            && !needs.any(|needed| *needed != id && self.renewals.contains_key(needed))
     }
 
     /// Gives processes that have stopped their new definitions, and starts those that are to be started.
@@ -217,7 +216,7 @@ impl Supervisor {
         let mut touched = BTreeSet::new();
         let (mut started, mut gone) = (Vec::new(), Vec::new());
         for id in ids {
-            self.renewals.remove(&id);
+            let by = self.renewals.remove(&id).unwrap_or_default();
             self.set_renewal(id, None);
             let Some(member) = self.members.get(&id) else { continue };
             let group = member.group.to_string();
@@ -228,7 +227,7 @@ impl Supervisor {
             match self.successor(id) {
                 Some(new) => {
                     self.redefine(now, id, new);
-                    started.extend(is_followed.then_some(id));
+                    started.extend(is_followed.then_some((id, by)));
                     if !is_followed {
                         self.finish_renewal(id);
                     }
@@ -249,8 +248,7 @@ impl Supervisor {
         }
         touched.iter().for_each(|group| self.rebuild_group(group));
         self.relink(now);
-        let by = self.renewed_by.clone();
-        for id in started {
+        for (id, by) in started {
             self.start_with_dependencies(now, id, &format!("{by}, by an update"));
             self.finish_renewal(id);
         }
@@ -352,8 +350,7 @@ impl Supervisor {
             });
             let has_begun = is_stopped_for_it && !member.machine.is_alive();
             member.renewal = Some(if has_begun { Renewal::Stops } else { Renewal::Waits });
-            self.renewals.insert(id);
-            self.renewed_by = UPDATE_OF_BEFORE.into();
+            self.renewals.insert(id, UPDATE_OF_BEFORE.into());
             self.additions = Some(Vec::new());
         }
     }

@@ -86,7 +86,7 @@ impl<'a> Request<'a> {
                 "--since" => {
                     let value = value.or_else(|| words.next().copied()).unwrap_or_default();
                     request.since = Some(Since::parse(value).ok_or_else(|| {
-                        format!("invalid value for --since '{value}': write 10min or 2026-11-30T12:00:00")
+                        format!("invalid value for --since '{value}': write 10min, 2026-11-30 or 2026-11-30T12:00:00")
                     })?);
                 }
                 _ => request.names.push(word),
@@ -106,9 +106,11 @@ enum Since {
 }
 
 impl Since {
+    /// A time, a day, which begins at midnight, or a duration.
     fn parse(text: &str) -> Option<Since> {
-        let at = line_time::parse(text.as_bytes(), &utc_offset).map(Since::At);
-        at.or_else(|| duration::parse(text).ok().map(Since::Ago))
+        let at = |text: &str| line_time::parse(text.as_bytes(), &utc_offset).map(Since::At);
+        let completed = ["", ":00", "T00:00:00"].into_iter().find_map(|rest| at(&format!("{text}{rest}")));
+        completed.or_else(|| duration::parse(text).ok().map(Since::Ago))
     }
 
     /// In milliseconds since the epoch.
@@ -324,12 +326,17 @@ mod tests {
         assert_eq!(parse("web").unwrap().lines, DEFAULT_LINES);
         let at = parse("--since 2026-11-30T12:00:00Z web").unwrap().since;
         assert_eq!(at, Some(Since::At(1_796_040_000_000)));
+        for (short, whole) in [("2026-11-30", "2026-11-30T00:00:00"), ("2026-11-30T12:01", "2026-11-30T12:01:00")] {
+            let of = |time: &str| Since::parse(time).unwrap();
+            assert!(of(short) == of(whole) && matches!(of(short), Since::At(_)), "{short}");
+        }
         for (line, part) in [
             ("-f", "requires a process name"),
             ("web -n", "a number is expected"),
             ("-n x web", "'x'"),
             ("web --since", "write 10min"),
             ("--since soon web", "'soon'"),
+            ("--since 2026-13-01 web", "2026-11-30 or"),
         ] {
             assert!(parse(line).unwrap_err().contains(part), "{line}");
         }

@@ -18,11 +18,25 @@ fn parallelism<'a>(words: &[&'a str]) -> Option<&'a str> {
     Some(flag.strip_prefix('=').unwrap_or("1"))
 }
 
+/// A number of processes that is written as a word of its own behind the flag, where it would be a name.
+fn count_apart<'a>(words: &[&'a str]) -> Option<&'a str> {
+    let behind = words.iter().skip_while(|word| **word != ROLLING).nth(1)?;
+    let digits = behind.strip_suffix('%').unwrap_or(behind);
+    (!digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())).then_some(behind)
+}
+
 /// Restarts processes: all at once, or so many at a time.
 pub(super) fn restart(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
     let Some(parallelism) = parallelism(&invocation.words) else { return dependents::restart(session, invocation) };
     if invocation.words.contains(&dependents::DEPENDENTS) {
         let text = format_args!("Error: {ROLLING} and {} exclude each other", dependents::DEPENDENTS);
+        invocation.misuse(session, status::GENERIC, text);
+        return Ok(Flow::Continue);
+    }
+    if let Some(count) = count_apart(&invocation.words) {
+        let text = format_args!(
+            "Error: write {ROLLING}={count} for {count} at a time, or {ROLLING}=1 {count} for the program"
+        );
         invocation.misuse(session, status::GENERIC, text);
         return Ok(Flow::Continue);
     }
@@ -41,10 +55,31 @@ pub(super) fn restart(session: &mut Session, invocation: &Invocation<'_>) -> Res
             true => session.print(format_args!("{name}: restarted")),
             false => {
                 let detail = member("detail");
-                let detail = detail.strip_prefix(&format!("{name}: ")).unwrap_or(detail);
+                let about_it = detail.strip_prefix(&name).and_then(|rest| rest.strip_prefix([':', ' ']));
+                let detail = about_it.map_or(detail, str::trim_start);
                 session.fail(status::GENERIC, format_args!("{name}: ERROR ({detail})"));
             }
         }
     }
     Ok(Flow::Continue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_behind_a_blank_is_no_name() {
+        for (words, count) in [
+            (&["--rolling", "2", "web:*"][..], Some("2")),
+            (&["--rolling", "25%", "web:*"], Some("25%")),
+            (&["web:*", "--rolling", "2"], Some("2")),
+            (&["--rolling", "web:2"], None),
+            (&["--rolling=1", "2"], None),
+            (&["2", "--rolling"], None),
+            (&["web"], None),
+        ] {
+            assert_eq!(count_apart(words), count, "{words:?}");
+        }
+    }
 }

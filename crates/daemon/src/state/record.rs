@@ -680,7 +680,13 @@ mod tests {
                     counts: None,
                     stops_in_turn: Some(in_turn.clone()),
                     is_renewed: true,
-                    rolling: Some(supervisor::RollingTurn { rollout: 1, parallel: 2, place: 3, is_under_way: true }),
+                    rolling: Some(supervisor::RollingTurn {
+                        rollout: 1,
+                        parallel: 2,
+                        place: 3,
+                        is_under_way: true,
+                        has_failed: true,
+                    }),
                     commands: Vec::new(),
                     listener: None,
                 };

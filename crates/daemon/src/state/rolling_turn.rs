@@ -16,16 +16,19 @@ pub struct RollingRecord {
     place: usize,
     #[serde(default)]
     under_way: bool,
+    /// Whether it has ended at the failure of another one.
+    #[serde(default)]
+    failed: bool,
 }
 
 impl From<RollingTurn> for RollingRecord {
-    fn from(RollingTurn { rollout, parallel, place, is_under_way }: RollingTurn) -> RollingRecord {
-        RollingRecord { rollout, parallel, place, under_way: is_under_way }
+    fn from(RollingTurn { rollout, parallel, place, is_under_way, has_failed }: RollingTurn) -> RollingRecord {
+        RollingRecord { rollout, parallel, place, under_way: is_under_way, failed: has_failed }
     }
 }
 
 impl From<RollingRecord> for RollingTurn {
-    fn from(RollingRecord { rollout, parallel, place, under_way }: RollingRecord) -> RollingTurn {
-        RollingTurn { rollout, parallel: parallel.max(1), place, is_under_way: under_way }
+    fn from(RollingRecord { rollout, parallel, place, under_way, failed }: RollingRecord) -> RollingTurn {
+        RollingTurn { rollout, parallel: parallel.max(1), place, is_under_way: under_way, has_failed: failed }
     }
 }

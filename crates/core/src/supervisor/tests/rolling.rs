@@ -83,3 +83,75 @@ fn it_goes_on_in_the_next_daemon() {
         assert!(before.iter().all(|pid| !world.children.contains_key(pid)), "{is_crash}: {:#?}", world.log);
     }
 }
+
+impl World {
+    fn lines(&self, part: &str) -> Vec<&String> {
+        self.log.iter().filter(|line| line.contains(part)).collect()
+    }
+}
+
+#[test]
+fn what_has_failed_is_not_said_to_be_ready() {
+    for is_crash in [None, Some(false), Some(true)] {
+        let mut world = world(4);
+        world.missing.push("web_0".to_owned());
+        world.roll(4, Parallelism::Count(2));
+        while world.lines("rolling restart: stopped at web:web_0").is_empty() {
+            world.pass(50);
+        }
+        match is_crash {
+            Some(true) => world.crash(0, web(4)),
+            Some(false) => world.hand_over(),
+            None => {}
+        }
+        world.pass(60_000);
+        assert_eq!(world.lines("all are ready").len(), 0, "{is_crash:?}: {:#?}", world.log);
+        let line = world.lines("rolling restart: stopped at")[0];
+        assert!(line.contains("web:web_0: can't find command"), "the reason is told: {line}");
+    }
+}
+
+#[test]
+fn a_second_one_of_the_same_process_is_refused_and_changes_nothing() {
+    let mut world = world(4);
+    let first = world.roll(2, Parallelism::Count(1));
+    world.pass(100);
+    let second = world.roll(4, Parallelism::Count(4));
+    let Some(Err(refusal)) = world.replies.get(&second) else { panic!("{:?}", world.replies.get(&second)) };
+    assert_eq!(refusal.reason, Reason::UnderWay);
+    let detail = refusal.detail.clone().unwrap_or_default();
+    assert!(detail.starts_with("web:web_0 takes part in a rolling restart that was requested by "), "{detail}");
+    world.pass(60_000);
+    assert_eq!((world.results(first), world.spawned()), (vec![true; 2], 6));
+    let third = world.roll(4, Parallelism::Count(4));
+    world.pass(60_000);
+    assert_eq!(world.results(third), [true; 4]);
+}
+
+#[test]
+fn two_of_different_processes_go_on_beside_each_other() {
+    let mut world = world(4);
+    let name = |number: usize| ProcessName { group: "web".into(), process: format!("web_{number}").as_str().into() };
+    let mut roll = |world: &mut World, names: [usize; 2]| {
+        let processes = names.into_iter().map(name).collect();
+        world.call(Call::RollingRestart { processes, parallelism: Parallelism::Count(1) })
+    };
+    let (one, other) = (roll(&mut world, [0, 1]), roll(&mut world, [2, 3]));
+    world.pass(60_000);
+    assert_eq!((world.results(one), world.results(other)), (vec![true; 2], vec![true; 2]));
+    assert_eq!(world.lines("all are ready").len(), 2);
+}
+
+#[test]
+fn one_that_is_removed_while_it_is_away_ends_it() {
+    let mut world = world(4);
+    let call = world.roll(4, Parallelism::Count(1));
+    let mut without = web(4);
+    let processes = without[0].processes[1..].iter().map(|process| Process::clone(process)).collect();
+    without[0] = samples::group("web", 999, processes);
+    let config = Box::new(samples::config(without));
+    world.call(Call::UpdateMinimally { config, groups: Vec::new() });
+    world.pass(60_000);
+    assert_eq!(world.results(call)[1..], [false; 3], "{:#?}", world.log);
+    assert_eq!((world.running(), world.lines("all are ready").len()), (3, 0));
+}

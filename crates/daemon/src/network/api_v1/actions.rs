@@ -197,7 +197,9 @@ async fn statuses_of(api: &Api, actor: &Actor, call: Call) -> Result<Vec<Status>
 
 /// A refusal with what the present row tells about it.
 fn explained(refusal: Refusal, row: Option<&Row>) -> Problem {
+    let has_reason = refusal.detail.as_ref().is_some_and(|detail| detail.contains(": "));
     let more = match (refusal.reason, row) {
+        _ if has_reason => None,
         (Reason::AbnormalTermination, Some(row)) if row.state() == ProcessState::Stopping => {
             Some("it is still being stopped".to_owned())
         }

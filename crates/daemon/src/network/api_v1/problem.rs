@@ -128,6 +128,14 @@ const fn kind(reason: Reason) -> (StatusCode, ProblemKind) {
     (status, ProblemKind { uri, title })
 }
 
+/// What has become of a program, whose name may stand before the reason.
+fn about(detail: &str, outcome: &str) -> String {
+    match detail.split_once(": ") {
+        Some((name, reason)) => format!("{name} {outcome}: {reason}"),
+        None => format!("{detail} {outcome}"),
+    }
+}
+
 /// What is said for people, of a refusal whose detail is often no more than a name.
 fn sentence(refusal: Refusal) -> Option<String> {
     let Refusal { reason, detail } = refusal;
@@ -135,8 +143,8 @@ fn sentence(refusal: Refusal) -> Option<String> {
     Some(match reason {
         Reason::UnknownName => format!("nothing is named {detail}"),
         Reason::UnknownSignal => format!("no signal is named {detail}"),
-        Reason::AbnormalTermination => format!("{detail} did not become RUNNING"),
-        Reason::SpawnError => format!("{detail} could not be started"),
+        Reason::AbnormalTermination => about(&detail, "did not become RUNNING"),
+        Reason::SpawnError => about(&detail, "could not be started"),
         Reason::AlreadyStarted => format!("{detail} is already started"),
         Reason::NotRunning => format!("{detail} is not running"),
         Reason::AlreadyAdded => format!("the group {detail} is already active"),
