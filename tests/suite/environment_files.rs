@@ -51,13 +51,14 @@ fn a_file_that_is_missing_or_wrong_is_a_failed_start_that_says_where() {
         let path = daemon.path("p.env").display().to_string();
         let why = daemon.ctl(&["why", "p"]).stdout;
         assert!(
-            why.contains(&format!("environment file {path} cannot be read as user ")) && why.contains("No such file"),
+            why.contains(&format!("environment file of 'p': {path} cannot be read as user "))
+                && why.contains("No such file"),
             "{why}"
         );
         daemon.write("p.env", "A=1\nhunter2\n");
         assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: ERROR (spawn error)\n");
         let why = daemon.ctl(&["why", "p"]).stdout;
-        assert!(why.contains(&format!("environment file {path}:2: expected NAME=VALUE")), "{why}");
+        assert!(why.contains(&format!("environment file of 'p': {path}:2: expected NAME=VALUE")), "{why}");
         assert!(!daemon.log().contains("hunter2") && !why.contains("hunter2"));
         daemon.write("p.env", "A=1\n");
         assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: started\n");

@@ -76,7 +76,7 @@ fn a_secret_that_cannot_be_read_is_a_failed_start_that_says_which() {
         daemon.wait_for_state("p", "STOPPED");
         assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: ERROR (spawn error)\n");
         let why = daemon.ctl(&["why", "p"]).stdout;
-        assert!(why.contains("secret DB_PASSWORD: ") && why.contains("No such file or directory"), "{why}");
+        assert!(why.contains("secret DB_PASSWORD of 'p': ") && why.contains("No such file or directory"), "{why}");
         let wrong = daemon.read("supervisord.conf").replace("=file:", "=").replace("{dir}", "");
         daemon.write("supervisord.conf", &wrong);
         let said = daemon.ctl(&["reread"]).stdout;

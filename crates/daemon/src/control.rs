@@ -61,7 +61,7 @@ use memory_kills::MemoryKillWatch;
 use put_off_commands::PutOffCommands;
 pub use resolve_command::locate;
 pub use resume::Reconfigured;
-pub use spawn::read_environment_file;
+pub use spawn::{obstacle_to_secret, read_environment_file};
 use survival::Survival;
 use tokens::{KEEPER, NOTIFICATIONS, SIGNALS, WAKER};
 pub use tools::Tools;

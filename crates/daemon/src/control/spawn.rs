@@ -55,6 +55,7 @@ use failure::{dispatcher_error, fork_error, log_error, removed, system_failure};
 use logs::{LogOpener, Opening};
 pub(super) use logs::{awaiting, channel, command_channel, end_marker, mark_signal};
 use pipes::Pipes;
+pub use secret_variables::obstacle as obstacle_to_secret;
 use users::Users;
 
 /// Where the kernel writes the process ids of children that are not to survive the daemon: nobody reads it.

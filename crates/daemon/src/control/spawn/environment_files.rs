@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use supervisord_config::environment_file::{self, BadLine, EnvironmentFile};
 use supervisord_config::host::reason;
 use supervisord_config::model::Process;
+use supervisord_config::pyrepr::repr;
 use supervisord_core::supervisor::SpawnFailure;
 use supervisord_sys::user::current_name;
 
@@ -17,12 +18,17 @@ const MOST_BYTES: u64 = 1 << 20;
 /// The variables of the files of a process, in their order.
 pub(super) fn variables(process: &Process, offload: &mut Offload) -> Result<Vec<(String, String)>, SpawnFailure> {
     let mut variables = Vec::new();
+    let name = repr(&process.identity.name);
     for file in &process.spawn.env_file {
         let (question, subject) = (file.clone(), format!("environment file {}", file.path));
         let read = offload.ask(&subject, move || read(&question)).map_err(|NoReply| {
-            SpawnFailure::Unanswered(format!("the file system of the environment file {} does not respond", file.path))
+            let path = &file.path;
+            SpawnFailure::Unanswered(format!(
+                "the file system of the environment file {path} of {name} does not respond"
+            ))
         })?;
-        variables.extend(read.map_err(|reason| SpawnFailure::Refused(format!("environment file {reason}")))?);
+        let refused = |reason: String| SpawnFailure::Refused(format!("environment file of {name}: {reason}"));
+        variables.extend(read.map_err(refused)?);
     }
     Ok(variables)
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use supervisord_config::host::reason;
 use supervisord_config::model::Process;
+use supervisord_config::pyrepr::repr;
 use supervisord_config::secret::{Secret, SecretSource};
 use supervisord_core::supervisor::SpawnFailure;
 use supervisord_sys::user::current_name;
@@ -29,19 +30,41 @@ pub(super) fn variables(
     offload: &mut Offload,
 ) -> Result<Vec<(String, OsString)>, SpawnFailure> {
     let mut variables = Vec::new();
+    let owner = repr(&process.identity.name);
     for Secret { name, source } in &process.spawn.secrets {
-        let refused = |reason: String| SpawnFailure::Refused(format!("secret {name}: {reason}"));
+        let refused = |reason: String| SpawnFailure::Refused(format!("secret {name} of {owner}: {reason}"));
         let path = path(source, child_env).map_err(refused)?;
         let (shown, question) = (path.display().to_string(), path.clone());
         let value = offload.ask(&format!("secret {shown}"), move || value(&question)).map_err(|NoReply| {
-            SpawnFailure::Unanswered(format!("the file system of the secret {name}, {shown}, does not respond"))
+            SpawnFailure::Unanswered(format!(
+                "the file system of the secret {name} of {owner}, {shown}, does not respond"
+            ))
         })?;
-        let value = value.map_err(|error| {
-            refused(format!("{shown} cannot be read as user {}: {}", current_name(), reason(&error)))
-        })?;
+        let value = value.map_err(|error| refused(cannot_read(&path, &reason(&error))))?;
         variables.push((name.clone(), value));
     }
     Ok(variables)
+}
+
+/// Why the value of a secret could not be read at a start; none where it probably could. It reads nothing of the value, and may
+/// block.
+pub fn obstacle(source: &SecretSource, child_env: &ChildEnv) -> Option<String> {
+    let path = match path(source, child_env) {
+        Ok(path) => path,
+        Err(reason) => return Some(reason),
+    };
+    let failure = match std::fs::metadata(&path) {
+        Err(error) => reason(&error),
+        Ok(found) if found.is_dir() => "it is a directory".to_owned(),
+        // A pipe would wait for somebody who writes to it.
+        Ok(found) if !found.is_file() => return None,
+        Ok(_) => reason(&File::open(&path).err()?),
+    };
+    Some(cannot_read(&path, &failure))
+}
+
+fn cannot_read(path: &Path, reason: &str) -> String {
+    format!("{} cannot be read as user {}: {reason}", path.display(), current_name())
 }
 
 /// The file of a secret.
@@ -50,7 +73,10 @@ fn path(source: &SecretSource, child_env: &ChildEnv) -> Result<PathBuf, String> 
         SecretSource::File(path) => Ok(path.into()),
         SecretSource::Credential(name) => match child_env.own(CREDENTIALS) {
             Some(directory) => Ok(Path::new(directory).join(name)),
-            None => Err(format!("the daemon was started without {CREDENTIALS}, in which credential {name} would be")),
+            None => Err(format!(
+                "credential {name} is looked for in {CREDENTIALS}, which is not set; systemd sets it for a unit with \
+                 LoadCredential={name}:PATH"
+            )),
         },
     }
 }
