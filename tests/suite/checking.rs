@@ -7,7 +7,7 @@ use crate::harness::{Scene, Subject, only_ours};
 
 const BROKEN: &str = "[supervisord]\nlogfile={dir}/no/such.log\n[template:t]\nstopwaitsecs=30s\n\
     [program:a]\ncommand=/no/such/program\ninherit=t\n[program:b]\ncommand=sleep 1\ndirectory={dir}/nowhere\nstop_signal=TERM\n\
-    env_file={dir}/a.env\n[program:c]\ncommand=sleep 1\nstartsecs=x\nstdout_logfile={dir}\n";
+    env_file={dir}/a.env\nsecret.KEY=file:{dir}/no-key\nsecret.OTHER=credential:other\n[program:c]\ncommand=sleep 1\nstartsecs=x\nstdout_logfile={dir}\n";
 
 #[test]
 fn all_problems_are_told_at_once_and_nothing_is_started_or_written() {
@@ -23,14 +23,17 @@ fn all_problems_are_told_at_once_and_nothing_is_started_or_written() {
         assert_eq!(said.code, 2, "{}", said.transcript());
         for expected in [
             "[supervisord] logfile=",
-            "[template:t] stopwaitsecs=30s, used by [program:a]: expected whole number; write 30)\n",
+            "[template:t] stopwaitsecs=30s, used by [program:a]: expected a whole number; write 30)\n",
             "error: can't find command '/no/such/program' (supervisord.conf:6, [program:a] command=/no/such/program)\n",
             "error: there is no directory ",
             "a.env:2: expected NAME=VALUE",
             "[program:c] startsecs=x",
             " is a directory (supervisord.conf:",
             "warning: Unknown option stop_signal in section [program:b] is ignored (supervisord.conf:11: did you mean stopsignal?)\n",
-            "supervisord.conf: 7 errors, 1 warning\n",
+            "no-key cannot be read as user ",
+            ": No such file or directory (supervisord.conf:13, [program:b] secret.key=***)\n",
+            "which is not set; systemd sets it for a unit with LoadCredential=other:PATH (supervisord.conf:14, [program:b] secret.other=***)\n",
+            "supervisord.conf: 7 errors, 3 warnings\n",
         ] {
             assert!(said.stdout.contains(expected), "{expected:?} is not in {}", said.stdout);
         }
@@ -51,7 +54,27 @@ fn the_answers_are_for_programs_too() {
         let warned = scene(&format!("{clean}nonsense=1\n"), &["--check", "--format", "json", "-c", "supervisord.conf"]);
         let answer: Value = serde_json::from_str(&warned.stdout).expect("it is JSON");
         assert_eq!((warned.code, &answer["warnings"], &answer["errors"]), (1, &1.into(), &0.into()));
-        assert_eq!(answer["problems"][0]["line"], 6);
+        let problem = &answer["problems"][0];
+        assert_eq!((&problem["line"], &problem["section"]), (&6.into(), &"program:a".into()));
+        assert_eq!(problem["option"], "nonsense");
+        let text = format!("{clean}redirect_stderr=true\nstderr_logfile=e\nenvironement=A=1\nnumprocs=2\n");
+        let text =
+            text + "process_name=a%(process_num)d\n[nonsense]\n[program:b]\ncommand=sleep 1\nsecret.K=file:/no/key\n";
+        let warned = scene(&text, &["--check", "--format", "json", "-c", "supervisord.conf"]);
+        let answer: Value = serde_json::from_str(&warned.stdout).expect("it is JSON");
+        let problems = answer["problems"].as_array().expect("problems").iter().map(|problem| {
+            let member = |name: &str| problem[name].as_str().unwrap_or("-").to_owned();
+            format!("{} {} {} {}", problem["line"], member("section"), member("option"), member("advice"))
+        });
+        let mut problems: Vec<_> = problems.collect();
+        problems.sort();
+        let expected = [
+            "11 nonsense - -",
+            "14 program:b secret.k -",
+            "7 program:a stderr_logfile -",
+            "8 program:a environement did you mean environment?",
+        ];
+        assert_eq!(problems, expected, "{}", warned.stdout);
         let said = scene(&format!("{clean}environment=KEY=\"hunter2\"\n"), &["--resolved", "-c", "supervisord.conf"]);
         assert!(
             said.code == 0 && said.stdout.contains("command = sleep 1") && !said.stdout.contains("hunter2"),

@@ -50,7 +50,7 @@ fn read_matches(
 ) -> Result<(), ConfigError> {
     let files = glob(pattern, host);
     if files.is_empty() {
-        notices.warn(format!("No file matches via include \"{pattern}\""));
+        notices.warn_about(format!("No file matches via include \"{pattern}\""), place.clone());
     }
     for file in files {
         notices.inform(format!("Included extra file \"{file}\" during parsing"));

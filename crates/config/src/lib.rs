@@ -37,6 +37,7 @@ pub mod model;
 mod notices;
 pub mod option_changes;
 mod ordered;
+mod origin;
 mod pacing;
 pub mod password_form;
 mod path;

@@ -12,28 +12,12 @@ use crate::environment_file::EnvironmentFile;
 use crate::host::Account;
 use crate::log_compression::LogCompression;
 use crate::log_form::LogFormat;
+pub use crate::origin::Origin;
+use crate::place::Place;
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
 use crate::rotate_when::RotateWhen;
 use crate::secret::Secret;
-
-/// Where a value or section was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The file, as messages name it.
-    pub file: Arc<str>,
-    /// The line, counted from 1; 0 for the file as a whole.
-    pub line: u32,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => f.write_str(&self.file),
-            line => write!(f, "{}:{line}", self.file),
-        }
-    }
-}
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,7 +101,7 @@ pub struct ConfigNotice {
     /// The text, with the place at its end where one is known.
     pub text: String,
     /// Where that is; none where it is not known.
-    pub origin: Option<Origin>,
+    pub place: Option<Place>,
 }
 
 /// `[supervisord]`.
@@ -488,6 +472,11 @@ impl Process {
     /// The files of variables that are read at its start.
     pub fn environment_files(&self) -> &[EnvironmentFile] {
         &self.spawn.env_file
+    }
+
+    /// Where the values of its secrets are.
+    pub fn places_of_secrets(&self) -> &[Secret] {
+        &self.spawn.secrets
     }
 
     /// The words by which selectors find it, as `@WORD`.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::complaint::HIDDEN;
-use crate::model::Origin;
+use crate::origin::Origin;
 
 /// How many characters of a value are shown.
 const LONGEST: usize = 100;

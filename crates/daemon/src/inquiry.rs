@@ -53,11 +53,12 @@ fn problems(checked: &CheckedConfig) -> Vec<Problem> {
         checked.errors.iter().map(|error| Problem::at(Severity::Error, error.message(), error.place())).collect();
     if let Some(config) = &checked.config {
         let warnings = config.notices.iter().filter(|notice| notice.level == NoticeLevel::Warn);
-        problems.extend(warnings.map(|notice| Problem {
-            file: notice.origin.as_ref().map(|origin| origin.file.to_string()),
-            line: notice.origin.as_ref().map(|origin| origin.line),
-            ..Problem::at(Severity::Warning, &notice.text, None)
-        }));
+        for problem in warnings.map(|notice| Problem::noticed(&notice.text, notice.place.as_ref())) {
+            // The original says some things of each process that is made of a section.
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
         problems.extend(system::problems(config, checked));
     }
     problems.sort_by_key(|problem| problem.severity == Severity::Warning);

@@ -85,7 +85,7 @@ fn section_processes(
     located: &ExpansionNames<'_>,
     notices: &mut Notices,
 ) -> Result<Vec<Process>, ConfigError> {
-    let program_name = name(reader.own_name()).map_err(|complaint| reader.section_error(complaint.to_string()))?;
+    let program_name = name(reader.own_name()).map_err(|complaint| reader.bad_name(&complaint))?;
     let names = ExpansionNames::over(located)
         .text("program_name", program_name)
         .text("host_node_name", inputs.host.host_name())
@@ -190,24 +190,27 @@ impl<'a> Shared<'a> {
             let key = format!("{channel}_logfile");
             if is_written(&key, ConfigValue::Syslog) {
                 log.syslog = true;
-                notices.warn(format!(
+                let text = format!(
                     "For [{section}], {key}=syslog but this is deprecated and will be removed.  Use \
                      {channel}_syslog=true to enable syslog instead."
-                ));
+                );
+                notices.warn_about(text, reader.place(&key));
             }
             if log.file == LogFile::Auto && is_written(&format!("{key}_maxbytes"), ConfigValue::Integer(0)) {
-                notices.warn(format!(
+                let text = format!(
                     "For [{section}], AUTO logging used for {key} without rollover, set maxbytes > 0 to avoid filling \
                      up filesystem unintentionally"
-                ));
+                );
+                notices.warn_about(text, reader.place(&format!("{key}_maxbytes")));
             }
         }
         if *redirect_stderr {
             if matches!(stderr.file, LogFile::Path(_)) {
-                notices.warn(format!(
+                let text = format!(
                     "For [{section}], redirect_stderr=true but stderr_logfile has also been set to a filename, \
                      the filename has been ignored"
-                ));
+                );
+                notices.warn_about(text, reader.place("stderr_logfile"));
             }
             stderr.file = LogFile::None;
         }

@@ -46,7 +46,7 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
         let name = section.name();
         let Some(kind) = SectionKind::of(name) else {
             let place = Place::new(section.origin()).advise(meant_section(name));
-            notices.warn_at(format!("Unknown section [{name}] is ignored"), place);
+            notices.warn_in(format!("Unknown section [{name}] is ignored"), place, name, None);
             continue;
         };
         if kind.is_open() || kind == SectionKind::Supervisorctl {
@@ -61,7 +61,8 @@ pub(super) fn warn(ini: &Ini, notices: &mut Notices) {
                     OF_OTHERS.into_iter().find(|(name, _)| *name == option).map(|(_, advice)| advice.to_owned());
                 let meant = || meant_option(option, kind);
                 let place = Place::new(&entry.origin).advise(of_others.or_else(meant));
-                notices.warn_at(format!("Unknown option {option} in section [{name}] is ignored"), place);
+                let text = format!("Unknown option {option} in section [{name}] is ignored");
+                notices.warn_in(text, place, name, Some(option));
             }
         }
     }
@@ -101,7 +102,7 @@ fn written_twice(row: &OptionSpec, section: &str, ini: &Ini, notices: &mut Notic
     let Some((winner, _)) = written.next() else { return };
     for (other, entry) in written {
         let text = format!("Option {other} in section [{section}] means the same as {winner} and is ignored");
-        notices.warn_at(text, Place::new(&entry.origin));
+        notices.warn_in(text, Place::new(&entry.origin), section, Some(other));
     }
 }
 

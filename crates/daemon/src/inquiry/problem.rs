@@ -57,6 +57,15 @@ impl Problem {
         }
     }
 
+    /// A warning whose text may have its place at the end already.
+    pub(super) fn noticed(text: &str, place: Option<&Place>) -> Problem {
+        let problem = Problem::at(Severity::Warning, text, place);
+        match place.is_some_and(|place| text.contains(&place.origin().to_string())) {
+            true => Problem { text: text.to_owned(), ..problem },
+            false => problem,
+        }
+    }
+
     pub(super) fn json(&self) -> Value {
         json!({
             "severity": self.severity.word(),

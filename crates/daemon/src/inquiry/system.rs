@@ -7,12 +7,13 @@ use std::path::Path;
 use supervisord_config::CheckedConfig;
 use supervisord_config::model::{ActivityLog, Config, HttpServer, LogFile, Process, ServerAddress, SocketAddress};
 use supervisord_config::schema::{Kind, SectionKind};
+use supervisord_config::secret::{PREFIX, Secret};
 use supervisord_sys::host::is_writable;
 use supervisord_sys::socket::{Holder, holder_of_path, holder_of_port};
 use supervisord_sys::user::current_name;
 
 use super::problem::{Problem, Severity};
-use crate::control::{ChildEnv, locate, read_environment_file};
+use crate::control::{ChildEnv, locate, obstacle_to_secret, read_environment_file};
 use crate::hand_over;
 
 /// All of them, each once, however many processes are made of a section.
@@ -72,6 +73,13 @@ impl SystemLook<'_> {
             if let Err(reason) = read_environment_file(file) {
                 let option = of_files.map_or("", |row| row.name);
                 self.say(Severity::Error, &format!("environment file {reason}"), section, option);
+            }
+        }
+        for Secret { name, source } in process.places_of_secrets() {
+            if let Some(reason) = obstacle_to_secret(source, child_env) {
+                let option = format!("{PREFIX}{}", name.to_lowercase());
+                // Secrets often come to be where the daemon runs, and not where its configuration is checked.
+                self.say(Severity::Warning, &format!("secret {name}: {reason}"), section, &option);
             }
         }
         match process.spawn.socket.as_ref().map(|socket| &socket.address) {

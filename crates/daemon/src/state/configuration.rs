@@ -181,7 +181,7 @@ impl From<Configuration> for model::Config {
             groups: groups.into_iter().map(|group| Arc::new(group.into())).collect(),
             notices: notices
                 .into_iter()
-                .map(|Notice { level, text }| model::ConfigNotice { level: level.into(), text, origin: None })
+                .map(|Notice { level, text }| model::ConfigNotice { level: level.into(), text, place: None })
                 .collect(),
         }
     }
