@@ -48,7 +48,7 @@ fn a_changed_template_changes_the_programs_that_use_it() {
         daemon.write("supervisord.conf", &file.replace("priority=5", "priority=five"));
         let said = daemon.ctl(&["reread"]).stdout;
         assert!(
-            said.contains("[template:worker] priority=five, used by [program:mail]: expected whole number"),
+            said.contains("[template:worker] priority=five, used by [program:mail]: expected a whole number"),
             "{said}"
         );
     });

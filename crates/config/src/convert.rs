@@ -214,12 +214,17 @@ pub fn command(text: &str) -> Result<String, Complaint> {
 pub fn name(text: &str) -> Result<String, Complaint> {
     let name = strip(text);
     if name.is_empty() {
-        return Err(Complaint::quoting("Invalid name: ", repr(text), " because it is empty"));
+        let complaint = Complaint::quoting("Invalid name: ", repr(text), " because it is empty");
+        return Err(complaint.advise("write at least one letter or digit".to_owned()));
     }
     match [" ", ":", "/"].into_iter().find(|forbidden| name.contains(forbidden)) {
         Some(forbidden) => {
             let reason = format!(" because of character: {}", repr(forbidden));
-            Err(Complaint::quoting("Invalid name: ", repr(text), reason))
+            let advice = match forbidden {
+                ":" => "leave out the colon; a [group:NAME] section puts the name of a group before it",
+                _ => "write _ or - in its place",
+            };
+            Err(Complaint::quoting("Invalid name: ", repr(text), reason).advise(advice.to_owned()))
         }
         None => Ok(name.to_owned()),
     }
@@ -286,7 +291,10 @@ pub fn stop_scope(text: &str) -> Result<StopScope, Complaint> {
 pub fn dependencies(text: &str) -> Result<Vec<String>, Complaint> {
     let names = strings(text);
     match names.iter().any(|name| name.is_empty()) {
-        true => Err(Complaint::quoting("not a list of names: ", repr(text), "")),
+        true => {
+            let complaint = Complaint::quoting("not a list of names: ", repr(text), "");
+            Err(complaint.advise("a name is missing before or behind a comma".to_owned()))
+        }
         false => Ok(names),
     }
 }

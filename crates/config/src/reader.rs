@@ -129,6 +129,11 @@ impl<'a> Reader<'a> {
         ConfigError::at(message, self.section_place())
     }
 
+    /// An error about the section's own name.
+    pub(crate) fn bad_name(&self, complaint: &Complaint) -> ConfigError {
+        self.section_error(complaint.to_string()).advise(complaint.advice().map(str::to_owned))
+    }
+
     /// An error about a value that cannot be expanded.
     pub(crate) fn cannot_expand(&self, option: &str, complaint: &Complaint) -> ConfigError {
         let words = if self.is_secret(option) { complaint.without_value() } else { complaint.to_string() };

@@ -5,6 +5,7 @@
 
 use std::io;
 
+use supervisord_config::host::reason;
 use supervisord_config::pyrepr::repr;
 use supervisord_wire::fault::Fault;
 

@@ -31,7 +31,7 @@ pub(super) fn socket(
     let user: Option<Account> = reader.maybe("user", located, inputs.host)?;
     let backlog = reader.maybe("socket_backlog", located, inputs.host)?;
     let mut access = access(reader, inputs.host, located)?;
-    let program = name(reader.own_name()).map_err(|complaint| reader.section_error(complaint.to_string()))?;
+    let program = name(reader.own_name()).map_err(|complaint| reader.bad_name(&complaint))?;
     let names = ExpansionNames::over(located).text("program_name", program);
     let Some(url) = reader.text("socket", &names)?.filter(|url| !url.is_empty()) else {
         return Err(reader.error("socket", format!("[{}] section requires a \"socket\" line", reader.section())));

@@ -92,8 +92,12 @@ impl<'a> Gathering<'a> {
             (None, None) => {
                 let message = format!("[{section}] names unknown program or fcgi-program {program}");
                 let programs = [SectionKind::Program, SectionKind::FcgiProgram].map(|kind| self.inputs.sections(kind));
-                let meant = did_you_mean(program, programs.into_iter().flatten().map(|reader| reader.own_name()));
-                Err(group.error("programs", message).advise(meant))
+                let programs = programs.into_iter().flatten().map(|reader| reader.own_name());
+                let advice = match program.is_empty() {
+                    true => Some("a name is missing before or behind a comma; remove the comma".to_owned()),
+                    false => did_you_mean(program, programs),
+                };
+                Err(group.error("programs", message).advise(advice))
             }
             (Some(_), Some(_)) => {
                 let message = format!("[{section}] name {program} is ambiguous (exists as program and fcgi-program)");
@@ -152,7 +156,9 @@ impl<'a> Gathering<'a> {
                      the earlier process has been ignored",
                     group.name, lost.identity.section
                 );
-                self.notices.warn_at(text, reader.section_place());
+                let advice =
+                    "give each process a name of its own, as process_name=%(program_name)s_%(process_num)02d does";
+                self.notices.warn_at(text, reader.section_place().advise(advice.to_owned()));
             }
         }
         group.processes = unique.into_entries().into_iter().map(|(_, process)| process).collect();
@@ -161,7 +167,7 @@ impl<'a> Gathering<'a> {
 }
 
 fn group_name(reader: &Reader<'_>) -> Result<String, ConfigError> {
-    name(reader.own_name()).map_err(|complaint| reader.section_error(complaint.to_string()))
+    name(reader.own_name()).map_err(|complaint| reader.bad_name(&complaint))
 }
 
 /// Of groups with the same name the first wins.

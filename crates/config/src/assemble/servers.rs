@@ -85,7 +85,8 @@ fn credentials(reader: &Reader<'_>, names: &ExpansionNames<'_>) -> Result<Option
                  both the username and password must be specified",
                 reader.section()
             );
-            Err(reader.error(written, message).advise(reader.misspelt(missing)))
+            let advice = || format!("write {missing} as well, or remove {written}");
+            Err(reader.error(written, message).advise(reader.misspelt(missing).unwrap_or_else(advice)))
         }
     }
 }

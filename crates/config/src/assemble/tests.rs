@@ -180,7 +180,8 @@ fn a_lost_group_or_process_is_mentioned() {
     assert_eq!(
         notices(&config),
         [
-            "For [program:b], the process name x is already used in group g by [program:a], the earlier process has been ignored (c.conf:2, [group:g])"
+            "For [program:b], the process name x is already used in group g by [program:a], the earlier process has been ignored (c.conf:2, [group:g]: give each process a name of its own, as \
+             process_name=%(program_name)s_%(process_num)02d does)"
         ]
     );
 }

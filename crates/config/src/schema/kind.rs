@@ -166,7 +166,7 @@ impl Kind {
             K::Signal => "signal name or number",
             K::Signals => "signal name or number, or several separated by commas",
             K::StopSteps => "SIGNAL:DURATION or exec:COMMAND:DURATION steps, separated by commas",
-            K::ExitCodes => "exit statuses, separated by commas",
+            K::ExitCodes => "exit statuses from 0 to 255, separated by commas",
             K::AutoRestart => "true, false or unexpected",
             K::StopScope => "process, group, tree or cgroup",
             K::ProgramType => "simple or oneshot",
@@ -194,7 +194,7 @@ impl Kind {
             K::Names => "names, separated by commas",
             K::Tags => "words of letters, digits, dots, dashes and underscores, separated by commas",
             K::Events => "event names, separated by commas",
-            K::Name => "name",
+            K::Name => "name without blanks, colons and slashes",
             K::User => "user name or id",
             K::Owner => "user or user:group",
             K::Directory => "existing directory",
@@ -206,6 +206,28 @@ impl Kind {
             K::Url | K::UrlOrAuto => "http://HOST:PORT, https://HOST:PORT or unix:///PATH",
             K::PythonName => "package.module:attribute",
             K::Patterns => "file patterns, separated by white space",
+        }
+    }
+
+    /// What stands before the description in a sentence.
+    pub(super) const fn article(self) -> &'static str {
+        match self {
+            K::UserId
+            | K::GroupId
+            | K::Command
+            | K::Integer
+            | K::Count
+            | K::Fraction
+            | K::Signal
+            | K::Signals
+            | K::Name
+            | K::User
+            | K::Owner
+            | K::File
+            | K::ActivityLog
+            | K::ChildLog => "a ",
+            K::Directory => "an ",
+            _ => "",
         }
     }
 

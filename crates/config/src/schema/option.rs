@@ -122,11 +122,19 @@ impl OptionSpec {
         matches!(self.kind, Kind::Password | Kind::PasswordHash | Kind::TokenHash | Kind::Environment | Kind::Secret)
     }
 
-    /// What a value must be; nothing where any text will do.
-    pub fn expected(&self) -> Option<&'static str> {
+    /// What a value must be, as a part of a sentence; nothing where any text will do.
+    pub fn expected(&self) -> Option<String> {
+        let range = match (self.kind, self.range) {
+            (Kind::Integer, (least, i64::MAX)) if least > i64::MIN => format!(" of at least {least}"),
+            (Kind::Integer, (i64::MIN, largest)) if largest < i64::MAX => format!(" of at most {largest}"),
+            (Kind::Integer, (least, largest)) if (least, largest) != (i64::MIN, i64::MAX) => {
+                format!(" from {least} to {largest}")
+            }
+            _ => String::new(),
+        };
         match self.kind {
             Kind::Text | Kind::Password => None,
-            kind => Some(kind.describe()),
+            kind => Some(format!("{}{}{range}", kind.article(), kind.describe())),
         }
     }
 

@@ -88,7 +88,7 @@ fn a_mistake_is_shown_where_it_is_written_with_who_uses_it() {
     assert!(message.contains(" in section 'program:a' "), "{message}");
     assert!(
         message.ends_with(
-            "(c.conf:6, [template:t] stopwaitsecs=30s, used by [program:a]: expected whole number; write 30)"
+            "(c.conf:6, [template:t] stopwaitsecs=30s, used by [program:a]: expected a whole number; write 30)"
         ),
         "{message}"
     );
@@ -158,7 +158,7 @@ fn processes_are_counted_in_processors_and_numbered_by_arithmetic() {
         );
     }
     let message = refused("[program:a]\ncommand=c\nprocess_name=%(process_num)s\nnumprocs=cpu*2\n");
-    assert!(message.contains("numprocs=cpu*2: expected whole number, or cpus, as in cpus*2"), "{message}");
+    assert!(message.contains("numprocs=cpu*2: expected a whole number, or cpus, as in cpus*2"), "{message}");
 }
 
 #[test]

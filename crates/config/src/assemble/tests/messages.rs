@@ -109,7 +109,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
         }
         let (message, place) = message_about(row, bad);
         assert!(message.contains(&place), "{message:?} lacks {place:?}");
-        assert!(message.contains(&format!(": expected {}", row.kind.describe())), "{message}");
+        assert!(message.contains(&format!(": expected {}", row.expected().unwrap())), "{message}");
     }
 }
 
@@ -119,11 +119,26 @@ fn messages_say_what_to_write() {
         (
             "stopwaitsecs=30s",
             "invalid literal for int() with base 10: '30s' in section 'program:a' (file: 'c.conf') (c.conf:4, [program:a] \
-             stopwaitsecs=30s: expected whole number; write 30)",
+             stopwaitsecs=30s: expected a whole number; write 30)",
         ),
         ("startsecs=5 min", "; write 300)"),
-        ("startsecs=", "(c.conf:4, [program:a] startsecs=: expected whole number)"),
+        ("startsecs=", "(c.conf:4, [program:a] startsecs=: expected a whole number)"),
         ("stdout_logfile_maxbytes=10M", "; write 10MB)"),
+        ("exitcodes=300", "exitcodes=300: expected exit statuses from 0 to 255, separated by commas)"),
+        ("process_name=a b", "expected a name without blanks, colons and slashes; write _ or - in its place)"),
+        ("process_name=a:b", "; leave out the colon; a [group:NAME] section puts the name of a group before it)"),
+        ("process_name=", "; write at least one letter or digit)"),
+        ("[group:g]\nprograms=a,", "programs=a,: a name is missing before or behind a comma; remove the comma)"),
+        (
+            "[program:a:b]\ncommand=c",
+            "[program:a:b]: leave out the colon; a [group:NAME] section puts the name of a group before it)",
+        ),
+        (
+            "[eventlistener:l]\ncommand=c\nevents=TICK_5\nbuffer_size=0",
+            "buffer_size=0: expected a whole number of at least 1)",
+        ),
+        ("[inet_http_server]\nport=1\nusername=x", "username=x: write password as well, or remove username)"),
+        ("[inet_http_server]\nport=1\npassword=x", "password=***: write username as well, or remove password)"),
         ("ready_when=fd:2", "write a number from 3 to 255: 0, 1 and 2 are stdin, stdout and stderr)"),
         (
             "ready_timeout=5s",
@@ -145,7 +160,7 @@ fn messages_say_what_to_write() {
             "(c.conf:5, [program:a] healthcheck_interval=0: expected seconds, or a number with ms, s, min, h or d)",
         ),
         ("stopsignal=TREM", "; did you mean TERM?)"),
-        ("reload_signal=HPU", "expected signal name or number; did you mean HUP?)"),
+        ("reload_signal=HPU", "expected a signal name or number; did you mean HUP?)"),
         ("reload_signal=HUP\nreload_command=/bin/r", "/bin/r: remove reload_command or reload_signal)"),
         ("stopsignal=TERM,TREM", "; did you mean TERM?)"),
         ("stop_sequence=TERM:5mins, KILL", "steps, separated by commas; write 5min)"),
@@ -275,7 +290,7 @@ fn messages_show_no_secrets() {
     // Where the value comes from is no secret.
     let message = whole("[supervisord]\nenvironment=S=x\n[program:a]\ncommand=c\npriority=%(ENV_S)s\n");
     assert!(message.starts_with("invalid literal for int() with base 10: ***"), "{message}");
-    assert!(message.contains("priority=%(ENV_S)s: expected whole number"), "{message}");
+    assert!(message.contains("priority=%(ENV_S)s: expected a whole number"), "{message}");
 }
 
 /// The warnings about a program with these lines.
