@@ -63,6 +63,7 @@ pub mod selector;
 pub mod signal;
 mod stop_steps;
 pub mod suggest;
+pub mod synonyms;
 pub mod value;
 pub mod words;
 

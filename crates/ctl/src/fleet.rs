@@ -24,9 +24,7 @@ pub fn become_fleet(arguments: Vec<OsString>) -> String {
     let error = Command::new(beside.unwrap_or_else(|| PathBuf::from(PROGRAM))).args(arguments).exec();
     match error.kind() {
         io::ErrorKind::NotFound => {
-            format!(
-                "{OPTION}: {PROGRAM} is neither beside this program nor on the PATH: install it from the same package"
-            )
+            format!("{OPTION}: {PROGRAM} is neither beside this program nor on the PATH: install the package {PROGRAM}")
         }
         _ => format!("{OPTION}: {PROGRAM} cannot be run: {error}"),
     }

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::mem;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use supervisord_config::synonyms::advice_of_client;
 
 /// The parsed command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +56,8 @@ const OPTIONS: [(&[&str], Option<&str>); 7] = [
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, EarlyExit> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let program = arguments.first().map_or_else(|| "supervisorctl".into(), |name| name.to_string_lossy().into_owned());
-    let matches = command(&program).try_get_matches_from(arguments).map_err(EarlyExit::ParseError)?;
+    let matches =
+        command(&program).try_get_matches_from(arguments).map_err(|error| EarlyExit::ParseError(advised(error)))?;
     let help_at = uses(&matches, "--help").next().map(|(place, _)| place);
     let version_at = uses(&matches, "--version").next().map(|(place, _)| place);
     if version_at.is_some_and(|version| help_at.is_none_or(|help| version < help)) {
@@ -95,6 +98,18 @@ impl CommandLine {
         };
         if is_repeated { Err(format!("conflicting command line option '{spelling}'")) } else { Ok(()) }
     }
+}
+
+/// An error of the parser with advice that helps. The parser itself advises to write an unknown option behind `--`, where
+/// it would be an action, and no action begins with a dash.
+fn advised(mut error: clap::Error) -> clap::Error {
+    error.remove(ContextKind::Suggested);
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return error };
+    if let Some(advice) = advice_of_client(word) {
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
+    }
+    error
 }
 
 /// The options. They end at the first word that is not an option: all later words belong to the action.
@@ -267,6 +282,17 @@ mod tests {
             let shown = parsed(arguments).unwrap_err();
             let beginning = "supervisorctl -- control applications run by supervisord from";
             assert!(matches!(&shown, EarlyExit::Help(text) if text.starts_with(beginning)), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_options_are_advised_about_and_none_is_to_be_an_action() {
+        for (option, expected) in
+            [("--fleet", "write --fleet first"), ("-v", "--version"), ("--dry-run", "update --plan"), ("--nosuch", "")]
+        {
+            let Err(EarlyExit::ParseError(error)) = parsed(&["-c", "f", option]) else { panic!("{option}") };
+            let text = error.to_string();
+            assert!(text.contains(expected) && !text.contains("as a value"), "{text}");
         }
     }
 

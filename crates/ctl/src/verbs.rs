@@ -96,7 +96,8 @@ fn run_line(session: &mut Session, text: &str) -> Result<Flow, Failure> {
                 Some(flow) => return Ok(flow),
                 None => {
                     let flow = unknown(session, text);
-                    help::suggest(session, &INTERPRETER, name);
+                    // `dry-run` is an action of this name to the parser of lines only up to its dash.
+                    help::suggest(session, &INTERPRETER, text.split_whitespace().next().unwrap_or(name));
                     return Ok(flow);
                 }
             },

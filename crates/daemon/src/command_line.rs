@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use supervisord_config::CommandLineFlags;
 use supervisord_config::command_line::{Flag, Given};
+use supervisord_config::synonyms::advice_of_daemon;
 use supervisord_wire::SUPERVISOR_VERSION;
 
 use crate::json_schema;
@@ -97,7 +99,7 @@ const SETTINGS: [Row; 18] = [
 
 /// Reads a command line, the program's name first. The error is the text for stderr; the exit status is 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<ParsedCommandLine, String> {
-    let matches = command().try_get_matches_from(arguments).map_err(|error| error.to_string())?;
+    let matches = command().try_get_matches_from(arguments).map_err(refusal)?;
     let mut given = Vec::new();
     for (flag, short, long, ..) in SETTINGS {
         for spelling in short.into_iter().chain([long]) {
@@ -122,6 +124,19 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<ParsedComm
             }
         }
     })
+}
+
+/// What is wrong with a command line, with advice for words that other tools know.
+fn refusal(mut error: clap::Error) -> String {
+    let advice = error.get(ContextKind::InvalidArg).and_then(|word| match word {
+        ContextValue::String(word) => advice_of_daemon(word),
+        _ => None,
+    });
+    if let Some(advice) = advice {
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
+    }
+    error.to_string()
 }
 
 const CHECK: &str = "--check";
@@ -288,6 +303,20 @@ mod tests {
         for line in ["-Z", "--nosuch", "-c", "a b", "--log x", "-h a", "-h -Z", "-v -Z"] {
             let arguments = std::iter::once("supervisord").chain(line.split_whitespace()).map(OsString::from);
             assert!(parse(arguments).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn words_of_other_tools_are_advised_about() {
+        for (line, expected) in [
+            ("--dry-run", "supervisord --check"),
+            ("-c f configtest", "supervisord --check"),
+            ("--fleet", "supervisorctl --fleet"),
+            ("restart web", "supervisorctl status"),
+        ] {
+            let arguments = std::iter::once("supervisord").chain(line.split_whitespace()).map(OsString::from);
+            let refused = parse(arguments).expect_err(line);
+            assert!(refused.contains(expected) && !refused.contains("similar"), "{refused}");
         }
     }
 

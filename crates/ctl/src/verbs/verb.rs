@@ -1,6 +1,7 @@
 //! An action, and one use of it.
 
 use supervisord_config::suggest::did_you_mean;
+use supervisord_config::synonyms::advice_of_client;
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -184,7 +185,9 @@ impl<'a> Invocation<'a> {
 
     /// Refuses a flag that the action does not have.
     pub fn refuse_flag(&self, session: &mut Session, flag: &str) {
-        let meant = did_you_mean(flag, self.verb.flags.known().iter().copied())
+        let meant = advice_of_client(flag)
+            .map(str::to_owned)
+            .or_else(|| did_you_mean(flag, self.verb.flags.known().iter().copied()))
             .map(|text| format!("; {text}"))
             .unwrap_or_default();
         let text = format_args!("Error: {} does not accept {flag}{meant}", self.verb.name);
