@@ -22,95 +22,109 @@ const DEFAULT_STATE: &str = "/var/lib/supervisor-fleet";
 
 /// The verbs that ask hosts for something, with what they do.
 const ASKING: [(&str, &str); 7] = [
-    ("status", "Show the programs of all hosts"),
+    ("status", "Show the programs on all hosts"),
     ("start", "Start programs"),
     ("stop", "Stop programs"),
-    ("restart", "Restart programs, all at once or host by host"),
-    ("logs", "Show the ends of logs"),
+    ("restart", "Restart programs, on all hosts at once or host by host"),
+    ("logs", "Show the last output of programs"),
     ("why", "Explain why programs are in their states"),
-    ("health", "Succeed when everything that should run is well"),
+    ("health", "Exit with 0 if every program that should run is running and healthy"),
 ];
 
 /// The whole of it.
 pub fn command() -> Command {
     let common = [
-        option("nats", "URLS", "NATS servers, between commas; else $SUPERVISOR_FLEET_NATS, else nats://127.0.0.1:4222"),
-        option("creds", "FILE", "credentials for the server, as nsc makes them; else $SUPERVISOR_FLEET_CREDS"),
-        option("user", "NAME", "a user of the server; else $SUPERVISOR_FLEET_USER"),
-        option("password-file", "FILE", "the password of that user; else $SUPERVISOR_FLEET_PASSWORD_FILE"),
-        option("ca", "FILE", "certificates that sign those of the server; else $SUPERVISOR_FLEET_CA"),
-        option("cert", "FILE", "our certificate for the server"),
-        option("key", "FILE", "the key of our certificate"),
+        option(
+            "nats",
+            "URLS",
+            "NATS servers, separated by commas [$SUPERVISOR_FLEET_NATS; default: nats://127.0.0.1:4222]",
+        ),
+        option("creds", "FILE", "credentials file for the server, as written by nsc [$SUPERVISOR_FLEET_CREDS]"),
+        option("user", "NAME", "user name for the server [$SUPERVISOR_FLEET_USER]"),
+        option("password-file", "FILE", "file with the password of that user [$SUPERVISOR_FLEET_PASSWORD_FILE]"),
+        option("ca", "FILE", "CA certificates that the server certificate must be signed by [$SUPERVISOR_FLEET_CA]"),
+        option("cert", "FILE", "client certificate [$SUPERVISOR_FLEET_CERT]"),
+        option("key", "FILE", "private key of the client certificate [$SUPERVISOR_FLEET_KEY]"),
     ];
     let asking = ASKING.into_iter().map(|(name, about)| {
         let is_action = ["start", "stop", "restart"].contains(&name);
-        let programs =
-            Arg::new("program").help("selectors of programs: web, web:*, 'w*', state=FATAL; all: every program");
+        let programs = Arg::new("program")
+            .help("programs by name or selector: web, web:*, 'w*', state=FATAL; all means every program");
         let programs =
             if is_action || name == "logs" { programs.num_args(1..).required(true) } else { programs.num_args(0..) };
         let command = Command::new(name).about(about).arg(programs);
         match name {
             "restart" => command
-                .arg(flag("rolling", "host by host; stop at the first that is not well afterwards"))
-                .arg(option("batch", "N|N%", "with --rolling: how many hosts at a time (1)"))
-                .arg(option("settle", "SECONDS", "with --rolling: how long a host may take to become well (30)")),
+                .arg(flag(
+                    "rolling",
+                    "restart host by host, and stop at the first host that does not come back healthy",
+                ))
+                .arg(option("batch", "N|N%", "with --rolling: how many hosts at a time [default: 1]"))
+                .arg(option(
+                    "settle",
+                    "SECONDS",
+                    "with --rolling: how long a host may take to become healthy [default: 30]",
+                )),
             "logs" => command
-                .arg(flag("follow", "go on with what is appended").short('f'))
-                .arg(flag("stderr", "standard error instead of standard output"))
-                .arg(option("bytes", "N", "how many bytes of what there is (4096; 65536 at the most)").short('n')),
+                .arg(flag("follow", "keep printing what is appended").short('f'))
+                .arg(flag("stderr", "show standard error instead of standard output"))
+                .arg(
+                    option("bytes", "N", "how many bytes of existing output to print [default: 4096; at most 65536]")
+                        .short('n'),
+                ),
             _ => command,
         }
     });
     Command::new("supervisor-fleet")
-        .about("Many hosts, one view: asks the supervisord of each for something, by way of NATS")
+        .about("Control supervisord on many hosts through NATS")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .args(common.into_iter().chain(asking_options()).map(|arg| arg.global(true)))
         .subcommands(asking)
         .subcommand(
             Command::new("events")
-                .about("Show what has happened")
-                .arg(flag("follow", "go on with what happens").short('f'))
-                .arg(option("since", "SECONDS", "how far to go back (3600; with -f 0)")),
+                .about("Show the events of all hosts")
+                .arg(flag("follow", "keep printing new events").short('f'))
+                .arg(option("since", "SECONDS", "how far to go back [default: 3600; with -f: 0]")),
         )
         .subcommand(
             Command::new("agent")
-                .about("Run beside a daemon, and join it to the fleet")
-                .arg(option("host", "NAME", "the name of this host; else the name that the system has"))
+                .about("Run beside a daemon and join it to the fleet")
+                .arg(option("host", "NAME", "name of this host [default: the host name of the system]"))
                 .arg(
-                    option("label", "NAME=VALUE", "something to select this host by; may be repeated")
+                    option("label", "NAME=VALUE", "label to select this host by; may be repeated")
                         .action(ArgAction::Append),
                 )
                 .arg(option(
                     "daemon",
                     "URL",
-                    "the daemon, unix:///PATH or http://HOST:PORT; else $SUPERVISOR_SERVER_URL",
+                    "address of the daemon, unix:///PATH or http://HOST:PORT [$SUPERVISOR_SERVER_URL]",
                 ))
                 .arg(
                     option(
                         "token",
                         "ROLE=FILE",
-                        "the token of the daemon's user for viewer, operator or admin; may be repeated",
+                        "file with the daemon's token for the role viewer, operator or admin; may be repeated",
                     )
                     .action(ArgAction::Append),
                 )
                 .arg(option(
                     "state",
                     "DIRECTORY",
-                    "where the agent keeps what it remembers (/var/lib/supervisor-fleet)",
+                    "directory for the agent's state [default: /var/lib/supervisor-fleet]",
                 )),
         )
         .subcommand(
             Command::new("hub")
-                .about("Serve one page and one /metrics over all hosts")
-                .arg(option("listen", "ADDRESS:PORT", "where (127.0.0.1:9080)"))
-                .arg(option("people", "FILE", "who may log in, a line each: NAME ROLE {SHA256}TOKEN [HOSTS]; without it everybody on this machine may read"))
-                .arg(option("python", "FILE", "daemons of the original, a line each: NAME http://[USER:PASSWORD@]HOST:PORT")),
+                .about("Serve a web page and /metrics for all hosts")
+                .arg(option("listen", "ADDRESS:PORT", "address to listen on [default: 127.0.0.1:9080]"))
+                .arg(option("people", "FILE", "who may log in, one per line: NAME ROLE {SHA256}TOKEN [HOSTS]; without it, every user of this machine may read"))
+                .arg(option("python", "FILE", "daemons of Supervisor 4 in Python, one per line: NAME http://[USER:PASSWORD@]HOST:PORT")),
         )
         .subcommand(
             Command::new("setup")
-                .about("Make the bucket and the stream; the first agent does it, too, if it may")
-                .arg(option("replicas", "N", "how many servers of a cluster keep a copy (1)")),
+                .about("Create the bucket and the stream; the first agent does this too if it is allowed to")
+                .arg(option("replicas", "N", "how many servers of a cluster keep a copy [default: 1]")),
         )
 }
 
@@ -119,17 +133,13 @@ fn asking_options() -> [Arg; 4] {
         option(
             "hosts",
             "SELECTOR",
-            "which hosts: web1, 'web*', role=web, role=web,zone=eu*; may be repeated; all without",
+            "hosts by name, pattern or label: web1, 'web*', role=web,zone=eu*; may be repeated [default: all]",
         )
         .short('H')
         .action(ArgAction::Append),
-        flag("json", "write JSON"),
-        option("timeout", "SECONDS", "how long to wait for answers (60)"),
-        option(
-            "as",
-            "NAME",
-            "the name under which the server lets you ask; else $SUPERVISOR_FLEET_AS, else the user name",
-        ),
+        flag("json", "print JSON"),
+        option("timeout", "SECONDS", "how long to wait for answers [default: 60]"),
+        option("as", "NAME", "name that the server knows you by [$SUPERVISOR_FLEET_AS; default: the user name]"),
     ]
 }
 
