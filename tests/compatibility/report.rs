@@ -105,7 +105,7 @@ const INTRODUCTION: &str = "\
 Made by `cargo compatibility`, which installs the original beside this program, gives both the same configurations,
 commands, calls and signals, and compares what can be seen from outside. A comparison is one scene that both programs
 play; facts are what was looked at in it: an answer, a log, a file, an exit status. What differs is either a failure or
-a row of [differences.md](differences.md). What is covered is counted against the tables in the sources, so that nothing
+a row of [the list of differences](differences.md). What is covered is counted against the tables in the sources, so that nothing
 can be added without a test.
 ";
 

@@ -7,25 +7,28 @@ use crate::schema::{Default, OptionSpec, SectionKind, TABLE};
 const INTRODUCTION: &str = "\
 # Configuration
 
-The daemon reads one INI file: the one named with `-c`, or the first that exists of `../etc/supervisord.conf` and
-`../supervisord.conf` beside the program's directory, `supervisord.conf`, `etc/supervisord.conf`,
-`/etc/supervisord.conf` and `/etc/supervisor/supervisord.conf`. `echo_supervisord_conf` prints one to begin with.
+The daemon reads one INI file: the file named with `-c`, or else the first that exists of `../etc/supervisord.conf` and
+`../supervisord.conf` (relative to the directory of the program), `supervisord.conf`, `etc/supervisord.conf`,
+`/etc/supervisord.conf` and `/etc/supervisor/supervisord.conf`. `echo_supervisord_conf` prints a sample.
 
-A line `name = value` sets an option; a longer value goes on in the next line when that is indented. What follows a
-blank and a semicolon is a comment. `%(here)s` is the directory of the file, `%(ENV_NAME)s` the environment variable
-NAME, `%(host_node_name)s` the name of the host; programs also have `%(program_name)s`, `%(group_name)s`,
-`%(process_num)d` and `%(numprocs)d`. Numbers can be calculated with, `%(process_num * 10 + 8000)d`, with `+ - * / %` and
-parentheses; `%(ENV_PORT:-8000)s` stands for 8000 where PORT is empty or not set. A percent sign itself is written `%%`. An option that no section knows is
-ignored, with a warning that says where it is written and what was probably meant.
+A line `name = value` sets an option. Indented lines continue the value. A semicolon after a blank starts a comment.
 
-A message about a mistake ends with its place in parentheses, `(FILE:LINE, [SECTION] OPTION=VALUE: WHAT TO WRITE)`.
-Values that may be secret (passwords, environments, what comes from the environment) show as `***`.
+Values can contain expansions: `%(here)s` is the directory of the file, `%(ENV_NAME)s` the environment variable NAME,
+`%(host_node_name)s` the host name. In programs there are also `%(program_name)s`, `%(group_name)s`, `%(process_num)d` and
+`%(numprocs)d`. Arithmetic works with `+ - * / %` and parentheses, as in `%(process_num * 10 + 8000)d`, and
+`%(ENV_PORT:-8000)s` is 8000 if PORT is unset or empty. Write `%%` for a percent sign. [Quoting](quoting.md) has the rules.
 
-The column *since* is the version of Supervisor that brought the option; 0.1.0 marks those of this program alone. The column
-*change* says what a change of the option needs to take effect: `live`, that the file is read again (`supervisorctl reread`), and of
-a program that it is [updated](changing.md), which need not restart it; `reload`, that the daemon begins anew
-(`supervisorctl reload`); `restart`, that what the option is about is started anew:
-programs by `supervisorctl update`, the daemon by whoever starts it.
+An unknown option is ignored with a warning, which names its line and the option that was probably meant. Error messages end with
+the place of the mistake in parentheses: `(FILE:LINE, [SECTION] OPTION=VALUE: WHAT TO WRITE)`. Values that may be secret
+(passwords, environments, what comes from the environment) appear as `***`.
+
+The column *since* names the version of Supervisor that introduced the option; `new in 0.1.0` marks options that Supervisor does not
+have. The column *change* says what it takes to apply a changed value:
+
+* `live`: `supervisorctl reread`; for an option of a program, an [update](changing.md), which does not have to restart the program;
+* `reload`: `supervisorctl reload`, which stops all programs and starts again with the new configuration;
+* `restart`: a restart of what the option belongs to. `supervisorctl update` restarts programs; restart the daemon yourself.
+
 This page is generated from the option table: `REGENERATE=1 cargo test --test suite -- reference`.
 ";
 
@@ -71,11 +74,22 @@ fn default(row: &OptionSpec) -> String {
     }
 }
 
+/// Whether Supervisor does not have the option. The versions of this program begin with a zero.
+fn is_new(row: &OptionSpec) -> bool {
+    row.since.starts_with("0.")
+}
+
+/// The version that brought the option.
+fn since(row: &OptionSpec) -> String {
+    if is_new(row) { format!("new in {}", row.since) } else { row.since.to_owned() }
+}
+
 /// What the table says about one option, as a line of Markdown: value, default, what a change needs, since when, other names.
 pub fn facts(row: &OptionSpec) -> String {
-    let since = if row.since.starts_with("0.") { "this program alone" } else { row.since };
     let mut text = format!("Value: {}. Default: {}. ", cell(&value(row)), default(row).replace("**", ""));
-    let _ = write!(text, "A change needs: {}. Since: {since}.", row.needs.word());
+    let since = since(row);
+    let since = if is_new(row) { since.replacen("new", "New", 1) } else { format!("Since: {since}") };
+    let _ = write!(text, "A change needs: {}. {since}.", row.needs.word());
     if !row.aliases.is_empty() {
         let aliases: Vec<String> = row.aliases.iter().map(|alias| format!("`{alias}`")).collect();
         let _ = write!(text, " Other names: {}.", aliases.join(", "));
@@ -98,7 +112,7 @@ pub fn text() -> String {
         for row in kind.options().filter(|row| row.section == kind) {
             let (value, help, change) = (cell(&value(row)), cell(row.help), row.needs.word());
             let _ =
-                writeln!(text, "| {} | {value} | {} | {change} | {} | {help} |", names(row), default(row), row.since);
+                writeln!(text, "| {} | {value} | {} | {change} | {} | {help} |", names(row), default(row), since(row));
         }
     }
     text

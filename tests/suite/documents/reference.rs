@@ -72,7 +72,8 @@ fn entries(daemon: &Daemon) -> BTreeMap<String, Entry> {
         let word = row.section.word();
         add(format!("option {word} {}", row.name), &format!("options/{word}.md"), row.name, facts(row));
     }
-    for action in actions(daemon) {
+    // Only scripts use `complete`, so that the list does not have it.
+    for action in actions(daemon).into_iter().chain(["complete".to_owned()]) {
         let help = daemon.ctl(&["help", &action]).stdout;
         add(format!("action {action}"), "actions.md", &action, block(&untabbed(&help)));
     }
@@ -205,11 +206,14 @@ fn manual_pages_have_no_mistakes() {
     let pages = fs::read_dir(root().join("docs/man")).expect("manual pages");
     let mut count = 0;
     for page in pages {
+        let path = page.expect("a page").path();
         let mut groff = Command::new(needs::program("groff"));
-        groff.args(["-man", "-ww", "-z", "-Kutf8", "-Tutf8"]).arg(page.expect("a page").path());
+        groff.args(["-man", "-ww", "-z", "-Kutf8", "-Tutf8"]).arg(&path);
         let output = command::run(&mut groff, "");
         assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output:?}");
+        let text = fs::read_to_string(&path).expect("a page");
+        assert!(!text.contains(".md"), "{} refers to a file of the book", path.display());
         count += 1;
     }
-    assert_eq!(count, 5);
+    assert_eq!(count, 6);
 }

@@ -6,7 +6,22 @@ use std::path::{Path, PathBuf};
 use super::roff::{body, inline, literal};
 use supervisord_config::schema::{SectionKind, TABLE};
 
-const SEE_ALSO: &str = "supervisord(8), supervisorctl(1), echo_supervisord_conf(1), pidproxy(1), supervisord.conf(5)";
+const SEE_ALSO: &str =
+    "supervisord(8), supervisorctl(1), echo_supervisord_conf(1), pidproxy(1), supervisord.conf(5), supervisor-fleet(1)";
+
+/// Where a configuration is, in the order in which it is looked for.
+const CONFIGURATION_FILES: &str = "
+## Files
+
+The first of these that exists is read, unless `-c` names a file:
+
+| file | |
+|---|---|
+| `../etc/supervisord.conf`, `../supervisord.conf` | relative to the directory of the program |
+| `supervisord.conf`, `etc/supervisord.conf` | relative to the current directory |
+| `/etc/supervisord.conf` | usual on Fedora and its relatives |
+| `/etc/supervisor/supervisord.conf` | usual on Debian and Ubuntu |
+";
 
 /// A page of the manual: its name, section and one line about it; how the program is called; the rest of it in Markdown.
 struct Manual {
@@ -53,7 +68,7 @@ pub fn pages(docs: &BTreeMap<PathBuf, String>) -> BTreeMap<String, String> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
         docs.get(&path).unwrap_or_else(|| panic!("docs/{name} is missing"))
     };
-    let program = |name: &str| format!("## Description\n{}\n", below(page("programs.md"), &format!("## {name}")));
+    let program = |name: &str, between: &str| described(&below(page("programs.md"), &format!("## {name}")), between);
     let flags = |name: &str| format!("## Options\n{}\n", below(page("command-lines.md"), &format!("### `{name}`")));
     let actions = format!("## Actions\n{}\n", page("actions.md"));
     let manuals = [
@@ -61,29 +76,36 @@ pub fn pages(docs: &BTreeMap<PathBuf, String>) -> BTreeMap<String, String> {
             name: "supervisord",
             section: 8,
             about: "run programs and keep them running",
-            synopsis: "supervisord [OPTIONS]\nsupervisord hash-password [--scheme SCHEME]",
-            text: program("supervisord") + &flags("supervisord"),
+            synopsis: "supervisord [OPTIONS]\n\
+                       supervisord --check [--format text|json] [-c FILE]\n\
+                       supervisord --resolved [--format text|json] [-c FILE]\n\
+                       supervisord --json-schema\n\
+                       supervisord hash-password [--scheme SCHEME]\n\
+                       supervisord ctl [OPTIONS] [ACTION [ARGUMENTS]]",
+            text: program("supervisord", &flags("supervisord")),
         },
         Manual {
             name: "supervisorctl",
             section: 1,
             about: "control the programs that supervisord runs",
-            synopsis: "supervisorctl [OPTIONS] [ACTION [ARGUMENTS]]",
-            text: program("supervisorctl") + &flags("supervisorctl") + &actions,
+            synopsis: "supervisorctl [OPTIONS] [ACTION [ARGUMENTS]]\n\
+                       supervisorctl [OPTIONS] complete LINE\n\
+                       supervisorctl --fleet ...",
+            text: program("supervisorctl", &(flags("supervisorctl") + &actions)),
         },
         Manual {
             name: "echo_supervisord_conf",
             section: 1,
             about: "print a configuration of supervisord to begin with",
             synopsis: "echo_supervisord_conf",
-            text: program("echo_supervisord_conf"),
+            text: program("echo_supervisord_conf", ""),
         },
         Manual {
             name: "pidproxy",
             section: 1,
             about: "stay in the foreground for a program that does not",
             synopsis: "pidproxy PIDFILE COMMAND [ARGUMENT...]",
-            text: program("pidproxy"),
+            text: program("pidproxy", ""),
         },
         Manual {
             name: "supervisord.conf",
@@ -94,6 +116,13 @@ pub fn pages(docs: &BTreeMap<PathBuf, String>) -> BTreeMap<String, String> {
         },
     ];
     manuals.iter().map(|manual| (format!("{}.{}", manual.name, manual.section), manual.roff())).collect()
+}
+
+/// The description of a program, other sections, and then its files, which the description ends with.
+fn described(text: &str, between: &str) -> String {
+    let (description, files) = text.split_once("### Files\n").unwrap_or((text, ""));
+    let files = if files.is_empty() { String::new() } else { format!("## Files\n{files}\n") };
+    format!("## Description\n{description}\n{between}{files}")
 }
 
 /// All sections with all options.
@@ -108,5 +137,5 @@ fn configuration<'a>(page: impl Fn(&str) -> &'a str) -> String {
         let options = options.find("\n### ").map_or("", |start| &options[start..]);
         text.push_str(&format!("\n## [{}]\n\n{}\n{options}", kind.word(), kind.describe()));
     }
-    text
+    text + CONFIGURATION_FILES
 }
