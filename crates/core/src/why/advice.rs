@@ -31,7 +31,7 @@ pub(super) fn advice(row: &Row) -> Vec<String> {
     }
     let is_given_up = row.phase == ProcessPhase::GivenUp && row.next_start.is_none();
     if is_given_up || matches!(Outlook::of(row), Outlook::Rests(RestReason::StoppedByDaemon)) {
-        advice.push(format!("start it again, when that is mended: supervisorctl start {}", row.namespec()));
+        advice.push(format!("fix the cause, then start it: supervisorctl start {}", row.namespec()));
     }
     advice
 }

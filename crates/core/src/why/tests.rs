@@ -93,13 +93,13 @@ fn a_chain_is_explained_down_to_its_end() {
             "  waiting for web to be ready (web waits in vain)",
             "    web is STARTING since 2026-11-30 09:01:40 (12 s ago): it waits in vain for what it depends on",
             "      waiting for db to be ready (db is FATAL)",
-            "        db is FATAL since 2026-11-30 09:01:40 (12 s ago): 2 attempts to start it failed, and it was given up (startretries=1)",
+            "        db is FATAL since 2026-11-30 09:01:40 (12 s ago): 2 attempts to start it failed, and supervisord gave up (startretries=1)",
             "          last end: exit status 3 after 200 ms, 2026-11-30 09:01:40 (12 s ago); that was too quick (startsecs=1)",
             "          last lines on stderr:",
             "            | first",
             "            | cannot open data directory",
             "          depended on by: web",
-            "          what to do: start it again, when that is mended: supervisorctl start db",
+            "          what to do: fix the cause, then start it: supervisorctl start db",
             "      depended on by: proxy",
         ]
     );
@@ -222,11 +222,11 @@ fn each_phase_says_what_comes_next() {
         ),
         (
             Row { next_start: soon, ..row("p", ProcessPhase::GivenUp) },
-            "it was given up, and is started anew in 4.0 s (fatal_retry)",
+            "supervisord gave up, and starts it again in 4.0 s (fatal_retry)",
         ),
         (
             varied(row("p", ProcessPhase::GivenUp), |process| process.restart.restart_limit = Some(limit)),
-            "it was given up, because it would have been restarted more than 5 times within 1min (restart_limit)",
+            "supervisord gave up, because it would have been restarted more than 5 times within 1min (restart_limit)",
         ),
         (
             Row { wanted: Wanted::Down, ..row("p", ProcessPhase::GivenUp) },

@@ -92,7 +92,7 @@ impl Why {
                         left(row)
                     ),
                     ProcessState::Fatal => {
-                        format!("it was given up{}, and is started anew in {wait} (fatal_retry)", too_often(row))
+                        format!("supervisord gave up{}, and starts it again in {wait} (fatal_retry)", too_often(row))
                     }
                     ProcessState::Stopped
                     | ProcessState::Starting
@@ -132,12 +132,12 @@ impl Why {
                 format!("it ended by itself, and is not started again ({policy})")
             }
             Outlook::Rests(RestReason::OutOfAttempts(number)) => format!(
-                "{} to start it failed, and it was given up (startretries={})",
+                "{} to start it failed, and supervisord gave up (startretries={})",
                 attempts(number),
                 row.config.start.startretries
             ),
             Outlook::Rests(RestReason::OutOfRestarts { restarts, window }) => format!(
-                "it was given up, because it would have been restarted more than {} within {} (restart_limit)",
+                "supervisord gave up, because it would have been restarted more than {} within {} (restart_limit)",
                 times(restarts.into()),
                 Shown(window)
             ),
