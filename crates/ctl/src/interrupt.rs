@@ -5,8 +5,9 @@
 //! the terminal. A signal that was ignored when the program started stays ignored.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
+use std::time::Duration;
 
 use signal_hook::low_level::emulate_default_handler;
 use supervisord_sys::signal::{Signal, Signals, is_ignored};
@@ -16,6 +17,14 @@ type Handler = Box<dyn Fn() + Send>;
 
 /// The signals that are caught once a handler is set.
 const CAUGHT_SIGNALS: [Signal; 4] = [Signal::Interrupt, Signal::Terminate, Signal::Hangup, Signal::Quit];
+
+/// Held by whoever changes what a full screen shows. The exit by a signal takes it and keeps it, so that nothing is drawn after
+/// the terminal was restored.
+static DRAWING: Mutex<()> = Mutex::new(());
+
+/// How long the exit by a signal waits for drawing to end, in attempts and the pause between them. Drawing blocks where the
+/// terminal takes no output, and the signal must end the program there, too.
+const DRAWING_ENDS_WITHIN: (u32, Duration) = (40, Duration::from_millis(5));
 
 /// Holds the handler of Ctrl-C.
 #[derive(Clone)]
@@ -93,8 +102,32 @@ impl Drop for HandlerGuard {
     }
 }
 
+/// Changes what a full screen shows. After a signal has begun to end the program, this never returns.
+pub fn draw_unless_exiting<T>(draw: impl FnOnce() -> T) -> T {
+    draw_holding(&DRAWING, draw)
+}
+
+fn draw_holding<T>(drawing: &Mutex<()>, draw: impl FnOnce() -> T) -> T {
+    let _drawing = drawing.lock().unwrap_or_else(PoisonError::into_inner);
+    draw()
+}
+
+/// Waits until nothing is being drawn, and keeps it so until the guard is dropped; none where drawing does not end.
+fn end_drawing(drawing: &Mutex<()>) -> Option<MutexGuard<'_, ()>> {
+    let (attempts, pause) = DRAWING_ENDS_WITHIN;
+    for _ in 0..attempts {
+        match drawing.try_lock() {
+            Ok(ended) => return Some(ended),
+            Err(TryLockError::Poisoned(ended)) => return Some(ended.into_inner()),
+            Err(TryLockError::WouldBlock) => thread::sleep(pause),
+        }
+    }
+    None
+}
+
 /// Ends the program by a signal as the kernel would, after restoring the terminal.
 pub fn exit_by_signal(signal: Signal) {
+    let _ended = end_drawing(&DRAWING);
     terminal::restore();
     drop(emulate_default_handler(signal.number()));
 }
@@ -108,9 +141,36 @@ pub fn leave_shell() -> ! {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
 
     use super::*;
+
+    #[test]
+    fn nothing_is_drawn_once_an_exit_has_begun() {
+        let drawing = Mutex::new(());
+        let is_drawn = AtomicBool::new(false);
+        let (told, is_about_to_draw) = channel();
+        let ended = end_drawing(&drawing).expect("nobody draws");
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                told.send(()).unwrap();
+                draw_holding(&drawing, || is_drawn.store(true, Ordering::SeqCst));
+            });
+            is_about_to_draw.recv().unwrap();
+            thread::sleep(Duration::from_millis(20));
+            assert!(!is_drawn.load(Ordering::SeqCst));
+            drop(ended);
+        });
+        assert!(is_drawn.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn an_exit_does_not_wait_for_ever_for_a_terminal_that_takes_no_output() {
+        let drawing = Mutex::new(());
+        draw_holding(&drawing, || assert!(end_drawing(&drawing).is_none()));
+        assert!(end_drawing(&drawing).is_some());
+    }
 
     #[test]
     fn the_innermost_handler_is_called_until_it_is_dropped() {

@@ -18,6 +18,7 @@ use supervisord_sys::signal::suspend_job;
 use supervisord_sys::terminal;
 
 use crate::failure::Failure;
+use crate::interrupt::draw_unless_exiting;
 use crate::keys::Decoder;
 use crate::local_clock;
 use crate::session::Session;
@@ -45,14 +46,16 @@ pub fn run(session: &mut Session, is_read_only: bool) -> Result<(), Failure> {
     let _handled = session.interrupts.handle(move || outbox.send(News::Interrupted))?;
     let feed = Feed::start(&session.settings, inbox.outbox())?;
     let _restored = PanicRestores::new();
-    let mut screen = Screen::enter(session.console.colour())?;
+    let mut screen = enter(session)?;
     let mut model = Model::new(session.settings.server_url.clone(), is_read_only);
     let mut decoder = Decoder::default();
     let mut looked = None;
     let started = Instant::now();
     loop {
-        let drawn = screen.draw(|buffer| view::draw(&model, local_clock::now(), buffer));
-        session.console.raw(drawn.as_bytes());
+        draw_unless_exiting(|| {
+            let drawn = screen.draw(|buffer| view::draw(&model, local_clock::now(), buffer));
+            session.console.raw(drawn.as_bytes());
+        });
         if session.console.is_closed() {
             return Ok(());
         }
@@ -76,7 +79,7 @@ pub fn run(session: &mut Session, is_read_only: bool) -> Result<(), Failure> {
                 Some(Wish::Suspend) => {
                     drop(screen);
                     suspend_job();
-                    screen = Screen::enter(session.console.colour())?;
+                    screen = enter(session)?;
                 }
                 Some(Wish::Act(action, name)) => feed.act(action, name),
                 None => {}
@@ -94,6 +97,11 @@ pub fn run(session: &mut Session, is_read_only: bool) -> Result<(), Failure> {
             }
         };
     }
+}
+
+/// Takes the terminal, unless a signal has begun to end the program.
+fn enter(session: &Session) -> Result<Screen, Failure> {
+    Ok(draw_unless_exiting(|| Screen::enter(session.console.colour()))?)
 }
 
 /// Leaves the full screen before a panic is reported, which would be hidden by it otherwise.

@@ -265,10 +265,11 @@ fn footer(model: &Model, row: u16, buffer: &mut Buffer) {
             (format!("{} {name}? y/n", action.word()), Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD))
         }
         _ if model.mode == Mode::Filter => (format!("/{}_", model.filter), Style::new()),
+        // A notice stays until the next key, and would hide that what is shown is old.
+        (.., Some(trouble)) => (format!("supervisord does not answer, trying again: {trouble}"), warning),
         (_, Some(notice), _) => {
             (notice.text.clone(), if notice.is_failure { warning } else { Style::new().fg(Color::Green) })
         }
-        (.., Some(trouble)) => (format!("supervisord does not answer, trying again: {trouble}"), warning),
         _ if model.mode == Mode::Details => (DETAILS_KEYS.to_owned(), Style::new().fg(Color::Cyan)),
         _ if !model.filter.is_empty() => {
             (format!("only {:?} (Esc: all)  {TABLE_KEYS}", model.filter), Style::new().fg(Color::Cyan))
@@ -369,7 +370,12 @@ mod tests {
         model.press(Key::Char('r'), 24);
         assert_eq!(last(&model), "restart db? y/n");
         model.press(Key::Char('n'), 24);
+        model.take(News::Done { text: "db: restarted".to_owned(), is_failure: false }, Duration::ZERO);
+        assert_eq!(last(&model), "db: restarted");
         model.take(News::Lost("connection refused".to_owned()), Duration::ZERO);
+        assert_eq!(last(&model), "supervisord does not answer, trying again: connection refused");
+        let failed = "db: could not be started: connection refused".to_owned();
+        model.take(News::Done { text: failed, is_failure: true }, Duration::ZERO);
         assert_eq!(last(&model), "supervisord does not answer, trying again: connection refused");
         model.press(Key::Char('/'), 24);
         model.press(Key::Char('w'), 24);
