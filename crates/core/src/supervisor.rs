@@ -194,6 +194,8 @@ pub struct Supervisor {
     ordered_stops: Vec<OrderedStop>,
     /// The processes that have changed since the stops that wait for others were looked at; empty where there are none.
     moved: Vec<ProcessId>,
+    /// The processes that have reacted to the failure of others, until the driver takes them.
+    reactions: Vec<ProcessId>,
     /// The call to whose job items are being added. It gets its reply after all of them have been added.
     collecting: Option<CallId>,
     /// Who made the last call.
@@ -250,6 +252,7 @@ impl Supervisor {
             jobs: Vec::new(),
             ordered_stops: Vec::new(),
             moved: Vec::new(),
+            reactions: Vec::new(),
             collecting: None,
             asker: "".into(),
             shutdown: None,

@@ -354,6 +354,7 @@ impl Control {
     /// Tells the supervisor what a program has said, which nobody says again: the state has it before anything follows from it.
     fn input_said(&mut self, run: RunId, input: SupervisorInput) {
         self.supervisor.handle(present(), input);
+        self.note_reactions();
         if let Some((process, _)) = self.children.identify(run)
             && let Some(survival) = &mut self.survival
         {

@@ -1,7 +1,9 @@
-//! A database dies under many programs that depend on it.
+//! A database dies under the programs that depend on it.
+
+use std::process::{Child, Command, Stdio};
 
 use super::{close, open};
-use crate::harness::{Daemon, Scene, Subject, only_ours};
+use crate::harness::{Daemon, Scene, Subject, needs, only_ours, processes, wait};
 
 const COUNT: usize = 200;
 const AT_ONCE: usize = 5;
@@ -92,6 +94,60 @@ fn two_hundred_programs_come_back_with_their_database_without_a_storm() {
         assert_starts(&daemon, "2");
         let log = daemon.log();
         assert!(!log.contains("FATAL"), "{log}");
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// The database, those that depend on it, and one that depends on one of these.
+const CHAIN: [&str; 5] = ["db", "a", "b", "c", "after-a"];
+
+/// So many writes come until all has been noted that follows from the failure. Later ones are about the starts that follow.
+const MOMENTS: usize = 2 * CHAIN.len();
+
+/// Kills the daemon at the end of its next write but so many to the state in memory.
+fn kill_at_write(daemon: &mut Daemon, number: usize) -> Child {
+    let pid = daemon.pid();
+    let mut command = Command::new(needs::program("strace"));
+    command.args(["-q", "-o", "/dev/null", "-e", "trace=pwrite64", "-p", &pid.to_string()]);
+    command.args(["-e", &format!("inject=pwrite64:signal=KILL:when={number}")]);
+    let strace = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let strace = strace.expect("strace can be executed");
+    daemon.wait_until("it is traced", |_| processes::status(pid, "TracerPid") == Some(u64::from(strace.id())));
+    strace
+}
+
+/// The process ids of all that run.
+fn running(daemon: &Daemon) -> Vec<i64> {
+    let listed = daemon.rpc_if_up("supervisor.getAllProcessInfo", &[]);
+    let listed = listed.iter().flat_map(|listed| listed.items());
+    listed.filter(|row| row.get("statename").text() == "RUNNING").map(|row| row.get("pid").int()).collect()
+}
+
+#[test]
+fn a_daemon_killed_at_any_moment_of_a_failure_forgets_nobody_who_depends_on_what_failed() {
+    only_ours(|| {
+        let program = |name: &str, more: &str| {
+            format!("[program:{name}]\ncommand=sleep 1000000\nstartsecs=0\non_dependency_failure=restart\n{more}")
+        };
+        // A hook is the first that is run, and noted, after the failure.
+        let text = program("db", "pre_start=true\n")
+            + &["a", "b", "c"].map(|name| program(name, "depends_on=db\n")).concat()
+            + &program("after-a", "depends_on=a\n");
+        let mut daemon = Scene::with("moments", &text).start(Subject::Ours);
+        for number in 1..=MOMENTS {
+            daemon.wait_until("all run", |daemon| running(daemon).len() == CHAIN.len());
+            let before = running(&daemon);
+            let are_new = |now: &[i64]| now.len() == CHAIN.len() && now.iter().all(|pid| !before.contains(pid));
+            let mut strace = kill_at_write(&mut daemon, number);
+            daemon.kill_child("db");
+            let is_killed = wait::poll(wait::DEADLINE, || (!daemon.is_running()).then_some(()));
+            assert!(is_killed.is_some(), "there was no write {number}: {}", daemon.report());
+            strace.wait().expect("it is a child");
+            daemon.start_again();
+            daemon.wait_until(&format!("all are restarted that depend on it, write {number}"), |daemon| {
+                are_new(&running(daemon))
+            });
+        }
         assert_eq!(daemon.stop(), 0);
     });
 }

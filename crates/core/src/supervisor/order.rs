@@ -322,7 +322,14 @@ impl Supervisor {
                 failed.push_back((dependent, format!("{followed} ({failure})")));
             }
         }
+        self.reactions.extend(decisions.iter().rev().map(|(dependent, _)| *dependent));
         decisions
+    }
+
+    /// The processes that have reacted to the failure of others since the last call. Whoever keeps the state keeps these in this
+    /// order, before anything else: the next daemon makes up for reactions to a failure only while it does not know the failure.
+    pub fn take_reactions(&mut self) -> Vec<ProcessId> {
+        std::mem::take(&mut self.reactions)
     }
 
     /// Whether a process needs another one in such a condition.

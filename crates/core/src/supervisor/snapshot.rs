@@ -122,6 +122,8 @@ impl Supervisor {
             // Each process knows whether it is to be stopped.
             ordered_stops: _,
             moved: _,
+            // Those that react know so.
+            reactions: _,
             collecting: _,
             asker: _,
             // Nobody takes over from a daemon that ends.

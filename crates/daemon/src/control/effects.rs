@@ -19,9 +19,11 @@ use crate::probing::ProbeRequest;
 impl Control {
     /// Carries out everything that the supervisor has answered so far.
     pub(super) fn perform_effects(&mut self) {
+        self.note_reactions();
         while let Some(effect) = self.supervisor.poll_effect() {
             if let Some(answer) = self.perform(effect) {
                 self.supervisor.handle(present(), answer);
+                self.note_reactions();
             }
         }
         self.publish_events();

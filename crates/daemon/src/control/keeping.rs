@@ -124,6 +124,15 @@ impl Control {
         }
     }
 
+    /// Notes how processes react to the failure of others, before the failure is noted.
+    pub(super) fn note_reactions(&mut self) {
+        let reactions = self.supervisor.take_reactions();
+        let Some(survival) = &mut self.survival else { return };
+        for process in reactions {
+            survival.journal.note(&self.supervisor, process, self.children.runs(process));
+        }
+    }
+
     /// Notes what has changed in this turn.
     pub(super) fn write_notes(&mut self) {
         let listeners = self.listener_batching.take_due(present().mono);

@@ -270,7 +270,16 @@ fn the_failure_of_a_dependency_stops_or_restarts_as_wished() {
     let names = ["ignoring", "stopping", "restarting", "behind", "finished"];
     assert_eq!(states(&world, &names), ["RUNNING"; 5]);
     world.missing.push("db".to_owned());
+    assert_eq!(world.supervisor.take_reactions(), []);
     world.end_of("db", 1);
+    let reactions = world.supervisor.take_reactions();
+    let reacting: Vec<String> = reactions.iter().map(|id| world.supervisor.member_name(*id)).collect();
+    // One that is restarted reacts once more, because the database is FATAL at last.
+    assert_eq!(
+        reacting,
+        ["behind", "stopping", "restarting", "restarting"],
+        "what follows from another comes before it"
+    );
     world.pass(0);
     assert_eq!(states(&world, &names), ["RUNNING", "STOPPED", "STARTING", "STOPPED", "RUNNING"]);
     let line = "WARN stopping stopping, because db, on which it depends, ended unexpectedly";
