@@ -87,15 +87,27 @@ fn the_log_of_the_daemon_is_rotated_by_time_too() {
     });
 }
 
+/// Writes 3000 numbers, and after as many as fill the log waits until it has been rotated so often.
+const COUNTS: &str = "#!/bin/sh\ni=0\nfor part in 1 2 3 4 5; do\n\
+    while [ $i -lt $((part * 600)) ]; do i=$((i+1)); echo $i; done\n\
+    until [ -e p.log.$part ] || [ -e p.log.$part.gz ]; do sleep 0.02; done\ndone\nexec sleep 1000\n";
+
 #[test]
 fn rotated_logs_are_compressed_and_a_killed_daemon_leaves_none_half_done() {
     only_ours(|| {
-        let text = "[supervisord]\nlogfile_compress=zstd\n[program:p]\ncommand=sh -c 'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; done; exec sleep 1000'\n\
-            startsecs=0\nstdout_logfile={dir}/p.log\nstdout_logfile_maxbytes=2KB\nstdout_logfile_backups=100\nstdout_logfile_compress=gzip\n\
+        let text = "[supervisord]\nlogfile_compress=zstd\n[program:p]\ncommand={dir}/count\nstartsecs=0\ndirectory={dir}\n\
+            stdout_logfile={dir}/p.log\nstdout_logfile_maxbytes=2KB\nstdout_logfile_backups=100\nstdout_logfile_compress=gzip\n\
             stderr_logfile={dir}/p.err\nstderr_logfile_compress=zstd\n";
-        let scene = Scene::with("compressed", text).file("p.err.1", "old\n").file("p.err.compressing", "half");
+        let scene = Scene::with("compressed", text).script("count", COUNTS);
+        let scene = scene.file("p.err.1", "old\n").file("p.err.compressing", "half");
         let mut daemon = scene.start(Subject::Ours);
-        daemon.wait_until("all is written", |daemon| daemon.read("p.log").ends_with("3000\n"));
+        let written = |daemon: &Daemon| {
+            let shell = "cat p.log; for file in p.log.*; do gzip -dcf $file; done";
+            let read = std::process::Command::new("sh").args(["-c", shell]).current_dir(daemon.path(".")).output();
+            String::from_utf8_lossy(&read.expect("it runs").stdout).into_owned()
+        };
+        // Where the last lines fill the log, it is rotated, and empty.
+        daemon.wait_until("all is written", |daemon| written(daemon).lines().any(|line| line == "3000"));
         daemon.crash();
         daemon.start_again();
         // The log is not opened before there is something to write, but what was half done is looked for at once.
@@ -103,9 +115,7 @@ fn rotated_logs_are_compressed_and_a_killed_daemon_leaves_none_half_done() {
             let rotated = [named(daemon, "p.log."), named(daemon, "p.err.")].concat();
             rotated.len() > 3 && rotated.iter().all(|name| name.ends_with(".gz") || name.ends_with(".zst"))
         });
-        let shell = "cat p.log; for file in p.log.*.gz; do gzip -dc $file; done";
-        let read = std::process::Command::new("sh").args(["-c", shell]).current_dir(daemon.path(".")).output();
-        let read = String::from_utf8(read.expect("it runs").stdout).expect("text");
+        let read = written(&daemon);
         let mut numbers: Vec<u32> = read.lines().filter_map(|line| line.parse().ok()).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=3000).collect::<Vec<u32>>());
