@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::harness::needs::Power;
 use crate::harness::programs::{CAT, TEAM};
-use crate::harness::terminal::Terminal;
+use crate::harness::terminal::{SILENCE_HINT, Terminal};
 use crate::harness::{Program, Scene, Subject, compare, only_ours, processes, wait};
 
 const PROMPT: &str = "supervisor> ";
@@ -306,7 +306,7 @@ fn a_silent_daemon_is_reported_and_timeout_ends_the_wait() {
         assert_eq!(followed.code, 1, "{}", followed.transcript());
         let (shown, _) = Terminal::ctl(&daemon, &["--timeout=0.5", "version"]).end();
         assert!(shown.contains("s.sock did not answer within 0.5 s; supervisord may be stopped or hung"), "{shown}");
-        waiting.wait_for("s.sock has not answered for 5 s: supervisord may be stopped or hung", 1);
+        waiting.wait_for(&format!("s.sock {SILENCE_HINT}"), 1);
         daemon.signal(Signal::SIGCONT);
         let (shown, code) = waiting.end();
         assert!(shown.contains("cat                              RUNNING"), "{shown}");

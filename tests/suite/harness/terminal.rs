@@ -3,13 +3,15 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{Termios, tcgetattr};
 
 use super::command::shell_code;
@@ -17,6 +19,22 @@ use super::scene::Place;
 use super::screen::screen;
 use super::subject::Program;
 use super::wait;
+
+/// What `supervisorctl` says on a terminal while the daemon is silent.
+pub const SILENCE_HINT: &str = "has not answered for 5 s: supervisord may be stopped or hung";
+
+/// The two sides of a new pseudo-terminal of this size. No process that another test starts meanwhile inherits them: it would
+/// keep the terminal open.
+fn pair(rows: u16, columns: u16) -> (File, File) {
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("a terminal");
+    grantpt(&master).and_then(|()| unlockpt(&master)).expect("it can be opened");
+    let name = ptsname_r(&master).expect("it has a name");
+    let slave = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(&name).expect(&name);
+    let size = ["rows", &rows.to_string(), "cols", &columns.to_string()].map(str::to_owned);
+    let sized = Command::new("stty").args(["-F", &name]).args(size).status();
+    assert!(sized.is_ok_and(|status| status.success()), "stty of coreutils");
+    (File::from(OwnedFd::from(master)), slave)
+}
 
 /// A pseudo-terminal and the program in it, which is killed when this is dropped.
 pub struct Terminal {
@@ -41,10 +59,9 @@ impl Terminal {
         arguments: &[impl AsRef<OsStr>],
         variables: &[(&str, Option<&str>)],
     ) -> Terminal {
-        let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(Some(&size), None).expect("a terminal");
-        let before = tcgetattr(&pty.slave).expect("it is one");
-        let stream = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
+        let (master, slave) = pair(24, 100);
+        let before = tcgetattr(&slave).expect("it is one");
+        let stream = || Stdio::from(slave.try_clone().expect("a descriptor"));
         let mut command: Command = place.command(Path::new("setsid"));
         command.arg("--ctty").arg(program).args(arguments);
         for (name, value) in variables {
@@ -54,8 +71,7 @@ impl Terminal {
             };
         }
         let child = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().expect("setsid of util-linux");
-        drop(command);
-        let master = File::from(pty.master);
+        drop((command, slave));
         let shown = Arc::new(Mutex::new(Vec::new()));
         let (mut source, kept) = (master.try_clone().expect("a descriptor"), shown.clone());
         let reader = std::thread::spawn(move || {
@@ -121,13 +137,15 @@ impl Terminal {
         self.child.id() as i32
     }
 
-    /// Waits until the program ends; returns the output, and the exit status as in a shell.
+    /// Waits until the program ends; returns the output, and the exit status as in a shell. The output is without the hint
+    /// that the daemon has not answered for five seconds: on a busy machine any daemon may be so slow.
     pub fn end(mut self) -> (String, i32) {
         let code = self.wait();
-        (self.shown(), code)
+        let shown = self.shown();
+        (shown.split_inclusive('\n').filter(|line| !line.contains(SILENCE_HINT)).collect(), code)
     }
 
-    /// Like [`Terminal::end`], with the unfiltered output.
+    /// Like [`Terminal::end`], with all of the output as it is written to the terminal.
     pub fn raw_end(mut self) -> (String, i32) {
         let code = self.wait();
         (String::from_utf8_lossy(&self.shown.lock().expect("no panic while locked")).into_owned(), code)
@@ -137,6 +155,8 @@ impl Terminal {
         let status = wait::poll(wait::DEADLINE, || self.child.try_wait().expect("a child can be waited for"));
         let Some(status) = status else { panic!("it did not end\n{}", self.shown()) };
         if let Some(reader) = self.reader.take() {
+            let read = wait::poll(wait::DEADLINE, || reader.is_finished().then_some(()));
+            assert!(read.is_some(), "a process that it has left has the terminal open\n{}", self.shown());
             reader.join().expect("the reader does not panic");
         }
         shell_code(status)
