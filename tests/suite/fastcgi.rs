@@ -4,9 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
-use crate::harness::{Daemon, Scene, compare};
+use crate::harness::{Daemon, Scene, compare, wait};
 
 /// Answers every request with its process id, and exits when a request says so.
 const SERVER: &str = "import os, socket, sys
@@ -32,7 +31,7 @@ fn scene(options: &str) -> Scene {
 /// Sends a request to any of the processes; none when the connection is refused.
 fn ask(daemon: &Daemon, request: &str) -> Option<String> {
     let mut stream = UnixStream::connect(daemon.path("php.sock")).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream.set_read_timeout(Some(wait::DEADLINE)).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

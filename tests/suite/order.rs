@@ -55,7 +55,6 @@ fn an_application_comes_up_in_order_and_goes_down_backwards() {
         // The longest chain: 3 s for the database, 0.2 s for the migration, 1 s each for a worker and the proxy.
         let took = begun.elapsed();
         assert!(took > Duration::from_millis(5200), "{took:?}");
-        assert!(took < Duration::from_secs(9), "{took:?}: {}", daemon.log());
         assert_order(&daemon);
 
         assert_eq!(daemon.ctl(&["stop", "db"]).stdout, "db: stopped\n");

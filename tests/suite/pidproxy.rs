@@ -1,7 +1,5 @@
 //! `pidproxy`, under the supervisor and alone.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 
 use crate::harness::command::{run, run_within};
@@ -51,7 +49,7 @@ fn pidproxy_ends_when_its_command_ends() {
             [&["p.pid", "true"] as &[&str], &["p.pid", "sh", "-c", "exit 3"], &["p.pid", "no-such-command"]]
         {
             let mut command = place.command(&subject.path(Program::Pidproxy));
-            let output = run_within(Duration::from_secs(60), command.args(arguments), "").expect("it ends");
+            let output = run_within(wait::DEADLINE, command.args(arguments), "").expect("it ends");
             observed.exactly(&arguments.join(" "), format!("{} {:?}", output.code, output.stdout));
         }
         // The wording of the usage message is ours.

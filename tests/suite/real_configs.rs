@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
-use crate::harness::{Daemon, Scene, compare, http, needs};
+use crate::harness::{Daemon, Scene, compare, http, needs, wait};
 
 /// Everything in one file with comments, as in long-lived deployments.
 const MAIN: &str = "\
@@ -265,7 +264,7 @@ fn fetch(daemon: &Daemon) -> Option<String> {
 /// The answer of Redis to PING.
 fn ping(daemon: &Daemon) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.ports[1])).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.set_read_timeout(Some(wait::DEADLINE)).ok()?;
     stream.write_all(b"PING\r\n").ok()?;
     let mut answer = [0; 7];
     stream.read_exact(&mut answer).ok()?;

@@ -1,12 +1,10 @@
 //! Configurations that the original refuses, given to the whole program.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::harness::additions::without_additions;
 use crate::harness::areas::Area;
-use crate::harness::{Program, Scene, Subject, each_subject, record};
+use crate::harness::{Program, Scene, Subject, each_subject, record, wait};
 
 /// The abbreviated beginning of the cases.
 const BASE: &str = "[supervisord]\nlogfile=%(here)s/s.log\npidfile=%(here)s/s.pid\nchildlogdir=%(here)s";
@@ -36,9 +34,6 @@ const ACCEPTED: [&str; 4] = [
 /// Only every twelfth case runs with the original: its answers were recorded before, and it is slow.
 const ORIGINAL_STRIDE: usize = 12;
 
-/// How long a daemon may take to refuse a file.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(60);
-
 #[test]
 fn broken_configurations_are_refused_with_the_recorded_message() {
     let cases: Vec<Value> =
@@ -64,7 +59,7 @@ fn complaint(case: &Value, subject: Subject) -> Option<String> {
         .config(&case["file"].as_str().unwrap_or_default().replace("@BASE@", BASE))
         .only_env(&[("HOME", "/root"), ("LANG", "C.UTF-8"), ("PATH", "/usr/bin:/bin")]);
     let place = scene.set_up(subject);
-    let output = match scene.run_within(REFUSAL_TIMEOUT, &place) {
+    let output = match scene.run_within(wait::DEADLINE, &place) {
         Ok(output) => output,
         Err(output) => return Some(format!("{name}: it is not refused: {output:?}\n")),
     };

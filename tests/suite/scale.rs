@@ -109,6 +109,11 @@ fn system_calls(daemon: &Daemon, watched: Duration) -> Vec<String> {
         .stderr(Stdio::null())
         .spawn()
         .expect("strace can be executed");
+    let threads = || fs::read_dir(format!("/proc/{}/task", daemon.pid())).into_iter().flatten().flatten();
+    let is_traced = |thread: fs::DirEntry| {
+        fs::read_to_string(thread.path().join("status")).is_ok_and(|status| !status.contains("TracerPid:\t0\n"))
+    };
+    wait::until("strace sees every thread", || threads().all(is_traced));
     std::thread::sleep(watched);
     processes::signal(strace.id() as i32, Signal::SIGINT);
     let _ = strace.wait();

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use crate::harness::needs::Power;
 use crate::harness::terminal::Terminal;
@@ -196,11 +195,9 @@ fn a_chain_of_programs_that_wait_in_vain_is_explained_to_its_end() {
         daemon.crash();
         daemon.start_again();
         assert_explained(&daemon, "proxy", &parts);
-        let begun = Instant::now();
-        let waited = daemon.ctl(&["wait", "proxy", "--timeout", "2min"]);
+        let waited = daemon.ctl(&["wait", "proxy", "--timeout", "1h"]);
         let line = "proxy: ERROR (cannot become running: STARTING, waiting for api to be ready (api waits in vain))\n";
         assert_eq!((waited.stdout.as_str(), waited.code), (line, 1));
-        assert!(begun.elapsed() < Duration::from_secs(30), "it ends at once");
         assert_eq!(daemon.stop(), 0);
     });
 }

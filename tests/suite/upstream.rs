@@ -6,18 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::Duration;
 use std::{fs, thread};
 
 use crate::harness::areas::Area;
 use crate::harness::scene::Place;
-use crate::harness::{Program, Scene, Subject, each_subject, original, python, record};
+use crate::harness::{Program, Scene, Subject, each_subject, original, python, record, wait};
 
 /// How many of the tests run in parallel. Most of the time they wait.
 const MAX_PARALLEL: usize = 6;
-
-/// The time limit of one of the tests, longer than their own.
-const TEST_TIMEOUT: Duration = Duration::from_secs(200);
 
 /// A file that is missing in the source distribution: it writes the text that a test looks for.
 const MISSING_FILE: (&str, &str) = (
@@ -99,7 +95,7 @@ fn batches(place: &Place) -> Vec<Vec<String>> {
 fn failure(place: &Place, batch: &[String]) -> Option<String> {
     let stand_in = place.path("python").display().to_string();
     let arguments: Vec<&str> = [stand_in.as_str()].into_iter().chain(batch.iter().map(String::as_str)).collect();
-    let output = python::run_within(TEST_TIMEOUT, place, RUN, &arguments).unwrap_or_else(|output| output);
+    let output = python::run_within(wait::DEADLINE, place, RUN, &arguments).unwrap_or_else(|output| output);
     (output.code != 0).then(|| format!("{batch:?}\n{}\n", output.transcript()))
 }
 

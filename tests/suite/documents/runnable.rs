@@ -19,17 +19,35 @@ fn script(page: &str) -> Option<String> {
     (!blocks.is_empty()).then(|| blocks.join("\n"))
 }
 
+/// A `supervisorctl` whose `wait` is as patient as the tests: a reader's machine is not that busy.
+fn patient_ctl() -> String {
+    let ctl = Subject::Ours.path(Program::Supervisorctl).display().to_string();
+    let limit = wait::DEADLINE.as_secs();
+    format!(
+        "#!/bin/sh\nfor word do\n    shift\n    set -- \"$@\" \"$word\"\n\
+         \x20   [ \"$word\" != wait ] || set -- \"$@\" --timeout {limit}s\ndone\nexec '{ctl}' \"$@\"\n"
+    )
+}
+
 /// A directory with our programs under their names.
 fn programs(directory: &Path) {
     fs::create_dir(directory).expect("a directory");
     for (program, name) in [
         (Program::Supervisord, "supervisord"),
-        (Program::Supervisorctl, "supervisorctl"),
         (Program::EchoSupervisordConf, "echo_supervisord_conf"),
         (Program::Pidproxy, "pidproxy"),
     ] {
         symlink(Subject::Ours.path(program), directory.join(name)).expect("a link");
     }
+    let ctl = directory.join("supervisorctl");
+    command::write_program(&patient_ctl(), &ctl);
+}
+
+/// The logs that a script has left in its directory.
+fn logs(work: &Path) -> String {
+    let entries = fs::read_dir(work).into_iter().flatten().flatten();
+    let logs = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "log"));
+    logs.map(|log| format!("--- {}\n{}\n", log.display(), fs::read_to_string(&log).unwrap_or_default())).collect()
 }
 
 /// Runs the script of a page. What it has left running is ended, and the test fails.
@@ -45,11 +63,11 @@ fn run(name: &str, script: &str) {
     let mark = format!("RUNNABLE={}", place.path().display());
     // The daemon has answered `shutdown` before it ends.
     let left = || processes::with_environment(&mark);
-    let ended = wait::poll(std::time::Duration::from_secs(20), || left().is_empty().then_some(())).is_some();
+    let ended = output.code != 0 || wait::poll(wait::DEADLINE, || left().is_empty().then_some(())).is_some();
     for pid in left() {
         processes::signal(pid, Signal::SIGKILL);
     }
-    assert_eq!(output.code, 0, "{name}: {output:?}");
+    assert_eq!(output.code, 0, "{name}: {}{}", output.transcript(), logs(&work));
     assert!(ended, "{name} leaves processes behind");
 }
 

@@ -69,6 +69,12 @@ fn content(mut file: File) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Writes a program that the test will execute, by another process for the reason that [`copy_program`] has.
+pub fn write_program(text: &str, to: &std::path::Path) {
+    let written = run(Command::new("sh").args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(to), text);
+    assert_eq!(written.code, 0, "{} cannot be written: {}", to.display(), written.stderr);
+}
+
 /// Copies a program that the test will execute. Another process copies it: a child that another test is forking could
 /// inherit a descriptor of ours that is open for writing, and then exec fails ("Text file busy").
 pub fn copy_program(from: &std::path::Path, to: &std::path::Path) {

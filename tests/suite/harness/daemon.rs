@@ -17,7 +17,7 @@ use super::wait;
 
 /// How long lines of the activity log may be delayed. The wait ends then, because some daemons always have something to
 /// write.
-const LAG: Duration = Duration::from_secs(2);
+const LAG: Duration = Duration::from_secs(5);
 
 /// A daemon that was started from a scene. Dropping it kills it and everything it started.
 pub struct Daemon {
@@ -62,7 +62,7 @@ impl Daemon {
     /// still be missing: this waits for them.
     pub fn log(&self) -> String {
         if self.subject == Subject::Ours {
-            wait::poll(LAG, || (!processes::is_thread_running(self.pid(), "output")).then_some(()));
+            wait::poll(LAG, || (!processes::is_thread_busy(self.pid(), "output")).then_some(()));
         }
         self.read("supervisord.log")
     }

@@ -4,27 +4,25 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+
+use super::wait;
 
 /// A connection to a server.
 pub trait Stream: Read + Write {}
 
 impl<T: Read + Write> Stream for T {}
 
-/// How long a read waits for a silent server.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Connects to a unix socket.
 pub fn unix(path: &Path) -> io::Result<Box<dyn Stream>> {
     let stream = uninterrupted(|| UnixStream::connect(path))?;
-    stream.set_read_timeout(Some(READ_TIMEOUT))?;
+    stream.set_read_timeout(Some(wait::DEADLINE))?;
     Ok(Box::new(stream))
 }
 
 /// Connects to a port of the loopback interface.
 pub fn tcp(port: u16) -> io::Result<Box<dyn Stream>> {
     let stream = uninterrupted(|| TcpStream::connect(("127.0.0.1", port)))?;
-    stream.set_read_timeout(Some(READ_TIMEOUT))?;
+    stream.set_read_timeout(Some(wait::DEADLINE))?;
     Ok(Box::new(stream))
 }
 

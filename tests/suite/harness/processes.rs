@@ -37,12 +37,12 @@ pub fn process(pid: i32) -> Option<Process> {
     Some(Process { pid, state, name, parent: number()?, group: number()?, session: number()? })
 }
 
-/// Whether a thread of this name is running or runnable, and not asleep.
-pub fn is_thread_running(pid: i32, name: &str) -> bool {
+/// Whether a thread of this name runs, waits for a processor, or waits for a disk.
+pub fn is_thread_busy(pid: i32, name: &str) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
-    let running = format!("({name}) R ");
-    stats.into_iter().any(|stat| stat.contains(&running))
+    let busy = ["R", "D"].map(|state| format!("({name}) {state} "));
+    stats.into_iter().any(|stat| busy.iter().any(|busy| stat.contains(busy)))
 }
 
 /// Whether a process exists and has not ended.

@@ -19,6 +19,9 @@ use super::wait;
 /// The environment variable that marks every process of a scene, including daemonized ones.
 pub const MARK: &str = "SUITE_SCENE";
 
+/// The permissions of a program.
+const PROGRAM_MODE: u32 = 0o755;
+
 /// The permissions of a directory that every user may write into.
 const OPEN_TO_ALL: u32 = 0o777;
 
@@ -92,7 +95,7 @@ impl Scene {
 
     /// An executable file below the directory of the scene.
     pub fn script(mut self, path: &str, text: &str) -> Scene {
-        self.files.push((path.to_owned(), text.to_owned(), 0o755));
+        self.files.push((path.to_owned(), text.to_owned(), PROGRAM_MODE));
         self
     }
 
@@ -146,8 +149,14 @@ impl Scene {
         };
         fs::set_permissions(place.dir(), fs::Permissions::from_mode(self.mode)).expect("the directory is ours");
         for (path, text, mode) in &self.files {
-            place.write(path, text);
-            fs::set_permissions(place.path(path), fs::Permissions::from_mode(*mode)).expect("the file is ours");
+            place.make_room(path);
+            match *mode {
+                PROGRAM_MODE => command::write_program(&place.fill(text), &place.path(path)),
+                mode => {
+                    place.write(path, text);
+                    fs::set_permissions(place.path(path), fs::Permissions::from_mode(mode)).expect("the file is ours");
+                }
+            }
         }
         let mut environment: Vec<(String, String)> =
             self.environment.iter().map(|(name, value)| (name.clone(), place.fill(value))).collect();
@@ -251,9 +260,14 @@ impl Place {
 
     /// Writes a file below the directory, with placeholders filled.
     pub fn write(&self, path: &str, text: &str) {
+        self.make_room(path);
+        fs::write(self.path(path), self.fill(text)).expect("the directory can be written");
+    }
+
+    /// Makes the directory of a file below the directory.
+    fn make_room(&self, path: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().expect("a path below the directory")).expect("the directory can be written");
-        fs::write(path, self.fill(text)).expect("the directory can be written");
     }
 
     /// The text of a file; empty while it does not exist.

@@ -18,7 +18,8 @@ fn children_that_ignore_term_are_killed_in_time() {
         let start = Instant::now();
         daemon.call("supervisor.stopAllProcesses", &[]);
         let took = start.elapsed();
-        assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
+        // One after the other would take a second each.
+        assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(20), "{took:?}");
         assert!(processes::children(daemon.pid()).is_empty());
         daemon.call("supervisor.startAllProcesses", &[]);
         assert_no_leak(&mut daemon, before);

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use super::dial;
 use super::resources::{Resources, assert_idle, assert_no_leak, restart_latency};
-use crate::harness::{Daemon, Scene, Subject, only_ours};
+use crate::harness::{Daemon, Scene, Subject, only_ours, wait};
 
 const PROGRAM: &str = "[supervisord]\nminfds=4000\n[program:p]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\n\
     stdout_logfile={dir}/p.log\nstderr_logfile=NONE\n";
 
-/// How long a restart may take during an attack. Far more than it takes, far less than a client could cause.
-const MAX_RESTART_LATENCY: Duration = Duration::from_secs(2);
+/// How long a restart may take during an attack. A busy machine may need seconds, a daemon that waits for a client half a minute.
+const MAX_RESTART_LATENCY: Duration = Duration::from_secs(20);
 
 /// How much memory a client may make the daemon use temporarily, in kB: all bodies together and the cost of parsing.
 const MAX_TEMPORARY_KB: u64 = 256 << 10;
@@ -77,20 +77,17 @@ fn attack(name: &str, attack: impl Fn(&Path) + Sync) {
 
 /// Waits until another client has been told that the program runs.
 fn wait_until_served(daemon: &Daemon) {
-    let start = Instant::now();
-    loop {
-        let info = daemon.rpc_if_up("supervisor.getProcessInfo", &["p".into()]);
-        if info.is_some_and(|info| info.get("statename").text() == "RUNNING") {
-            return;
-        }
-        assert!(start.elapsed() < Duration::from_secs(30), "an honest client is not served\n{}", daemon.report());
-    }
+    let served = wait::poll(wait::DEADLINE, || {
+        let info = daemon.rpc_if_up("supervisor.getProcessInfo", &["p".into()])?;
+        (info.get("statename").text() == "RUNNING").then_some(())
+    });
+    assert!(served.is_some(), "an honest client is not served\n{}", daemon.report());
 }
 
 fn connect(socket: &Path) -> UnixStream {
     let stream = UnixStream::connect(socket).expect("it listens");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-    stream.set_write_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    stream.set_read_timeout(Some(wait::DEADLINE)).expect("a timeout");
+    stream.set_write_timeout(Some(wait::DEADLINE)).expect("a timeout");
     stream
 }
 
