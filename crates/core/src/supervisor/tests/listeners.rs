@@ -26,6 +26,9 @@ fn a_listener_gets_events_one_by_one_and_refused_ones_again() {
     assert_eq!(heard(&mut world), "");
     say(&mut world, b"READY\n");
     assert!(heard(&mut world).starts_with("ver:3.0 server:supervisor serial:1 pool:pool poolserial:1 "));
+    // Not for the second event, which only waited while the listener was busy.
+    let back: Vec<&String> = world.log.iter().filter(|line| line.contains("rebuffering")).collect();
+    assert_eq!(back, ["DEBG rebuffering event 0 for pool pool (buf size=1, max=10)"]);
 }
 
 /// A pool whose results are judged by Python code, with one listener that has one event and answered it.
