@@ -114,6 +114,11 @@ fn number_of(text: &str) -> Option<i32> {
     SIGNALS.into_iter().find(|(known, _)| *known == name).map(|(_, number)| number)
 }
 
+/// Every name, such as `SIGTERM`, with its number; a number can have several names.
+pub fn all() -> impl Iterator<Item = (&'static str, i32)> {
+    SIGNALS.into_iter()
+}
+
 /// The name of a signal as log lines show it, such as `SIGTERM`.
 pub fn name(number: i32) -> Option<&'static str> {
     SIGNALS.into_iter().find(|(_, known)| *known == number).map(|(name, _)| name)

@@ -28,6 +28,7 @@ mod groups;
 mod logs;
 mod messages;
 mod openapi;
+mod parameters;
 mod problem;
 mod programs;
 mod request;
@@ -239,9 +240,14 @@ static ROUTES: &[Route<Endpoint>] = &[
     action("/programs/{group}/{name}/restart", "Stops and starts a program", |request| {
         Box::pin(actions::one(request, Verb::Restart))
     }),
-    action("/programs/{group}/{name}/signal", "Sends a signal to a program", |request| {
-        Box::pin(actions::one(request, Verb::Signal))
-    }),
+    post(
+        "/programs/{group}/{name}/signal",
+        Endpoint::new(Right::Operate, "Sends a signal to a program", PROGRAM, |request| {
+            Box::pin(actions::one(request, Verb::Signal))
+        })
+        .with_body(|generator| generator.subschema_for::<actions::SignalOptions>())
+        .with_problems(CONFLICT),
+    ),
     action("/programs/{group}/{name}/start", "Starts a program", |request| {
         Box::pin(actions::one(request, Verb::Start))
     }),
@@ -340,7 +346,10 @@ pub fn objection(sender: Sender, method: &Method, headers: &HeaderMap) -> Option
 /// Answers a request for a path below `/api/v1`.
 pub async fn respond(caller: Caller<'_>, sent: Sent<'_>) -> Reply {
     let handled = match router::find(ROUTES, sent.method, sent.path) {
-        Match::Route(route, parameters) => (route.handler.answer)(ApiRequest::new(caller, sent, parameters)).await,
+        Match::Route(route, parameters) => match parameters::check(route.handler.query, sent.query) {
+            Ok(()) => (route.handler.answer)(ApiRequest::new(caller, sent, parameters)).await,
+            Err(problem) => Err(problem),
+        },
         Match::Options(allowed) => Ok(Reply::whole(StatusCode::NO_CONTENT, "").text(ALLOW, allowed)),
         Match::NoSuchMethod(allowed) => {
             return Problem::of(StatusCode::METHOD_NOT_ALLOWED).into_reply().text(ALLOW, allowed);

@@ -44,20 +44,34 @@ pub(super) struct ActionOptions {
     /// Whether the answer comes when it is done, and not when it has begun.
     #[serde(default = "waits")]
     wait: bool,
-    /// For `signal` only.
-    signal: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub(super) struct SignalOptions {
+    /// The name of a signal, in any case and with or without `SIG`, or its number.
+    #[schemars(required, extend("pattern" = signal_pattern()))]
+    signal: Option<String>,
+    /// Whether the answer comes when it is done; a signal is sent at once in any case.
+    #[serde(default = "waits")]
+    wait: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("allOf" = conditions()))]
 pub(super) struct BulkAction {
     action: Verb,
+    #[schemars(length(min = 1), inner(length(min = 1)))]
     select: Vec<String>,
     #[serde(default = "waits")]
     wait: bool,
+    /// For `signal` only, which cannot do without: the name of a signal, or its number.
+    #[schemars(extend("pattern" = signal_pattern()))]
     signal: Option<String>,
     /// For `restart` only: how many programs are restarted at a time, as `2` or `25%`; the next are when these are ready, until the
     /// first fails.
+    #[schemars(regex(pattern = r"^(0*[1-9][0-9]{0,8}|0*([1-9][0-9]?|100)%)$"))]
     rolling: Option<String>,
 }
 
@@ -74,6 +88,34 @@ pub(super) struct ActionResult {
     ok: bool,
     /// Why not; or what there was nothing to do about.
     detail: Option<String>,
+}
+
+/// What the name or the number of a signal looks like.
+fn signal_pattern() -> String {
+    let in_any_case = |name: &str| -> String {
+        let letters = name.chars().map(|letter| match letter.to_ascii_lowercase() {
+            small if small != letter => format!("[{letter}{small}]"),
+            _ => letter.to_string(),
+        });
+        letters.collect()
+    };
+    let names: Vec<String> = signal::all().filter_map(|(name, _)| name.strip_prefix("SIG")).map(in_any_case).collect();
+    let numbers: Vec<String> = signal::all().map(|(_, number)| number.to_string()).collect();
+    format!("^(?:0|{}|(?:{})?(?:{}))$", numbers.join("|"), in_any_case("SIG"), names.join("|"))
+}
+
+/// Which members belong to one action only, as a schema.
+fn conditions() -> serde_json::Value {
+    let is = |action: &str| serde_json::json!({ "properties": { "action": { "const": action } } });
+    let only_null = |member: &str| serde_json::json!({ "properties": { member: { "type": "null" } } });
+    serde_json::json!([
+        {
+            "if": is("signal"),
+            "then": { "required": ["signal"], "properties": { "signal": { "type": "string" } } },
+            "else": only_null("signal"),
+        },
+        { "if": is("restart"), "else": only_null("rolling") },
+    ])
 }
 
 const fn waits() -> bool {
@@ -105,7 +147,16 @@ impl Verb {
 /// The program in the path.
 pub(super) async fn one(request: ApiRequest<'_>, verb: Verb) -> Result<Reply, Problem> {
     let row = request.program()?;
-    let ActionOptions { wait, signal } = request.options()?;
+    let (wait, signal) = match verb {
+        Verb::Signal => {
+            let SignalOptions { signal, wait } = request.options()?;
+            (wait, signal)
+        }
+        _ => {
+            let ActionOptions { wait } = request.options()?;
+            (wait, None)
+        }
+    };
     let action = verb.with_signal(signal.as_deref())?;
     let statuses = act_on(request.api, request.actor, action, std::slice::from_ref(&row), wait).await?;
     // The program may have gone.

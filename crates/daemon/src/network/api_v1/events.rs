@@ -42,12 +42,7 @@ pub(super) async fn stream(request: ApiRequest<'_>) -> Result<Reply, Problem> {
         false => Some(present),
         true => known(request.headers),
     };
-    let usage = match request.values("usage").next() {
-        None => None,
-        Some(text) => Some(text.parse().ok().filter(|seconds| (1..=3600).contains(seconds)).ok_or_else(|| {
-            Problem::with(StatusCode::BAD_REQUEST, format!("usage is a number of seconds from 1 to 3600, not '{text}'"))
-        })?),
-    };
+    let usage = request.number("usage").and_then(|seconds| u64::try_from(seconds).ok());
     let reply = match *request.method == Method::HEAD {
         true => Reply::whole(StatusCode::OK, ""),
         false => {

@@ -81,35 +81,26 @@ pub(super) async fn clear_activity(request: ApiRequest<'_>) -> Result<Reply, Pro
 
 async fn show(request: &ApiRequest<'_>, file: String, name: &str) -> Result<Reply, Problem> {
     let accepts = request.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if request.values("follow").next().is_some() || accepts.contains("text/event-stream") {
+    if request.has_flag("follow") || accepts.contains("text/event-stream") {
         return follow(request, file).await;
     }
-    if request.values("download").next().is_some() {
+    if request.has_flag("download") {
         return download(request, file, name).await;
     }
-    let (offset, length) = range(request)?;
+    let (offset, length) = range(request);
     Ok(part(request.api.read_part(request.actor, file, offset, length).await?))
 }
 
 /// The offset and the length that are asked for.
-pub(super) fn range(request: &ApiRequest<'_>) -> Result<(i64, u64), Problem> {
-    let length = number(request, "length")?.unwrap_or(LENGTH as i64);
-    let length = u64::try_from(length)
-        .map_err(|_| Problem::with(StatusCode::BAD_REQUEST, "length must not be negative"))?
-        .min(MOST);
-    Ok((number(request, "offset")?.unwrap_or(-(LENGTH as i64)), length))
+pub(super) fn range(request: &ApiRequest<'_>) -> (i64, u64) {
+    let length = request.number("length").and_then(|length| u64::try_from(length).ok()).unwrap_or(LENGTH);
+    (request.number("offset").unwrap_or(-(LENGTH as i64)), length.min(MOST))
 }
 
 /// The answer with a part of a log.
 pub(super) fn part(LogPart { bytes, offset, size, reservation }: LogPart) -> Reply {
     let reply = text(Reply::whole(StatusCode::OK, bytes)).text(LOG_OFFSET, offset.to_string());
     reply.text(LOG_SIZE, size.to_string()).length().within(reservation)
-}
-
-fn number(request: &ApiRequest<'_>, name: &str) -> Result<Option<i64>, Problem> {
-    let Some(text) = request.values(name).next() else { return Ok(None) };
-    let bad = |_| Problem::with(StatusCode::BAD_REQUEST, format!("{name} is no whole number: '{text}'"));
-    text.parse().map(Some).map_err(bad)
 }
 
 /// A log may hold what a program was sent by strangers; no browser is to take it for a page.

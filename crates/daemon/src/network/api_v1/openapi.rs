@@ -8,6 +8,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{Endpoint, QueryKind, QueryParameter, Sends};
+use super::parameters;
 use super::problem::{self, Problem};
 use super::request::{ApiRequest, encoded, json as reply_json};
 use super::router::Route;
@@ -124,9 +125,8 @@ fn statuses(method: &Method, path: &str, endpoint: &Endpoint, problems: &[u16]) 
 fn responses(endpoint: &Endpoint, statuses: BTreeSet<u16>, problem: &Value, sent: &mut SchemaGenerator) -> Value {
     let mut responses = Map::new();
     let events = |events: &[(&str, super::endpoint::SchemaOf)], sent: &mut SchemaGenerator| {
-        let schemas: Map<String, Value> =
-            events.iter().map(|(name, schema)| ((*name).to_owned(), schema(sent).to_value())).collect();
-        json!({ "schema": { "type": "string" }, "x-events": schemas })
+        let kinds: Vec<Value> = events.iter().map(|(name, schema)| event(name, &schema(sent).to_value())).collect();
+        json!({ "schema": { "oneOf": kinds } })
     };
     let ok = match endpoint.sends {
         Sends::Json(schema) => {
@@ -164,6 +164,19 @@ fn responses(endpoint: &Endpoint, statuses: BTreeSet<u16>, problem: &Value, sent
     Value::Object(responses)
 }
 
+/// One event of a stream. What is sent as its data is JSON text.
+fn event(name: &str, data: &Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "string" },
+            "event": { "const": name },
+            "data": { "type": "string", "contentMediaType": "application/json", "contentSchema": data },
+        },
+        "required": ["event", "data"],
+    })
+}
+
 /// The same without the bodies of answers.
 fn head(Route { path, .. }: &Route<Endpoint>, get: &Value) -> Value {
     let mut head = get.clone();
@@ -196,7 +209,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
 
 fn query_parameter(QueryParameter { name, about, kind }: &QueryParameter) -> Value {
     let schema = match kind {
-        QueryKind::Flag => json!({ "const": "" }),
+        QueryKind::Flag => json!({ "enum": parameters::FLAG_VALUES }),
         QueryKind::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
         QueryKind::Texts => json!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
     };

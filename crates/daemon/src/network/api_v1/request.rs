@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use supervisord_core::actor::Actor;
 use supervisord_core::row::Row;
 
+use super::parameters::is_on;
 use super::problem::Problem;
 use crate::api::Api;
 use crate::memory_budget::Reservation;
@@ -92,15 +93,29 @@ impl<'a> ApiRequest<'a> {
         pairs(self.query).filter(move |(other, _)| other == name).map(|(_, value)| value)
     }
 
-    /// What the body says; an empty one is an empty object.
+    /// The number behind the path; none where the parameter is not there. The table of routes has its range.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.values(name).next().and_then(|text| text.parse().ok())
+    }
+
+    /// Whether a flag is there and not switched off.
+    pub fn has_flag(&self, name: &str) -> bool {
+        self.values(name).next().is_some_and(|value| is_on(&value))
+    }
+
+    /// What the body says, which is an object; an empty body is an empty object.
     pub fn options<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
         if !self.body.is_empty() && !is_json(self.headers) {
             let detail = "the body of a request must have the Content-Type application/json";
             return Err(Problem::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
-        serde_json::from_slice(body)
-            .map_err(|error| Problem::with(StatusCode::BAD_REQUEST, format!("the body: {error}")))
+        let bad = |detail: String| Problem::with(StatusCode::BAD_REQUEST, detail);
+        // The library takes an array for an object, too.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(bad("the body must be a JSON object: write for example {}".to_owned()));
+        }
+        serde_json::from_slice(body).map_err(|error| bad(format!("the body: {error}")))
     }
 
     /// The program that the path names.

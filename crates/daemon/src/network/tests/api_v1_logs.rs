@@ -92,8 +92,8 @@ fn a_part_of_a_log_is_what_was_asked_for() {
         assert_eq!(part.header("X-Content-Type-Options"), Some("nosniff"));
     }
     for (path, status, detail) in [
-        (format!("{LOG}?offset=x"), 400, "offset is no whole number: 'x'"),
-        (format!("{LOG}?length=-1"), 400, "length must not be negative"),
+        (format!("{LOG}?offset=x"), 400, "offset is 'x': write a whole number"),
+        (format!("{LOG}?length=-1"), 400, "length is '-1': write a whole number of 0 or more"),
         (LOG.replace("stdout", "stderr"), 404, "web:a has no stderr log: stderr_logfile is NONE"),
         (LOG.replace("stdout", "stdin"), 404, "there is no log 'stdin': write stdout or stderr"),
         (LOG.replace("/a/", "/b/"), 404, "no program is named web:b"),

@@ -209,9 +209,13 @@ fn every_problem_is_one_that_the_document_has() {
         ("post", "/groups/{group}", "/groups/a", json, ""),
         ("delete", "/groups/{group}", "/groups/a", "", ""),
         ("post", "/config/update", "/config/update", json, "{\"groups\":[1]}"),
+        ("post", "/config/reread", "/config/reread", json, "[]"),
+        ("post", "/programs/{group}/{name}/signal", "/programs/a/a/signal", json, "{}"),
+        ("post", "/programs/actions", "/programs/actions", json, "{\"action\":\"stop\",\"select\":[]}"),
         ("get", "/programs", "/programs?select=none", "", ""),
         ("get", "/programs", "/programs?select=state%3Dx", "", ""),
         ("get", "/events", "/events?usage=x", "", ""),
+        ("get", "/daemon/log", "/daemon/log?follow=null", "", ""),
         ("get", "/programs/{group}/{name}/logs/{stream}", "/programs/a/a/logs/stderr", "", ""),
         ("get", "/programs/{group}/{name}/logs/{stream}", "/programs/a/a/logs/stdout?offset=x", "", ""),
         ("get", "/programs/{group}/{name}/why", "/programs/a/b/why", "", ""),
@@ -233,10 +237,19 @@ fn every_problem_is_one_that_the_document_has() {
 fn members_that_are_not_known_are_refused_as_the_document_says() {
     let document = document(&plane(answers));
     let schemas = &document["components"]["schemas"];
-    for name in
-        ["ActionOptions", "BulkAction", "NoOptions", "PlanOptions", "RemoteEvent", "StandardInput", "UpdateOptions"]
-    {
+    for name in [
+        "ActionOptions",
+        "BulkAction",
+        "NoOptions",
+        "PlanOptions",
+        "RemoteEvent",
+        "SignalOptions",
+        "StandardInput",
+        "UpdateOptions",
+    ] {
         assert_eq!(schemas[name]["additionalProperties"], json!(false), "{name}");
     }
     assert_eq!(schemas["BulkAction"]["required"], json!(["action", "select"]));
+    assert_eq!(schemas["BulkAction"]["properties"]["select"]["minItems"], 1);
+    assert_eq!(schemas["SignalOptions"]["required"], json!(["signal"]));
 }
