@@ -24,9 +24,10 @@ use super::end_of_output::EndOfOutput;
 use super::log_file::Transfer;
 use super::log_limits::LogLimits;
 use super::log_path;
+use super::log_target;
 use super::loss::Entries;
 use super::pipeline_notes::StreamKey;
-use super::sink::{self, Sink};
+use super::sink::Sink;
 pub(super) use super::sink_id::SinkId;
 use super::system_log::SystemLog;
 use super::transit::{LONGEST_TEXT, Transit};
@@ -485,7 +486,7 @@ impl Sinks {
     /// open.
     pub fn clear(&mut self, path: &str) -> io::Result<()> {
         let Some(id) = self.by_key.get(&Key::of(path)).copied() else {
-            let cleared = sink::empty(path);
+            let cleared = log_target::empty(path);
             self.follow.notify(path, Change::Replaced);
             return cleared;
         };

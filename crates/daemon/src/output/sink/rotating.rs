@@ -1,0 +1,171 @@
+//! A log that is kept within limits: rotated by size and by its rules, its backups compressed and removed.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use supervisord_config::model::LogLevel;
+use supervisord_core::rotation::Rotation;
+use supervisord_sys::fd::{self, FileKind};
+use supervisord_sys::trusted;
+
+use super::super::backups::Backups;
+use super::super::compression::CompressionJob;
+use super::super::compression_end::CompressionEnd;
+use super::super::log_limits::LogLimits;
+use super::super::log_target::Target;
+use super::super::loss::Entries;
+use super::super::sink_id::SinkId;
+use super::super::upkeep::Upkeep;
+use super::Sink;
+
+impl Sink {
+    /// From now on it is kept within these limits; the answer is whether that takes more than a size.
+    pub fn limit(&mut self, limits: &LogLimits) -> bool {
+        let count = limits.rotation.backups;
+        match &limits.rules {
+            Some(rules) if !self.upkeep.as_ref().is_some_and(|upkeep| upkeep.is_by(rules, count)) => {
+                self.upkeep = Some(Box::new(Upkeep::new(rules.clone(), count)));
+            }
+            // Another user of the same log may have rules.
+            _ => {}
+        }
+        self.upkeep.is_some()
+    }
+
+    /// When something is to be done by its rules, after the epoch.
+    pub fn next_upkeep(&self) -> Option<Duration> {
+        self.upkeep.as_ref()?.next()
+    }
+
+    /// Why it can never be rotated, if that is worth a word. A device such as `/dev/null` has no size to limit.
+    pub fn unrotatable(&self) -> Option<&'static str> {
+        match &self.target {
+            Target::Stream(_) if self.inherited.is_some() => Some("it is a descriptor that was inherited"),
+            Target::Stream(stream) if fd::kind(stream.fd()).is_ok_and(|kind| kind != FileKind::Device) => {
+                Some("it is not a regular file")
+            }
+            _ => None,
+        }
+    }
+
+    /// Rotates it if its time has come, and removes backups that are too old.
+    pub fn keep_up(&mut self) -> Entries {
+        let mut entries = Entries::new();
+        self.keep_up_if_due(&mut entries);
+        entries
+    }
+
+    pub(super) fn keep_up_if_due(&mut self, entries: &mut Entries) {
+        let Some(mut upkeep) = self.upkeep.take_if(|upkeep| upkeep.is_due()) else { return };
+        if upkeep.is_new() {
+            self.is_uncompressed = upkeep.compresses();
+            if let Some(Err(error)) = Backups::of(&self.path, &upkeep.rules).map(|backups| backups.tidy()) {
+                entries.push((LogLevel::Warn, format!("could not look for rotated files of {}: {error}", self.path)));
+            }
+        }
+        // Nobody waits for a thousand logs after an upgrade: one without anything to rotate is not opened.
+        let found = if self.inherited.is_none() { fs::metadata(&*self.path).ok() } else { None };
+        let modified = found.filter(|found| found.is_file() && found.len() > 0).map(|found| found.mtime());
+        let is_due = upkeep.take_rotation(modified.unwrap_or(i64::MAX));
+        self.upkeep = Some(upkeep);
+        if is_due && self.open_file().is_some() {
+            self.rotate_now(entries);
+        }
+        self.sweep(entries);
+    }
+
+    /// Whether there may be a backup that is to be compressed.
+    pub fn is_uncompressed(&self) -> bool {
+        self.is_uncompressed
+    }
+
+    /// The next backup that is to be compressed.
+    ///
+    /// # Errors
+    /// The directory or the file cannot be read.
+    pub fn next_compression(&mut self, sink: SinkId) -> io::Result<Option<CompressionJob>> {
+        self.is_uncompressed = false;
+        let Some(upkeep) = self.upkeep.as_ref().filter(|upkeep| upkeep.compresses()) else { return Ok(None) };
+        let Some(backups) = Backups::of(&self.path, &upkeep.rules) else { return Ok(None) };
+        let Some(source) = backups.uncompressed()? else { return Ok(None) };
+        Ok(Some(CompressionJob { sink, source, form: upkeep.rules.compression, part: backups.part_path() }))
+    }
+
+    /// Puts a compressed backup in the place of its original.
+    pub fn end_compression(&mut self, end: &CompressionEnd) -> Entries {
+        let mut entries = Entries::new();
+        let done = match (&end.outcome, self.upkeep.as_ref()) {
+            (Ok(()), Some(upkeep)) => match Backups::of(&self.path, &upkeep.rules) {
+                Some(backups) => backups.replace(end.source, end.form, &end.part),
+                None => Ok(()),
+            },
+            (Ok(()), None) => trusted::remove(&end.part),
+            (Err(error), _) => {
+                drop(trusted::remove(&end.part));
+                Err(io::Error::new(error.kind(), error.to_string()))
+            }
+        };
+        match done {
+            // There may be another one.
+            Ok(()) => self.is_uncompressed = true,
+            Err(error) => {
+                let text = format!(
+                    "could not compress a rotated file of {}, will try again after the next rotation: {error}",
+                    self.path
+                );
+                entries.push((LogLevel::Warn, text));
+            }
+        }
+        entries
+    }
+
+    /// Rotates a file by its rules.
+    fn rotate_now(&mut self, entries: &mut Entries) {
+        let (Target::File(file), Some(upkeep)) = (&mut self.target, &self.upkeep) else { return };
+        let rotated = file.rotate_by_rules(upkeep.count, &upkeep.rules).map(|()| true);
+        self.settle_rotation(rotated, entries);
+    }
+
+    /// Removes backups that are not to be kept.
+    fn sweep(&mut self, entries: &mut Entries) {
+        let Some(upkeep) = &mut self.upkeep else { return };
+        let swept = Backups::of(&self.path, &upkeep.rules).map(|backups| backups.sweep(upkeep.count));
+        match swept.unwrap_or(Ok(None)) {
+            Ok(expiry) => upkeep.set_expiry(expiry),
+            Err(error) => {
+                upkeep.set_expiry(None);
+                entries.push((LogLevel::Warn, format!("could not remove rotated files of {}: {error}", self.path)));
+            }
+        }
+    }
+
+    pub(super) fn rotate_if_due(&mut self, rotation: Rotation, entries: &mut Entries) {
+        let Target::File(file) = &mut self.target else { return };
+        let rules = self.upkeep.as_ref().map(|upkeep| &*upkeep.rules);
+        let rotated = file.rotate_if_due(rotation, rules);
+        let is_rotated = matches!(rotated, Ok(true));
+        self.settle_rotation(rotated, entries);
+        if is_rotated {
+            self.sweep(entries);
+        }
+    }
+
+    fn settle_rotation(&mut self, rotated: io::Result<bool>, entries: &mut Entries) {
+        // Half a rotation may have moved the file, too.
+        self.is_replaced |= !matches!(rotated, Ok(false));
+        match rotated {
+            Ok(true) => {
+                (self.has_warned_of_rotation, self.is_torn) = (false, false);
+                self.is_uncompressed = self.upkeep.as_ref().is_some_and(|upkeep| upkeep.compresses());
+            }
+            Ok(false) => {}
+            Err(_) if self.has_warned_of_rotation => {}
+            Err(error) => {
+                self.has_warned_of_rotation = true;
+                entries.push((LogLevel::Warn, format!("could not rotate {}: {error}", self.path)));
+            }
+        }
+    }
+}
