@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -115,8 +117,22 @@ fn a_service_manager_that_is_not_there_is_a_line_in_the_log() {
         let mut daemon = Daemon::launch(place, command);
         daemon.wait_for_log("WARN cannot notify the service manager: No such file or directory");
         daemon.wait_for_state("p", "RUNNING");
+        daemon.wait_until("nobody wakes up to look for it", |daemon| {
+            let before = sleeps_of_network(daemon);
+            sleep(Duration::from_millis(1500));
+            sleeps_of_network(daemon) == before
+        });
         assert_eq!(daemon.stop(), 0);
     });
+}
+
+/// How often the network plane has gone to sleep.
+fn sleeps_of_network(daemon: &Daemon) -> String {
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("it runs");
+    let paths = tasks.map(|task| task.expect("a thread").path().join("status"));
+    let statuses = paths.filter_map(|path| fs::read_to_string(path).ok());
+    let status = statuses.into_iter().find(|status| status.starts_with("Name:\tnetwork\n")).expect("the network plane");
+    status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).expect("it is counted").to_owned()
 }
 
 /// The sockets outlive what the daemon does, and are not its own to remove.

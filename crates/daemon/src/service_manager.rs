@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, ErrorKind};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ const OWN_VARIABLES: [&str; 6] =
 /// The time between two messages, so that restarts by the hundred do not become messages by the hundred.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long to wait before the next attempt to send.
+/// How long to wait before the next attempt to send to one that takes nothing at present.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// How often control is looked at that has been woken and not woken up yet.
@@ -79,15 +80,19 @@ impl ServiceManager {
             if message != said {
                 // Of the beginning of a reload, systemd wants the time.
                 let time = format!("MONOTONIC_USEC={}\n", present().mono.as_micros());
-                if let Err(error) = self.socket.send(&(message.clone() + &time)) {
-                    if !fails {
-                        activity.log(LogLevel::Warn, &format!("cannot notify the service manager: {error}"));
+                match self.socket.send(&(message.clone() + &time)) {
+                    Ok(()) => (said, fails) = (message, false),
+                    Err(error) => {
+                        if !mem::replace(&mut fails, true) {
+                            activity.log(LogLevel::Warn, &format!("cannot notify the service manager: {error}"));
+                        }
+                        // One that is busy takes it soon. One that is not there is told of the next change.
+                        if error.kind() == ErrorKind::WouldBlock {
+                            sleep(AGAIN).await;
+                            continue;
+                        }
                     }
-                    fails = true;
-                    sleep(AGAIN).await;
-                    continue;
                 }
-                (said, fails) = (message, false);
             }
             view.after(revision).await;
             // The beginning of an end is news at once.
