@@ -1,8 +1,8 @@
 //! The rotated files of a log, as they are read: listed, and decompressed.
 
-use std::fs;
-use std::io::{self, ErrorKind, Read};
-use std::ops::Range;
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -68,17 +68,16 @@ impl RotatedLog {
         let form = self.compression(&log, name).ok_or(ErrorKind::NotFound)?;
         let path = directory.join(name);
         let path = path.to_str().ok_or(ErrorKind::InvalidFilename)?;
-        let size = match form {
-            LogCompression::None => file_end::open(path)?.metadata()?.len(),
-            form => io::copy(&mut compressed_log::decoder(form, file_end::open(path)?)?, &mut io::sink())?,
-        };
-        let start = match u64::try_from(offset) {
-            Ok(offset) => offset.min(size),
-            Err(_) => size.saturating_sub(offset.unsigned_abs()),
-        };
-        let range = start..start.saturating_add(length).min(size);
-        let mut content = compressed_log::decoder(form, file_end::open(path)?)?;
-        Ok((part(&mut content, range)?, start, size))
+        let content = || compressed_log::decoder(form, file_end::open(path)?);
+        match (form, u64::try_from(offset)) {
+            (LogCompression::None, _) => part_of_file(file_end::open(path)?, offset, length),
+            (_, Ok(offset)) => part_from(&mut content()?, offset, length),
+            (_, Err(_)) if offset.unsigned_abs() <= length => part_before_end(&mut content()?, offset.unsigned_abs()),
+            (_, Err(_)) => {
+                let size = io::copy(&mut content()?, &mut io::sink())?;
+                part_from(&mut content()?, size.saturating_sub(offset.unsigned_abs()), length)
+            }
+        }
     }
 
     /// How the file with this name is compressed; none where it is none of this log.
@@ -100,25 +99,53 @@ impl RotatedLog {
     }
 }
 
-/// The bytes of a range; fewer where there are fewer.
-fn part(content: &mut impl Read, range: Range<u64>) -> io::Result<Vec<u8>> {
-    let mut piece = vec![0; PIECE];
-    let mut to_skip = range.start;
-    while to_skip > 0 {
-        let most = usize::try_from(to_skip).unwrap_or(PIECE).min(PIECE);
-        match content.read(piece.get_mut(..most).unwrap_or_default())? {
-            0 => return Ok(Vec::new()),
-            count => to_skip -= count as u64,
-        }
-    }
+/// A part of something, where it begins, and how long the whole is.
+type Part = (Vec<u8>, u64, u64);
+
+fn part_of_file(mut file: File, offset: i64, length: u64) -> io::Result<Part> {
+    let size = file.metadata()?.len();
+    let start = match u64::try_from(offset) {
+        Ok(offset) => offset.min(size),
+        Err(_) => size.saturating_sub(offset.unsigned_abs()),
+    };
     let mut bytes = Vec::new();
-    content.take(range.end - range.start).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    if start < size {
+        file.seek(SeekFrom::Start(start))?;
+        file.take(length.min(size - start)).read_to_end(&mut bytes)?;
+    }
+    Ok((bytes, start, size))
+}
+
+/// The part from an offset on, in one pass over all of it.
+fn part_from(content: &mut impl Read, offset: u64, length: u64) -> io::Result<Part> {
+    let start = io::copy(&mut content.take(offset), &mut io::sink())?;
+    let mut bytes = Vec::new();
+    content.take(length).read_to_end(&mut bytes)?;
+    let rest = io::copy(content, &mut io::sink())?;
+    let size = start + bytes.len() as u64 + rest;
+    Ok((bytes, start, size))
+}
+
+/// So many of the last bytes, in one pass over all of it. No more than twice as many are in memory at once.
+fn part_before_end(content: &mut impl Read, count: u64) -> io::Result<Part> {
+    let most = usize::try_from(count).map_err(|_| ErrorKind::InvalidInput)?;
+    let (mut kept, mut piece, mut size) = (VecDeque::new(), vec![0; PIECE], 0);
+    loop {
+        let read = match content.read(&mut piece) {
+            Ok(0) => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        size += read as u64;
+        kept.extend(piece.get(..read).unwrap_or_default());
+        kept.drain(..kept.len().saturating_sub(most));
+    }
+    let start = size - kept.len() as u64;
+    Ok((kept.into(), start, size))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::io::Write;
     use std::time::{Duration, SystemTime};
 
@@ -129,6 +156,21 @@ mod tests {
         encoder.write_all(text.as_bytes()).expect("written");
         let file = encoder.finish().expect("finished");
         file.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("set");
+    }
+
+    /// What is decompressed can be read only once.
+    #[test]
+    fn one_pass_is_enough_for_the_end_and_for_the_middle() {
+        let text: Vec<u8> = (0..300_000_u32).map(|number| number as u8).collect();
+        let size = text.len() as u64;
+        for count in [0, 1, 70_000, size] {
+            let start = size - count;
+            let expected = (text[start as usize..].to_vec(), start, size);
+            assert!(part_before_end(&mut text.as_slice(), count).expect("read") == expected, "{count}");
+            assert!(part_from(&mut text.as_slice(), start, count).expect("read") == expected, "{count}");
+        }
+        let (bytes, start, found) = part_before_end(&mut text.as_slice(), size + 1).expect("read");
+        assert!(bytes == text && start == 0 && found == size);
     }
 
     #[test]
@@ -158,6 +200,9 @@ mod tests {
             assert_eq!(read(0, 100), (text.clone().into_bytes(), 0, size));
             assert_eq!(read(3, 4), (b"3456".to_vec(), 3, size));
             assert_eq!(read(-3, 2), (text.as_bytes()[text.len() - 3..text.len() - 1].to_vec(), size - 3, size));
+            assert_eq!(read(-3, 3), (text.as_bytes()[text.len() - 3..].to_vec(), size - 3, size));
+            assert_eq!(read(-100, 100), (text.clone().into_bytes(), 0, size));
+            assert_eq!(read(-100, 4), (b"0123".to_vec(), 0, size));
             assert_eq!(read(100, 2), (Vec::new(), size, size));
         }
         for other in ["api.log.1", "web.log.compressing", "../web.log", "web.log.3", ""] {
