@@ -11,7 +11,7 @@ pub mod event_queue_counts;
 mod exit_status;
 pub mod health;
 pub mod history;
-mod json_text;
+pub mod json_text;
 pub mod last_request;
 pub mod logread;
 pub mod notification;

@@ -1,6 +1,7 @@
 //! A log as server-sent events: text that is never torn inside a character, with the place behind it as the id.
 
 use bytes::Bytes;
+use supervisord_core::json_text;
 use supervisord_core::output::characters::WholeCharacters;
 
 use super::followed::FollowedLog;
@@ -47,28 +48,29 @@ impl LogEvents {
         if self.waiting.is_empty() {
             return None;
         }
-        let (mut text, mut taken) = (String::new(), 0);
+        let (mut text, mut taken) = (Vec::new(), 0);
         for chunk in self.waiting.utf8_chunks() {
             for character in chunk.valid().chars() {
                 if text.len() >= ENOUGH {
                     break;
                 }
                 taken += character.len_utf8();
-                push_json(&mut text, character);
+                json_text::push(character.encode_utf8(&mut [0; 4]).as_bytes(), &mut text);
             }
             if text.len() >= ENOUGH {
                 break;
             }
             if !chunk.invalid().is_empty() {
                 taken += chunk.invalid().len();
-                text.push(char::REPLACEMENT_CHARACTER);
+                json_text::push(chunk.invalid(), &mut text);
             }
         }
         self.waiting = self.waiting.slice(taken..);
         let held = self.characters.held.len() + self.waiting.len();
         let LogPosition { offset, file } = self.position;
         let id = LogPosition { offset: offset.saturating_sub(held as u64), file };
-        Some(format!("id: {id}\nevent: output\ndata: {{\"text\":\"{text}\"}}\n\n").into())
+        let begin = format!("id: {id}\nevent: output\ndata: {{\"text\":\"");
+        Some([begin.as_bytes(), &text, b"\"}\n\n"].concat().into())
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -83,19 +85,6 @@ impl LogEvents {
     fn rotated(&mut self) -> Bytes {
         let rotated = format!("id: {}\nevent: rotated\ndata: {{}}\n\n", self.position);
         rotated.into()
-    }
-}
-
-/// A character of a string in JSON.
-fn push_json(text: &mut String, character: char) {
-    match character {
-        '"' => text.push_str("\\\""),
-        '\\' => text.push_str("\\\\"),
-        '\n' => text.push_str("\\n"),
-        '\r' => text.push_str("\\r"),
-        '\t' => text.push_str("\\t"),
-        control if (control as u32) < 0x20 => text.push_str(&format!("\\u{:04x}", control as u32)),
-        other => text.push(other),
     }
 }
 
