@@ -25,6 +25,7 @@ mod backups;
 mod budget;
 mod compression;
 mod compression_end;
+mod directories;
 mod disk_guard;
 mod end_of_output;
 mod held_output;

@@ -42,6 +42,11 @@ impl BackupNames<'_> {
         })
     }
 
+    /// How the file names of all backups begin.
+    pub fn start(&self) -> &str {
+        if self.dates.is_some() { self.parts().0 } else { self.log }
+    }
+
     /// The file name of a backup that is not compressed.
     pub fn name(&self, label: &BackupLabel) -> String {
         match label {

@@ -1,9 +1,13 @@
-//! The backups of a log on the disk, for a log that has rules: found by their names, renamed, compressed, removed.
+//! The backups of a log on the disk: found by their names, renamed, compressed, removed.
+//!
+//! Those with numbers are looked up one by one, because there are few; those with dates are found in the directory, which is read
+//! once for all logs in it ([`Directories`]).
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use supervisord_config::log_compression::LogCompression;
 use supervisord_core::rotation::backup_name::{BackupLabel, BackupNames};
@@ -12,21 +16,38 @@ use supervisord_core::rotation::rules::RotationRules;
 use supervisord_core::rotation::{self, RotationStep};
 use supervisord_sys::trusted;
 
+use super::directories::Directories;
 use crate::clock;
+
+/// With at most this many backups each is looked for by name; with more, the directory is read.
+const LOOK_UP_LIMIT: u32 = 100;
 
 /// The backups of one log.
 pub(super) struct Backups<'a> {
     directory: PathBuf,
     names: BackupNames<'a>,
-    rules: &'a RotationRules,
+    /// None for a log that is rotated by size alone.
+    rules: Option<&'a RotationRules>,
+    directories: &'a Mutex<Directories>,
+    /// The largest number there may be.
+    last: u32,
 }
 
+/// A backup that was found, and its form.
+type Found = (BackupLabel, LogCompression);
+
 impl<'a> Backups<'a> {
-    /// Those of the log at this path; none for a path that no backup can be named by.
-    pub fn of(log: &'a str, rules: &'a RotationRules) -> Option<Backups<'a>> {
+    /// Those of the log at this path, none of which has a larger number than `last`. None for a path that no backup can be named
+    /// by.
+    pub fn of(
+        log: &'a str,
+        rules: Option<&'a RotationRules>,
+        last: u32,
+        directories: &'a Mutex<Directories>,
+    ) -> Option<Backups<'a>> {
         let (directory, log) = (Path::new(log).parent()?, Path::new(log).file_name()?.to_str()?);
-        let names = BackupNames { log, dates: rules.dates.as_ref() };
-        Some(Backups { directory: directory.to_owned(), names, rules })
+        let names = BackupNames { log, dates: rules.and_then(|rules| rules.dates.as_ref()) };
+        Some(Backups { directory: directory.to_owned(), names, rules, directories, last })
     }
 
     /// Makes the log a backup; `modified` is when its last line was written, in seconds since the epoch.
@@ -36,10 +57,18 @@ impl<'a> Backups<'a> {
     pub fn add(&self, count: u32, modified: i64) -> io::Result<()> {
         let files = self.files()?;
         if let Some(dates) = self.names.dates {
-            let label = self.names.next(dates, clock::local_time(modified), files.iter().map(|(label, _)| label));
-            return self.rename(self.names.log, &self.names.file(&label, LogCompression::None));
+            let time = clock::local_time(modified);
+            let mut labels: Vec<BackupLabel> = files.into_iter().map(|(label, _)| label).collect();
+            loop {
+                let label = self.names.next(dates, time, labels.iter());
+                // Somebody may have made it since the directory was read.
+                if !self.forms().iter().any(|form| self.is_there(&self.names.file(&label, *form))) {
+                    return self.rename(self.names.log, &self.names.file(&label, LogCompression::None));
+                }
+                labels.push(label);
+            }
         }
-        let number = |(label, _): &(BackupLabel, LogCompression)| match label {
+        let number = |(label, _): &Found| match label {
             BackupLabel::Number(number) => Some(*number),
             BackupLabel::Dated(..) => None,
         };
@@ -52,9 +81,9 @@ impl<'a> Backups<'a> {
     }
 
     /// Renames a backup in each of its forms. The one in whose place the oldest comes is given up, in each of its forms.
-    fn shift(&self, files: &[(BackupLabel, LogCompression)], from: u32, to: u32, count: u32) -> io::Result<()> {
+    fn shift(&self, files: &[Found], from: u32, to: u32, count: u32) -> io::Result<()> {
         let forms = |number: u32| {
-            let of_it = move |(label, _): &&(BackupLabel, LogCompression)| *label == BackupLabel::Number(number);
+            let of_it = move |(label, _): &&Found| *label == BackupLabel::Number(number);
             files.iter().filter(of_it).map(|(_, form)| *form)
         };
         let moved: Vec<LogCompression> = if from == 0 { vec![LogCompression::None] } else { forms(from).collect() };
@@ -75,9 +104,12 @@ impl<'a> Backups<'a> {
     /// # Errors
     /// The directory cannot be read, or a file cannot be removed.
     pub fn sweep(&self, count: u32) -> io::Result<Option<i64>> {
-        let backups = self.list()?;
+        let Some(rules) = self.rules.filter(|rules| rules.dates.is_some() || is_limited(rules)) else {
+            return Ok(None);
+        };
+        let backups = self.list(is_limited(rules))?;
         let now = i64::try_from(supervisord_sys::clock::wall().as_secs()).unwrap_or(i64::MAX);
-        let Retention { removed, next } = retention::retention(&backups, count, self.rules, now);
+        let Retention { removed, next } = retention::retention(&backups, count, rules, now);
         for backup in removed.into_iter().filter_map(|place| backups.get(place)) {
             self.remove(&self.names.file(&backup.label, backup.form))?;
         }
@@ -85,13 +117,20 @@ impl<'a> Backups<'a> {
     }
 
     /// Removes what a daemon that was killed left of a compression: a half-made file, or an original whose compressed file is
-    /// complete.
+    /// complete. The answer is the largest number of a backup.
     ///
     /// # Errors
     /// The directory cannot be read, or a file cannot be removed.
-    pub fn tidy(&self) -> io::Result<()> {
-        self.remove(&self.part())?;
-        let files = self.files()?;
+    pub fn tidy(&self) -> io::Result<u32> {
+        let files = self.files_in_directory()?;
+        let number = |(label, _): &Found| match label {
+            BackupLabel::Number(number) => *number,
+            BackupLabel::Dated(..) => 0,
+        };
+        let last = files.iter().map(number).max().unwrap_or(0);
+        if self.lock().names(&self.directory, &self.part()).is_ok_and(|parts| !parts.is_empty()) {
+            self.remove(&self.part())?;
+        }
         for (label, form) in files.iter().filter(|(_, form)| *form != LogCompression::None) {
             let plain = self.names.file(label, LogCompression::None);
             let modified = |name: &str| self.found(name).map(|found| (found.mtime(), found.mtime_nsec()));
@@ -99,7 +138,7 @@ impl<'a> Backups<'a> {
                 self.remove(&plain)?;
             }
         }
-        Ok(())
+        Ok(last)
     }
 
     /// The newest one that is to be compressed, open for reading; none where all are.
@@ -107,7 +146,7 @@ impl<'a> Backups<'a> {
     /// # Errors
     /// The directory or the file cannot be read.
     pub fn uncompressed(&self) -> io::Result<Option<File>> {
-        let backups = self.list()?;
+        let backups = self.list(false)?;
         let has_twin = |label: &BackupLabel| {
             backups.iter().any(|other| other.label == *label && other.form != LogCompression::None)
         };
@@ -131,7 +170,9 @@ impl<'a> Backups<'a> {
         let plain = self.files()?.into_iter().filter(|(_, form)| *form == LogCompression::None);
         let found = plain.map(|(label, _)| label).find(|label| is_it(&self.names.file(label, LogCompression::None)));
         let Some(label) = found else { return ignore_missing(trusted::remove(part)) };
-        trusted::rename(part, self.directory.join(self.names.file(&label, form)))?;
+        let name = self.names.file(&label, form);
+        trusted::rename(part, self.directory.join(&name))?;
+        self.lock().renamed(&self.directory, &self.part(), Some(&name));
         self.remove(&self.names.file(&label, LogCompression::None))
     }
 
@@ -144,11 +185,10 @@ impl<'a> Backups<'a> {
         format!("{}.compressing", self.names.log)
     }
 
-    /// Sizes and times are looked for only where a rule asks for them.
-    fn list(&self) -> io::Result<Vec<Backup>> {
-        let is_asked_for = self.rules.max_age.is_some() || self.rules.max_total > 0;
-        let backup = |(label, form): (BackupLabel, LogCompression)| {
-            if !is_asked_for {
+    /// Their sizes and times are looked for only where they matter.
+    fn list(&self, with_sizes: bool) -> io::Result<Vec<Backup>> {
+        let backup = |(label, form): Found| {
+            if !with_sizes {
                 return Some(Backup { label, form, size: 0, modified: 0 });
             }
             let found = self.found(&self.names.file(&label, form))?;
@@ -157,9 +197,32 @@ impl<'a> Backups<'a> {
         Ok(self.files()?.into_iter().filter_map(backup).collect())
     }
 
-    fn files(&self) -> io::Result<Vec<(BackupLabel, LogCompression)>> {
-        let entries = fs::read_dir(&self.directory)?.flatten();
-        Ok(entries.filter_map(|entry| self.names.find(entry.file_name().to_str()?)).collect())
+    fn files(&self) -> io::Result<Vec<Found>> {
+        if self.names.dates.is_some() || self.last > LOOK_UP_LIMIT {
+            return self.files_in_directory();
+        }
+        let forms = |number: u32| self.forms().iter().map(move |form| (BackupLabel::Number(number), *form));
+        let all = (1..=self.last).flat_map(forms);
+        Ok(all.filter(|(label, form)| self.is_there(&self.names.file(label, *form))).collect())
+    }
+
+    fn files_in_directory(&self) -> io::Result<Vec<Found>> {
+        let names = self.lock().names(&self.directory, self.names.start())?;
+        let found = names.iter().filter_map(|name| self.names.find(name));
+        Ok(found.filter(|(_, form)| self.forms().contains(form)).collect())
+    }
+
+    /// In which forms there may be backups. Without rules, others are somebody else's.
+    fn forms(&self) -> &'static [LogCompression] {
+        if self.rules.is_some() { &LogCompression::ALL } else { &[LogCompression::None] }
+    }
+
+    fn is_there(&self, name: &str) -> bool {
+        fs::symlink_metadata(self.directory.join(name)).is_ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Directories> {
+        self.directories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn found(&self, name: &str) -> Option<Metadata> {
@@ -167,12 +230,21 @@ impl<'a> Backups<'a> {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        ignore_missing(trusted::rename(self.directory.join(from), self.directory.join(to)))
+        ignore_missing(trusted::rename(self.directory.join(from), self.directory.join(to)))?;
+        self.lock().renamed(&self.directory, from, Some(to));
+        Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        ignore_missing(trusted::remove(self.directory.join(name)))
+        ignore_missing(trusted::remove(self.directory.join(name)))?;
+        self.lock().renamed(&self.directory, name, None);
+        Ok(())
     }
+}
+
+/// Whether backups are removed for their age or their total.
+fn is_limited(rules: &RotationRules) -> bool {
+    rules.max_age.is_some() || rules.max_total > 0
 }
 
 /// A file that has vanished is no error.

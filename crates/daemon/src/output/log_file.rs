@@ -1,25 +1,20 @@
 //! A log that is a regular file: appended to, rotated, opened again, emptied.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Seek, Write};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use supervisord_core::rotation::rules::RotationRules;
-use supervisord_core::rotation::{self, Rotation, RotationStep};
+use supervisord_core::rotation::Rotation;
 use supervisord_sys::{sink as open, trusted};
 
 use super::backups::Backups;
 use super::disk_guard::DiskGuard;
 use super::loss::Loss;
 use super::transit::{FileId, Transit};
-
-/// With at most this many backups each is looked for by name; with more, the directory is listed.
-const LOOK_UP_LIMIT: u32 = 100;
+use super::upkeep::Upkeep;
 
 /// An open log file.
 #[derive(Debug)]
@@ -101,7 +96,7 @@ impl LogFile {
 
     /// Rotates the file if a write has made it long enough. True when it was; after an error the old file stays in
     /// use, and the next attempt waits until as much again has been written.
-    pub fn rotate_if_due(&mut self, rotation: Rotation, rules: Option<&RotationRules>) -> io::Result<bool> {
+    pub fn rotate_if_due(&mut self, rotation: Rotation, upkeep: Option<&Upkeep>) -> io::Result<bool> {
         if rotation.maxbytes == 0 {
             return Ok(false);
         }
@@ -110,21 +105,21 @@ impl LogFile {
             return Ok(false);
         }
         self.retry_at = position.saturating_add(rotation.maxbytes);
-        match rules {
-            Some(rules) => self.rotate_by_rules(rotation.backups, rules)?,
-            None => self.rotate(rotation.backups)?,
+        match upkeep {
+            Some(upkeep) => self.rotate_by_rules(upkeep)?,
+            None => {
+                let (path, directories) = (self.path.clone(), Mutex::default());
+                let count = rotation.backups;
+                self.rotate(Backups::of(&path, None, count, &directories), count)?;
+            }
         }
         Ok(true)
     }
 
     /// Rotates the file as its rules say. After an error the old file stays in use.
-    pub fn rotate_by_rules(&mut self, count: u32, rules: &RotationRules) -> io::Result<()> {
+    pub fn rotate_by_rules(&mut self, upkeep: &Upkeep) -> io::Result<()> {
         let path = self.path.clone();
-        let Some(backups) = Backups::of(&path, rules).filter(|_| count > 0) else { return self.rotate(0) };
-        if self.is_at_its_path() {
-            backups.add(count, self.file.metadata()?.mtime())?;
-        }
-        self.begin_anew()
+        self.rotate(upkeep.backups(&path), upkeep.count)
     }
 
     /// Its last line is of this time. What cannot be set is at most rotated later.
@@ -149,10 +144,11 @@ impl LogFile {
         }
     }
 
-    fn rotate(&mut self, backups: u32) -> io::Result<()> {
+    fn rotate(&mut self, backups: Option<Backups<'_>>, count: u32) -> io::Result<()> {
         if self.is_at_its_path() {
-            for step in rotation::plan(backups, &self.existing_backups(backups)) {
-                self.carry_out(step)?;
+            match backups.filter(|_| count > 0) {
+                Some(backups) => backups.add(count, self.file.metadata()?.mtime())?,
+                None => self.file.set_len(0)?,
             }
         }
         self.begin_anew()
@@ -173,32 +169,6 @@ impl LogFile {
     /// moved away leaves nothing to rotate, and what stands in its place now may be anything.
     fn is_at_its_path(&self) -> bool {
         fs::metadata(&*self.path).is_ok_and(|there| there.is_file())
-    }
-
-    fn carry_out(&self, step: RotationStep) -> io::Result<()> {
-        let done = match step {
-            RotationStep::Truncate => self.file.set_len(0),
-            RotationStep::Rename { from, to } => {
-                trusted::rename(rotation::name(&self.path, from), rotation::name(&self.path, to))
-            }
-        };
-        match done {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            done => done,
-        }
-    }
-
-    fn existing_backups(&self, backups: u32) -> BTreeSet<u32> {
-        if backups <= LOOK_UP_LIMIT {
-            let there = |number: &u32| fs::symlink_metadata(rotation::name(&self.path, *number)).is_ok();
-            return (1..backups).filter(there).collect();
-        }
-        let path = Path::new(&*self.path);
-        let (Some(directory), Some(log)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-            return BTreeSet::new();
-        };
-        let Ok(entries) = fs::read_dir(directory) else { return BTreeSet::new() };
-        entries.flatten().filter_map(|entry| rotation::number(log, entry.file_name().to_str()?)).collect()
     }
 }
 

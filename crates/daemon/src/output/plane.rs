@@ -72,6 +72,7 @@ impl Plane {
             self.streams.take_turns(&mut self.outlets);
             self.outlets.sinks.compress_next();
             self.outlets.write_notices();
+            self.outlets.sinks.end_turn();
             self.wait(&mut events);
             self.elapse();
             self.take_requests();

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::Registry;
@@ -19,6 +19,7 @@ use supervisord_sys::{clock, trusted};
 
 use super::compression::Compressor;
 use super::compression_end::CompressionEnd;
+use super::directories::Directories;
 use super::disk_guard::DiskGuard;
 use super::end_of_output::EndOfOutput;
 use super::log_file::Transfer;
@@ -33,6 +34,9 @@ use super::system_log::SystemLog;
 use super::transit::{LONGEST_TEXT, Transit};
 use super::transit_recovery::TransitRecovery;
 use crate::follow::{Change, FollowHub};
+
+/// For how long logs are kept up in one turn of the loop, while streams and requests wait.
+const UPKEEP_AT_ONCE: Duration = Duration::from_millis(5);
 
 /// Something about a log that belongs into the activity log.
 #[derive(Debug)]
@@ -51,10 +55,15 @@ pub(super) struct Sinks {
     next: usize,
     /// Logs with something that waits to be written; some of them may have no user any more.
     behind: HashSet<SinkId>,
-    /// Logs that have rules of rotation.
-    ruled: HashSet<SinkId>,
-    /// Those of them that may have backups to compress.
+    /// Whether any log has ever had rules of rotation.
+    has_rules: bool,
+    /// Logs of which something is to be done by their rules at a time.
+    timed: HashSet<SinkId>,
+    /// Nothing is to be done of any of them before, after the epoch.
+    next_upkeep: Option<Duration>,
+    /// Logs that may have backups to compress.
     uncompressed: HashSet<SinkId>,
+    directories: Arc<Mutex<Directories>>,
     compressor: Option<Compressor>,
     disk_guard: Option<Arc<Mutex<DiskGuard>>>,
     /// Logs of which an entry says that they cannot be rotated.
@@ -122,8 +131,11 @@ impl Sinks {
             by_key: HashMap::new(),
             next: 0,
             behind: HashSet::new(),
-            ruled: HashSet::new(),
+            has_rules: false,
+            timed: HashSet::new(),
+            next_upkeep: None,
             uncompressed: HashSet::new(),
+            directories: Arc::default(),
             compressor: None,
             disk_guard: None,
             unrotatable: HashSet::new(),
@@ -256,28 +268,56 @@ impl Sinks {
         if limits.leaves_reserve {
             shared.sink.guard_disk(self.disk_guard.clone());
         }
-        if shared.sink.limit(limits) {
-            self.ruled.insert(id);
+        if shared.sink.limit(limits, &self.directories) {
+            self.has_rules = true;
+            self.note_upkeep(id);
+        }
+    }
+
+    /// A log has rules, of which something may be due earlier than before.
+    fn note_upkeep(&mut self, id: SinkId) {
+        if let Some(next) = self.open.get(&id).and_then(|shared| shared.sink.next_upkeep()) {
+            self.timed.insert(id);
+            self.next_upkeep = Some(self.next_upkeep.map_or(next, |before| before.min(next)));
         }
     }
 
     /// How long it takes until a log is to be rotated by time, or a backup becomes too old; none where that never happens.
     pub fn time_to_upkeep(&self) -> Option<Duration> {
-        let next = self.ruled.iter().filter_map(|id| self.open.get(id)?.sink.next_upkeep()).min()?;
-        Some(next.saturating_sub(clock::wall()))
+        Some(self.next_upkeep?.saturating_sub(clock::wall()))
     }
 
-    /// Rotates logs whose time has come, and removes what is too old.
+    /// Rotates logs whose time has come, and removes what is too old; for a moment only, so that the rest of many is left to the
+    /// next turn.
     pub fn keep_up_where_due(&mut self) {
         if self.time_to_upkeep().is_none_or(|left| !left.is_zero()) {
             return;
         }
-        let ids: Vec<SinkId> = self.ruled.iter().copied().collect();
-        for id in ids {
+        let (now, end) = (clock::wall(), Instant::now() + UPKEEP_AT_ONCE);
+        let is_due = |id: &&SinkId| self.next_upkeep_of(**id).is_some_and(|next| next <= now);
+        let due: Vec<SinkId> = self.timed.iter().filter(is_due).copied().collect();
+        for id in due {
             let Some(shared) = self.open.get_mut(&id) else { continue };
             let entries = shared.sink.keep_up();
             shared.notify_if_replaced(&self.follow);
-            self.queue_notices(id, entries);
+            self.after_write(id, entries);
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        let Sinks { timed, open, .. } = self;
+        timed.retain(|id| open.get(id).is_some_and(|shared| shared.sink.next_upkeep().is_some()));
+        self.next_upkeep = self.timed.iter().filter_map(|id| self.next_upkeep_of(*id)).min();
+    }
+
+    fn next_upkeep_of(&self, id: SinkId) -> Option<Duration> {
+        self.open.get(&id)?.sink.next_upkeep()
+    }
+
+    /// The loop is about to wait. What is in directories may be something else when it goes on.
+    pub fn end_turn(&self) {
+        if self.has_rules && self.time_to_upkeep().is_none_or(|left| !left.is_zero()) {
+            self.directories.lock().unwrap_or_else(PoisonError::into_inner).forget();
         }
     }
 
@@ -587,7 +627,7 @@ impl Sinks {
 
     fn close(&mut self, id: SinkId) {
         self.behind.remove(&id);
-        self.ruled.remove(&id);
+        self.timed.remove(&id);
         self.uncompressed.remove(&id);
         if let Some(mut shared) = self.open.remove(&id) {
             self.by_key.remove(&shared.key);
@@ -622,8 +662,11 @@ impl Sinks {
     }
 
     fn queue_notices(&mut self, sink: SinkId, entries: Entries) {
-        if !self.ruled.is_empty() && self.open.get(&sink).is_some_and(|shared| shared.sink.is_uncompressed()) {
-            self.uncompressed.insert(sink);
+        if self.has_rules {
+            if self.open.get(&sink).is_some_and(|shared| shared.sink.is_uncompressed()) {
+                self.uncompressed.insert(sink);
+            }
+            self.note_upkeep(sink);
         }
         self.notices.extend(notices(Some(sink), entries));
     }

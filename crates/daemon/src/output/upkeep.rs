@@ -1,6 +1,6 @@
 //! What is to be done of a log with rules, and when.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use supervisord_config::log_compression::LogCompression;
@@ -8,6 +8,8 @@ use supervisord_core::rotation::rules::RotationRules;
 use supervisord_core::rotation::schedule;
 use supervisord_sys::clock;
 
+use super::backups::Backups;
+use super::directories::Directories;
 use crate::clock::local_time;
 
 /// The rules of a log, and the times at which something is due by them, in seconds since the epoch.
@@ -22,12 +24,25 @@ pub(super) struct Upkeep {
     rotation: Option<i64>,
     /// When a backup becomes too old.
     expiry: Option<i64>,
+    /// The largest number of a backup that was there at first, beyond those that are kept.
+    last: u32,
+    directories: Arc<Mutex<Directories>>,
 }
 
 impl Upkeep {
     /// The rules of a log that has just been opened, or is about to be.
-    pub fn new(rules: Arc<RotationRules>, count: u32) -> Upkeep {
-        Upkeep { rules, count, is_new: true, rotation: None, expiry: None }
+    pub fn new(rules: Arc<RotationRules>, count: u32, directories: Arc<Mutex<Directories>>) -> Upkeep {
+        Upkeep { rules, count, is_new: true, rotation: None, expiry: None, last: 0, directories }
+    }
+
+    /// The backups of the log at this path, which has these rules; none for a path that no backup can be named by.
+    pub fn backups<'a>(&'a self, path: &'a str) -> Option<Backups<'a>> {
+        Backups::of(path, Some(&self.rules), self.count.max(self.last), &self.directories)
+    }
+
+    /// The largest number of a backup that there is.
+    pub fn set_last(&mut self, last: u32) {
+        self.last = last;
     }
 
     /// Whether it is made of these rules.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
@@ -10,9 +11,9 @@ use supervisord_core::rotation::Rotation;
 use supervisord_sys::fd::{self, FileKind};
 use supervisord_sys::trusted;
 
-use super::super::backups::Backups;
 use super::super::compression::CompressionJob;
 use super::super::compression_end::CompressionEnd;
+use super::super::directories::Directories;
 use super::super::log_limits::LogLimits;
 use super::super::log_target::Target;
 use super::super::loss::Entries;
@@ -22,11 +23,11 @@ use super::Sink;
 
 impl Sink {
     /// From now on it is kept within these limits; the answer is whether that takes more than a size.
-    pub fn limit(&mut self, limits: &LogLimits) -> bool {
+    pub fn limit(&mut self, limits: &LogLimits, directories: &Arc<Mutex<Directories>>) -> bool {
         let count = limits.rotation.backups;
         match &limits.rules {
             Some(rules) if !self.upkeep.as_ref().is_some_and(|upkeep| upkeep.is_by(rules, count)) => {
-                self.upkeep = Some(Box::new(Upkeep::new(rules.clone(), count)));
+                self.upkeep = Some(Box::new(Upkeep::new(rules.clone(), count, directories.clone())));
             }
             // Another user of the same log may have rules.
             _ => {}
@@ -61,8 +62,12 @@ impl Sink {
         let Some(mut upkeep) = self.upkeep.take_if(|upkeep| upkeep.is_due()) else { return };
         if upkeep.is_new() {
             self.is_uncompressed = upkeep.compresses();
-            if let Some(Err(error)) = Backups::of(&self.path, &upkeep.rules).map(|backups| backups.tidy()) {
-                entries.push((LogLevel::Warn, format!("could not look for rotated files of {}: {error}", self.path)));
+            match upkeep.backups(&self.path).map(|backups| backups.tidy()).unwrap_or(Ok(0)) {
+                Ok(last) => upkeep.set_last(last),
+                Err(error) => {
+                    let text = format!("could not look for rotated files of {}: {error}", self.path);
+                    entries.push((LogLevel::Warn, text));
+                }
             }
         }
         // Nobody waits for a thousand logs after an upgrade: one without anything to rotate is not opened.
@@ -88,7 +93,7 @@ impl Sink {
     pub fn next_compression(&mut self, sink: SinkId) -> io::Result<Option<CompressionJob>> {
         self.is_uncompressed = false;
         let Some(upkeep) = self.upkeep.as_ref().filter(|upkeep| upkeep.compresses()) else { return Ok(None) };
-        let Some(backups) = Backups::of(&self.path, &upkeep.rules) else { return Ok(None) };
+        let Some(backups) = upkeep.backups(&self.path) else { return Ok(None) };
         let Some(source) = backups.uncompressed()? else { return Ok(None) };
         Ok(Some(CompressionJob { sink, source, form: upkeep.rules.compression, part: backups.part_path() }))
     }
@@ -97,7 +102,7 @@ impl Sink {
     pub fn end_compression(&mut self, end: &CompressionEnd) -> Entries {
         let mut entries = Entries::new();
         let done = match (&end.outcome, self.upkeep.as_ref()) {
-            (Ok(()), Some(upkeep)) => match Backups::of(&self.path, &upkeep.rules) {
+            (Ok(()), Some(upkeep)) => match upkeep.backups(&self.path) {
                 Some(backups) => backups.replace(end.source, end.form, &end.part),
                 None => Ok(()),
             },
@@ -124,14 +129,14 @@ impl Sink {
     /// Rotates a file by its rules.
     fn rotate_now(&mut self, entries: &mut Entries) {
         let (Target::File(file), Some(upkeep)) = (&mut self.target, &self.upkeep) else { return };
-        let rotated = file.rotate_by_rules(upkeep.count, &upkeep.rules).map(|()| true);
+        let rotated = file.rotate_by_rules(upkeep).map(|()| true);
         self.settle_rotation(rotated, entries);
     }
 
     /// Removes backups that are not to be kept.
     fn sweep(&mut self, entries: &mut Entries) {
         let Some(upkeep) = &mut self.upkeep else { return };
-        let swept = Backups::of(&self.path, &upkeep.rules).map(|backups| backups.sweep(upkeep.count));
+        let swept = upkeep.backups(&self.path).map(|backups| backups.sweep(upkeep.count));
         match swept.unwrap_or(Ok(None)) {
             Ok(expiry) => upkeep.set_expiry(expiry),
             Err(error) => {
@@ -143,8 +148,7 @@ impl Sink {
 
     pub(super) fn rotate_if_due(&mut self, rotation: Rotation, entries: &mut Entries) {
         let Target::File(file) = &mut self.target else { return };
-        let rules = self.upkeep.as_ref().map(|upkeep| &*upkeep.rules);
-        let rotated = file.rotate_if_due(rotation, rules);
+        let rotated = file.rotate_if_due(rotation, self.upkeep.as_deref());
         let is_rotated = matches!(rotated, Ok(true));
         self.settle_rotation(rotated, entries);
         if is_rotated {

@@ -207,3 +207,25 @@ fn the_number_of_backups_with_dates_is_limited() {
     let names = names(&rig, |name| name.starts_with("out-"));
     assert_eq!(names, [4, 3, 1].map(|age| format!("out-{}", date(age * DAY))));
 }
+
+/// Each has its turn, and requests are answered meanwhile.
+#[test]
+fn many_logs_in_one_directory_are_rotated_at_once() {
+    const LOGS: u64 = 200;
+    let rig = Rig::new();
+    let rules = LogRotation { logfile_max_age: Some(30 * DAY), ..daily() };
+    let backup = |log: u64, age: u32| rig.path(&format!("w{log}-{}.log", date(age * DAY)));
+    for log in 0..LOGS {
+        write(&rig.path(&format!("w{log}.log")), "old\n", DAY);
+        (2..6).for_each(|age| write(&backup(log, age), "", age * DAY));
+    }
+    let resume = |log| rig.resume(log, ruled(rig.plan(&format!("w{log}.log")), rules.clone()));
+    let writers: Vec<PipeWriter> = (0..LOGS).map(resume).collect();
+    wait_until("all are rotated, and three backups are kept", || {
+        (0..LOGS).all(|log| backup(log, 3).exists() && !backup(log, 4).exists() && backup(log, 1).exists())
+    });
+    drop(writers);
+    (0..LOGS).for_each(|log| _ = rig.drain(log));
+    let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings, [] as [String; 0]);
+}
