@@ -7,15 +7,16 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use supervisord_config::log_compression::LogCompression;
 use supervisord_sys::{priority, trusted};
 
 use super::compression_end::CompressionEnd;
+use super::disk_guard::{self, DISK_IS_LOW, DiskGuard};
 use super::message::OutputRequest;
 use super::queue::OutputHandle;
 use super::sink_id::SinkId;
@@ -33,6 +34,8 @@ pub(super) struct CompressionJob {
     pub form: LogCompression,
     /// Where the compressed file is made.
     pub part: PathBuf,
+    /// Where a part of the disk is left free.
+    pub disk_guard: Option<Arc<Mutex<DiskGuard>>>,
 }
 
 /// Compresses one file after the other.
@@ -61,10 +64,11 @@ impl Compressor {
         let (answers, is_abandoned) = (self.answers.clone(), self.is_abandoned.clone());
         let work = move || {
             priority::lower_that_of_this_thread();
-            let CompressionJob { sink, source, form, part } = job;
+            let CompressionJob { sink, source, form, part, disk_guard } = job;
             let found = source.metadata();
             let id = found.as_ref().map_or((0, 0), |found| (found.dev(), found.ino()));
-            let outcome = found.and_then(|found| compress(&source, &found, form, &part, &is_abandoned));
+            let outcome =
+                found.and_then(|found| compress(&source, &found, form, &part, disk_guard.as_deref(), &is_abandoned));
             let (held, holds) = sync_channel(0);
             answers.send(OutputRequest::Compressed(CompressionEnd {
                 sink,
@@ -98,14 +102,22 @@ fn compress(
     found: &Metadata,
     form: LogCompression,
     part: &Path,
+    disk_guard: Option<&Mutex<DiskGuard>>,
     is_abandoned: &AtomicBool,
 ) -> io::Result<()> {
+    // The original and the compressed file are on the same disk.
+    let may_write = |count: usize| match disk_guard::has_room(disk_guard, source, found.dev(), count) {
+        _ if is_abandoned.load(Ordering::Relaxed) => Err(ErrorKind::Interrupted.into()),
+        true => Ok(()),
+        false => Err(io::Error::other(DISK_IS_LOW)),
+    };
+    may_write(PIECE)?;
     let name = part.to_str().ok_or(ErrorKind::InvalidFilename)?;
     let target = trusted::create_new(name, found.mode() & 0o777)?;
     // A daemon that is not root makes files of its own only.
     drop(fchown(&target, Some(found.uid()), Some(found.gid())));
     let mut target = compressed_log::Encoder::new(form, target);
-    copy(source, &mut target, is_abandoned)?;
+    copy(source, &mut target, may_write)?;
     let target = target.finish()?;
     target.set_modified(found.modified()?)?;
     target.sync_all()?;
@@ -117,15 +129,16 @@ fn compress(
     }
 }
 
-fn copy(mut source: &File, target: &mut impl Write, is_abandoned: &AtomicBool) -> io::Result<()> {
+/// Asks before each piece whether so many bytes may be written.
+fn copy(mut source: &File, target: &mut impl Write, may_write: impl Fn(usize) -> io::Result<()>) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     loop {
         match source.read(&mut piece)? {
             0 => return Ok(()),
-            count => target.write_all(piece.get(..count).unwrap_or_default())?,
-        }
-        if is_abandoned.load(Ordering::Relaxed) {
-            return Err(ErrorKind::Interrupted.into());
+            count => {
+                may_write(count)?;
+                target.write_all(piece.get(..count).unwrap_or_default())?;
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use supervisord_config::disk_reserve::DiskReserve;
@@ -13,6 +14,14 @@ use supervisord_sys::disk::{self, DiskSpace};
 const HOLDS: Duration = Duration::from_secs(1);
 /// For how many bytes it holds.
 const HOLDS_BYTES: u64 = 4 << 20;
+
+/// Why nothing is written while a disk has no more than its reserve.
+pub(super) const DISK_IS_LOW: &str = "its disk has less free than log_min_free_disk";
+
+/// Whether so many bytes may be written to a file on this device, which they may where nothing is to stay free.
+pub(super) fn has_room(guard: Option<&Mutex<DiskGuard>>, file: &File, device: u64, bytes: usize) -> bool {
+    guard.is_none_or(|guard| guard.lock().unwrap_or_else(PoisonError::into_inner).admits(file, device, bytes))
+}
 
 /// What is known of the disks that logs are on.
 #[derive(Debug)]
@@ -36,8 +45,7 @@ impl DiskGuard {
         DiskGuard { reserve, disks: HashMap::new() }
     }
 
-    /// Whether so many bytes may be written to a file on this device.
-    pub fn admits(&mut self, file: &File, device: u64, bytes: usize) -> bool {
+    fn admits(&mut self, file: &File, device: u64, bytes: usize) -> bool {
         self.admits_by(device, bytes, Instant::now(), || disk::space(file).ok())
     }
 

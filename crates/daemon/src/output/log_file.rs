@@ -4,14 +4,14 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Seek, Write};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use supervisord_core::rotation::Rotation;
 use supervisord_sys::{sink as open, trusted};
 
 use super::backups::Backups;
-use super::disk_guard::DiskGuard;
+use super::disk_guard::{self, DiskGuard};
 use super::loss::Loss;
 use super::transit::{FileId, Transit};
 use super::upkeep::Upkeep;
@@ -54,9 +54,7 @@ impl LogFile {
 
     /// Whether its disk has room for so many bytes beyond its reserve.
     pub fn has_room_on_disk(&self, guard: Option<&Mutex<DiskGuard>>, bytes: usize) -> bool {
-        let Some(guard) = guard else { return true };
-        let mut guard = guard.lock().unwrap_or_else(PoisonError::into_inner);
-        guard.admits(&self.file, self.id.device, bytes)
+        disk_guard::has_room(guard, &self.file, self.id.device, bytes)
     }
 
     /// Writes all of `bytes` to the end of the file.

@@ -11,7 +11,7 @@ use supervisord_core::rotation::Rotation;
 
 use crate::follow::Change;
 
-use super::disk_guard::DiskGuard;
+use super::disk_guard::{DISK_IS_LOW, DiskGuard};
 use super::held_output::HeldOutput;
 use super::log_file::{LogFile, NEW_MODE};
 use super::log_target::Target;
@@ -22,9 +22,6 @@ use super::upkeep::Upkeep;
 mod reopening;
 mod rotating;
 mod transferring;
-
-/// Why nothing is written while a disk has no more than its reserve.
-const DISK_IS_LOW: &str = "its disk has less free than log_min_free_disk";
 
 /// An open log.
 #[derive(Debug)]

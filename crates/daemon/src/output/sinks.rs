@@ -172,7 +172,7 @@ impl Sinks {
                 self.uncompressed.remove(&id);
                 continue;
             };
-            let begun = match shared.sink.next_compression(id) {
+            let begun = match shared.sink.next_compression(id, self.disk_guard.clone()) {
                 Ok(Some(job)) => compressor.begin(job),
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),

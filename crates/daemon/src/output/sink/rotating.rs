@@ -14,6 +14,7 @@ use supervisord_sys::trusted;
 use super::super::compression::CompressionJob;
 use super::super::compression_end::CompressionEnd;
 use super::super::directories::Directories;
+use super::super::disk_guard::DiskGuard;
 use super::super::log_limits::LogLimits;
 use super::super::log_target::Target;
 use super::super::loss::Entries;
@@ -90,12 +91,16 @@ impl Sink {
     ///
     /// # Errors
     /// The directory or the file cannot be read.
-    pub fn next_compression(&mut self, sink: SinkId) -> io::Result<Option<CompressionJob>> {
+    pub fn next_compression(
+        &mut self,
+        sink: SinkId,
+        disk_guard: Option<Arc<Mutex<DiskGuard>>>,
+    ) -> io::Result<Option<CompressionJob>> {
         self.is_uncompressed = false;
         let Some(upkeep) = self.upkeep.as_ref().filter(|upkeep| upkeep.compresses()) else { return Ok(None) };
         let Some(backups) = upkeep.backups(&self.path) else { return Ok(None) };
         let Some(source) = backups.uncompressed()? else { return Ok(None) };
-        Ok(Some(CompressionJob { sink, source, form: upkeep.rules.compression, part: backups.part_path() }))
+        Ok(Some(CompressionJob { sink, source, form: upkeep.rules.compression, part: backups.part_path(), disk_guard }))
     }
 
     /// Puts a compressed backup in the place of its original.

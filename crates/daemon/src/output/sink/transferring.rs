@@ -7,13 +7,14 @@ use supervisord_core::output::last_lines::MOST;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
 
+use super::super::disk_guard::DISK_IS_LOW;
 use super::super::end_of_output::EndOfOutput;
 use super::super::log_file::Transfer;
 use super::super::log_target::Target;
 use super::super::loss::{Entries, Loss};
 use super::super::pipeline_notes::StreamKey;
 use super::super::transit::{PIECE, Transit};
-use super::{DISK_IS_LOW, Sink};
+use super::Sink;
 
 impl Sink {
     /// Moves what is in a pipe to the end of a regular file, and rotates it after each record that makes it long enough.

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::SystemTime;
 
 use supervisord_config::date_format::DateFormat;
+use supervisord_config::disk_reserve::DiskReserve;
 use supervisord_config::log_compression::LogCompression;
 use supervisord_config::model::LogRotation;
 use supervisord_config::rotate_when::RotateWhen;
@@ -228,4 +229,17 @@ fn many_logs_in_one_directory_are_rotated_at_once() {
     (0..LOGS).for_each(|log| _ = rig.drain(log));
     let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings, [] as [String; 0]);
+}
+
+#[test]
+fn nothing_is_compressed_on_a_disk_that_is_to_stay_free() {
+    let rig = Rig::with(|options| options.disk_reserve = Some(DiskReserve::Bytes(u64::MAX)));
+    let rules = LogRotation { logfile_compress: LogCompression::Gzip, ..LogRotation::default() };
+    write(&rig.path("out.1"), "1\n", DAY);
+    let writer = rig.attach(1, ruled(rig.plan("out"), rules));
+    let reason = ": its disk has less free than log_min_free_disk";
+    wait_until("it is refused", || rig.text("activity.log").contains(reason));
+    assert_eq!(names(&rig, |name| name.starts_with("out")), ["out", "out.1"]);
+    drop(writer);
+    rig.drain(1);
 }
