@@ -279,6 +279,7 @@ impl Sink {
             Target::File(_) | Target::Unopened => return entries,
         };
         self.settle(outcome, &mut entries);
+        self.rotate_if_put_off(&mut entries);
         entries
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Upkeep {
     is_new: bool,
     /// When the log is rotated.
     rotation: Option<i64>,
+    /// The log has not been rotated when its time came; when its last line was written until then.
+    put_off: Option<i64>,
     /// When a backup becomes too old.
     expiry: Option<i64>,
     /// The largest number of a backup that was there at first, beyond those that are kept.
@@ -32,7 +34,7 @@ pub(super) struct Upkeep {
 impl Upkeep {
     /// The rules of a log that has just been opened, or is about to be.
     pub fn new(rules: Arc<RotationRules>, count: u32, directories: Arc<Mutex<Directories>>) -> Upkeep {
-        Upkeep { rules, count, is_new: true, rotation: None, expiry: None, last: 0, directories }
+        Upkeep { rules, count, is_new: true, rotation: None, put_off: None, expiry: None, last: 0, directories }
     }
 
     /// The backups of the log at this path, which has these rules; none for a path that no backup can be named by.
@@ -85,6 +87,16 @@ impl Upkeep {
         self.rotation = Some(schedule::next_after(when, now, &offset));
         // A clock that has been set back shows a time before that of the last line.
         schedule::next_after(when, modified.min(now), &offset) <= now
+    }
+
+    /// The log cannot be rotated before it takes what was written until now; its last line is of this time.
+    pub fn put_off(&mut self, modified: Option<i64>) {
+        self.put_off = self.put_off.or(modified);
+    }
+
+    /// Whether it is to be rotated as soon as it can be, and the time of its last line.
+    pub fn take_put_off(&mut self) -> Option<i64> {
+        self.put_off.take()
     }
 
     /// When the next backup becomes too old.

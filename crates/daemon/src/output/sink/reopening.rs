@@ -49,6 +49,7 @@ impl Sink {
         (self.is_torn, self.is_replaced) = (false, true);
         // It would have been in the file that is empty now.
         self.held = HeldOutput::default();
+        self.upkeep.iter_mut().for_each(|upkeep| _ = upkeep.take_put_off());
         Ok(())
     }
 

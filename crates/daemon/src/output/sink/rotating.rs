@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::rotation::Rotation;
@@ -75,6 +75,9 @@ impl Sink {
         let found = if self.inherited.is_none() { fs::metadata(&*self.path).ok() } else { None };
         let modified = found.filter(|found| found.is_file() && found.len() > 0).map(|found| found.mtime());
         let is_due = upkeep.take_rotation(modified.unwrap_or(i64::MAX));
+        if is_due && !self.held.is_empty() {
+            upkeep.put_off(modified);
+        }
         self.upkeep = Some(upkeep);
         if is_due && self.open_file().is_some() {
             self.rotate_now(entries);
@@ -131,6 +134,19 @@ impl Sink {
         entries
     }
 
+    /// Rotates a file whose time came while it did not take what was written before. That belongs to it, so that its last line
+    /// counts as one of before that time.
+    pub(super) fn rotate_if_put_off(&mut self, entries: &mut Entries) {
+        if !self.held.is_empty() {
+            return;
+        }
+        let Some(modified) = self.upkeep.as_mut().and_then(|upkeep| upkeep.take_put_off()) else { return };
+        let modified = Duration::from_secs(u64::try_from(modified).unwrap_or(0));
+        self.set_modified(SystemTime::UNIX_EPOCH + modified);
+        self.rotate_now(entries);
+        self.sweep(entries);
+    }
+
     /// Rotates a file by its rules.
     fn rotate_now(&mut self, entries: &mut Entries) {
         let (Target::File(file), Some(upkeep)) = (&mut self.target, &self.upkeep) else { return };
@@ -153,6 +169,10 @@ impl Sink {
 
     pub(super) fn rotate_if_due(&mut self, rotation: Rotation, entries: &mut Entries) {
         let Target::File(file) = &mut self.target else { return };
+        // A line of which the rest waits is not divided.
+        if !self.held.is_empty() {
+            return;
+        }
         let rotated = file.rotate_if_due(rotation, self.upkeep.as_deref());
         let is_rotated = matches!(rotated, Ok(true));
         self.settle_rotation(rotated, entries);

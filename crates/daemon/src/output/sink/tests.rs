@@ -1,10 +1,15 @@
 use std::fs::{self, File};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use supervisord_config::model::WhenBlocked;
+use supervisord_config::model::{LogRotation, WhenBlocked};
+use supervisord_config::rotate_when::RotateWhen;
 use supervisord_core::rotation::Rotation;
+use supervisord_core::rotation::rules::RotationRules;
 
 use super::super::held_output::RETRY;
 use super::super::log_file::{LogFile, NEW_MODE};
+use super::super::log_limits::LogLimits;
 use super::super::log_target::Target;
 use super::super::stream_log::FULL;
 use super::*;
@@ -87,4 +92,28 @@ fn what_waits_for_a_file_is_lost_when_something_else_takes_its_place() {
     entries.extend(sink.write(b"two\n", Rotation::NEVER));
     let texts: Vec<String> = entries.into_iter().map(|(_, text)| text).collect();
     assert!(texts[0].contains("output is lost: ") && texts[1].ends_with(" 4 bytes were lost"), "{texts:?}");
+}
+
+#[test]
+fn a_rotation_that_came_due_while_output_waited_is_done_after_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("log").display().to_string();
+    fs::write(&path, "old\n").expect("written");
+    let mut sink = full(&path, WhenBlocked::Block);
+    let daily =
+        LogRotation { logfile_rotate: Some(RotateWhen { period: 86_400, offset: 0 }), ..LogRotation::default() };
+    sink.write(b"one\n", Rotation::NEVER);
+    let yesterday = SystemTime::now() - Duration::from_secs(86_400);
+    File::options().append(true).open(&path).and_then(|file| file.set_modified(yesterday)).expect("set");
+    let rotation = Rotation { maxbytes: 0, backups: 3 };
+    let limits = LogLimits { rotation, rules: RotationRules::of(&daily), leaves_reserve: false };
+    assert!(sink.limit(&limits, &Arc::default()));
+    assert_eq!(sink.keep_up(), []);
+    sink.write(b"two\n", rotation);
+    sink.reopen_at_path().expect("opened");
+    sink.flush();
+    assert_eq!(fs::read(format!("{path}.1")).expect("read"), b"old\none\ntwo\n");
+    assert_eq!(fs::read(&path).expect("read"), b"");
+    sink.write(b"three\n", rotation);
+    assert_eq!(fs::read(&path).expect("read"), b"three\n", "it was rotated once");
 }
