@@ -19,6 +19,7 @@ mod containers;
 mod defects;
 mod differences;
 mod documents;
+mod enablement;
 mod environment_files;
 mod events;
 mod exit_statuses;

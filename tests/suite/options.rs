@@ -54,6 +54,7 @@ fn coverage() {
         crate::tls::PINNED,
         crate::rotated_logs::PINNED,
         crate::templates::PINNED,
+        crate::enablement::PINNED,
         crate::environment_files::PINNED,
         crate::secrets::PINNED,
     ]

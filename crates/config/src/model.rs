@@ -131,6 +131,8 @@ pub struct Supervisord {
     pub log_min_free_disk: Option<DiskReserve>,
     /// Path of the audit log, absolute; none where there is none.
     pub audit_logfile: Option<String>,
+    /// The directory of what outlives a reboot; none for that of the configuration file.
+    pub state_directory: Option<String>,
     /// The least severe level that is logged.
     pub loglevel: LogLevel,
     /// Path of the pid file, absolute.

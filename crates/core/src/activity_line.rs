@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
 
+use crate::calendar::{LocalTime, rfc_3339};
 use crate::json_text;
-use crate::output::records::rfc_3339;
-use crate::row::LocalTime;
 
 /// `YYYY-MM-DD HH:MM:SS,mmm CODE text` and a line feed. `millis` is 0 to 999; line feeds within the text stay. Lines of
 /// the text that look like another entry are indented by a tab, so that text of programs and clients cannot forge

@@ -51,6 +51,8 @@ pub fn request(call: &Call) -> String {
                 ProgramAction::Restart => "restart".to_owned(),
                 ProgramAction::Signal(number) => format!("send signal {} to", texts::signal_name(*number)),
                 ProgramAction::Reload => "reload".to_owned(),
+                ProgramAction::Disable => "disable".to_owned(),
+                ProgramAction::Enable => "enable".to_owned(),
                 ProgramAction::ClearLogs(None) => "clear the logs of".to_owned(),
                 ProgramAction::ClearLogs(Some(channel)) => format!("clear the {} log of", channel.name()),
             };

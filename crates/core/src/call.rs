@@ -54,6 +54,10 @@ pub enum ProgramAction {
     Signal(i32),
     /// Have them read their configurations again.
     Reload,
+    /// Stop them, and start them no more until somebody enables them, whatever happens to the daemon and the machine.
+    Disable,
+    /// Let them be started again. They are not started.
+    Enable,
     /// Empty their logs, or the one of this channel.
     ClearLogs(Option<Channel>),
 }
@@ -100,7 +104,7 @@ pub enum Call {
     /// `signalAllProcesses`: [`Answer::Statuses`].
     SignalAllProcesses { signal: String },
     /// Does the same with each of these processes: [`Answer::Statuses`], one for each that was named. `wait` is for `Start`,
-    /// `Stop` and `Restart`; the others are always done when they are answered.
+    /// `Stop`, `Restart` and `Disable`; the others are always done when they are answered.
     ActOn { action: ProgramAction, processes: Vec<ProcessName>, wait: bool },
     /// Restarts these processes, so many at a time, the next when those are ready, until the first fails: [`Answer::Statuses`],
     /// one for each that was named.

@@ -27,6 +27,8 @@ pub enum Reason {
     Failed,
     /// The process exited, or was stopped, before it was RUNNING.
     AbnormalTermination,
+    /// Somebody has disabled the process; the detail tells who, when, and how to enable it.
+    Disabled,
     /// The process waits for something that will not come by itself; the detail tells of both.
     DependencyFailed,
     /// The process could not be spawned.

@@ -9,28 +9,14 @@ use supervisord_wire::name::namespec;
 use supervisord_wire::number::push_decimal;
 use supervisord_wire::state::ProcessState;
 
+pub use crate::calendar::LocalTime;
 use crate::dependencies::{AwaitedDependency, waiting_for};
+use crate::disabled::Disabling;
 use crate::event_queue_counts::EventQueueCounts;
 use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
 use crate::process::{LastEnd, Machine, ProcessPhase, ProgramCommand, ServiceStatus, StopDecision, Wanted};
 use crate::program_counts::ProgramCounts;
-
-/// A wall-clock time split into local calendar fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalTime {
-    pub year: i32,
-    /// 1 to 12.
-    pub month: u32,
-    pub day: u32,
-    pub hour: u32,
-    pub minute: u32,
-    pub second: u32,
-    /// 0 for Sunday.
-    pub weekday: u32,
-    /// Seconds east of Greenwich.
-    pub utc_offset: i32,
-}
 
 /// One process as readers see it.
 #[derive(Clone, Debug)]
@@ -63,6 +49,8 @@ pub struct Row {
     pub stop_decision: Option<Arc<StopDecision>>,
     /// The last request about it; none where there was only the automatic start.
     pub last_request: Option<Arc<LastRequest>>,
+    /// Who has disabled it, so that nothing starts it; none where nobody has.
+    pub disabled: Option<Arc<Disabling>>,
     /// How often it was started again without a request since somebody started it.
     pub restarts: u32,
     /// When it is started next without a request, on the monotonic clock.

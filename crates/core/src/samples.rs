@@ -24,6 +24,7 @@ pub fn row(group: &str, name: &str) -> Row {
         wanted: Wanted::Up,
         stop_decision: None,
         last_request: None,
+        disabled: None,
         restarts: 0,
         next_start: None,
         ready_by: None,

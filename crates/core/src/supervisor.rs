@@ -8,6 +8,8 @@
 mod act_on;
 mod calls;
 mod commands;
+mod enablement;
+mod enablement_queue;
 mod events;
 mod exit_condition;
 mod groups;
@@ -47,6 +49,7 @@ use supervisord_wire::state::Mood;
 
 use crate::auto_log::AutoLogNames;
 use crate::dependencies::{self, DependencyGraph};
+use crate::disabled::Disabling;
 use crate::event::{Event, SupervisorState};
 use crate::last_request::{LastRequest, RequestedAction};
 use crate::output::Channel;
@@ -67,6 +70,7 @@ pub use messages::{
     ProbePurpose, ProcessId, RunId, SpawnFailure, Spawned, SupervisorInput,
 };
 
+use enablement_queue::Enablement;
 use groups::{ActiveGroup, Groups};
 use job::Job;
 pub use listener_progress::ListenerProgress;
@@ -109,6 +113,8 @@ struct Member {
     renewal: Option<Renewal>,
     /// Set while a rolling restart has not come to it, or restarts it.
     rolling: Option<RollingTurn>,
+    /// Who has disabled it, so that nothing starts it; none where nobody has.
+    disabled: Option<Arc<Disabling>>,
     /// Its entry in `Supervisor::deadlines`.
     filed: Option<Duration>,
     /// The run of its child, if it has a child.
@@ -173,6 +179,8 @@ pub struct Supervisor {
     renewals: BTreeMap<ProcessId, Arc<str>>,
     /// The rolling restarts, by their numbers.
     rollouts: BTreeMap<u64, Rollout>,
+    /// Which programs are disabled.
+    enablement: Enablement,
     /// The groups to which an update adds what is new, as soon as everything that is to stop has stopped: all where none is named.
     additions: Option<Vec<String>>,
     /// Whether waiting processes may have nothing left to wait for, because another daemon knew of it last.
@@ -237,6 +245,7 @@ impl Supervisor {
             recycles: RecycleQueue::default(),
             renewals: BTreeMap::new(),
             rollouts: BTreeMap::new(),
+            enablement: Enablement::default(),
             additions: None,
             rechecks_waiting: false,
             by_run: HashMap::new(),
@@ -320,6 +329,7 @@ impl Supervisor {
             wanted: member.machine.wanted(),
             stop_decision: member.machine.stop_decision().cloned(),
             last_request: member.last_request.clone(),
+            disabled: member.disabled.clone(),
             restarts: member.machine.restarts(),
             next_start: member.machine.next_start(),
             ready_by: member.machine.ready_by(),
@@ -374,6 +384,7 @@ impl Supervisor {
             SupervisorInput::Killed { process, call, result } => self.killed(now, process, call, result),
             SupervisorInput::Fed { process, call, result } => self.fed(now, process, call, result),
             SupervisorInput::Cleared { process, call, result } => self.cleared(process, call, result),
+            SupervisorInput::DisabledStored { result } => self.disabled_stored(now, result),
             SupervisorInput::Output { process, pid, kind, channel, bytes } => {
                 self.output(process, pid, kind, channel, bytes)
             }
@@ -584,6 +595,9 @@ impl Supervisor {
 
     /// Passes an input to the machine of a process, and carries out the actions that it returns.
     fn drive_machine(&mut self, now: Now, id: ProcessId, input: MachineInput) {
+        if matches!(input, MachineInput::Start | MachineInput::Recycle) && self.is_disabled(id) {
+            return;
+        }
         let supervising = self.mood == Mood::Running;
         let dependencies_met = !input.may_spawn() || self.are_dependencies_met(id);
         let has_place = self.has_place(&input);
@@ -689,6 +703,7 @@ impl Supervisor {
         let id = self.next_id();
         let stdout_log = self.resolve_log(process, Channel::Stdout);
         let stderr_log = self.resolve_log(process, Channel::Stderr);
+        let disabled = self.enablement.disabling(group, &process.identity.name);
         let member = Member {
             group: group.clone(),
             config: process.clone(),
@@ -702,6 +717,7 @@ impl Supervisor {
             stops_in_turn: None,
             renewal: None,
             rolling: None,
+            disabled,
             filed: None,
             run: None,
             ended: None,
@@ -753,7 +769,9 @@ impl Supervisor {
     /// The processes of these groups that start automatically, group by group, and within each in the order of definition.
     fn plan_start(&self, groups: Vec<usize>) -> Plan<ProcessId> {
         let starts = |id: &ProcessId| {
-            self.members.get(id).is_some_and(|member| member.config.start.autostart && member.machine.never_started())
+            self.members.get(id).is_some_and(|member| {
+                member.config.start.autostart && member.machine.never_started() && member.disabled.is_none()
+            })
         };
         let members = groups.into_iter().flat_map(|index| self.groups[index].members.iter().copied());
         Plan::independent(members.filter(starts))

@@ -187,6 +187,20 @@ impl UpdatePlan {
         UpdatePlan { mode, groups, steps: going }
     }
 
+    /// Takes back what it would start of these processes, by group and name.
+    pub fn leave_down(&mut self, is_left_down: impl Fn(&str, &str) -> bool) {
+        for step in self.steps.iter_mut().filter(|step| step.starts) {
+            if is_left_down(&step.group, &step.process) {
+                step.starts = false;
+                step.action = match step.action {
+                    UpdateAction::Restart => UpdateAction::Stop,
+                    UpdateAction::Start => UpdateAction::NextStart,
+                    other => other,
+                };
+            }
+        }
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()

@@ -4,6 +4,7 @@ mod configuration;
 mod control;
 mod daemon;
 mod dependents;
+mod enablement;
 mod event_filter;
 mod events;
 mod follow;

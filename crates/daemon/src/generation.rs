@@ -14,7 +14,7 @@ use supervisord_config::pyrepr::repr;
 use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::rotation::Rotation;
 use supervisord_core::rotation::rules::RotationRules;
-use supervisord_core::supervisor::Ending;
+use supervisord_core::supervisor::{Ending, Supervisor};
 use supervisord_sys::Errno;
 use supervisord_sys::daemonize;
 use supervisord_sys::signal::{Signal, Signals};
@@ -27,6 +27,7 @@ use crate::api::{self, Api, Clock, ReadConfig};
 use crate::blocking::BlockingThreads;
 use crate::clock::{local_time, present};
 use crate::control::{self, ChildEnv, Control, End, Inbox, Message, MessageSender, Tools};
+use crate::disabled_file;
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::memory_budget::MemoryBudget;
@@ -258,8 +259,9 @@ impl Generation {
             network::task(move || work.run(api))
         });
         let answers = inbox.message_sender.clone();
-        let blocking = [api.blocking.clone(), BlockingThreads::default(), BlockingThreads::default()];
-        let [_, for_probes, closing] = blocking.clone();
+        let blocking =
+            [api.blocking.clone(), BlockingThreads::default(), BlockingThreads::default(), BlockingThreads::default()];
+        let [_, for_probes, closing, storing] = blocking.clone();
         let warnings = activity.clone();
         let (prober, probes) = probing::queue(
             api.descriptors() / 8,
@@ -274,7 +276,12 @@ impl Generation {
         let xmlrpc = Responder::new(api, namespaces(&config), plugins.clone());
         let servers_again =
             servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
-        let Prepared { supervisor, handed, keeper } = mode.prepare(&config, seed());
+        let knows_disabled = mode.handed().is_some_and(|handed| handed.snapshot.disabled.is_some());
+        let Prepared { mut supervisor, handed, keeper } = mode.prepare(&config, seed());
+        let disabled_file = match knows_disabled {
+            true => Ok(disabled_file::path(&config)),
+            false => tell_disabled(&config, &mut supervisor, &activity),
+        };
         let tools = Tools {
             servers: servers_again,
             view,
@@ -291,6 +298,8 @@ impl Generation {
             prober,
             blocking: blocking.to_vec(),
             closing,
+            storing,
+            disabled_file,
         };
         let resumed = matches!(handed, Some((_, None)));
         let mut control = Control::new(inbox, signals, supervisor, tools).map_err(cannot_start)?;
@@ -408,6 +417,24 @@ fn in_foreground_as_first_process() -> (LogLevel, String) {
     let text = "supervisord is process 1 and stays in the foreground, because everything else would end with it; write \
                 nodaemon=true in [supervisord], or use -n";
     (LogLevel::Warn, text.to_owned())
+}
+
+/// Tells the supervisor which programs are disabled. Gives the path of the file that says so, or why it must not be written:
+/// where it cannot be read, it may name programs that nobody knows of.
+fn tell_disabled(config: &Config, supervisor: &mut Supervisor, activity: &Activity) -> Result<String, String> {
+    let path = disabled_file::path(config);
+    match disabled_file::read(&path) {
+        Ok(disabled) => {
+            supervisor.set_disabled_programs(Arc::new(disabled));
+            Ok(path)
+        }
+        Err(reason) => {
+            let text =
+                format!("no program counts as disabled, because {reason}; remove the file or repair it, and reload");
+            activity.log(LogLevel::Error, &text);
+            Err(reason)
+        }
+    }
 }
 
 /// The task that tells the service manager how the daemon is, if there is one.

@@ -11,6 +11,7 @@ pub mod command_line;
 mod compressed_log;
 pub mod control;
 pub mod descriptor;
+mod disabled_file;
 pub mod echo_conf;
 mod file_end;
 pub mod follow;

@@ -24,7 +24,7 @@ fn code(reason: Reason) -> FaultCode {
         Reason::Failed | Reason::NotPermitted | Reason::NotConfigured | Reason::UnderWay | Reason::CommandFailed => {
             FaultCode::Failed
         }
-        Reason::AbnormalTermination | Reason::DependencyFailed => FaultCode::AbnormalTermination,
+        Reason::AbnormalTermination | Reason::DependencyFailed | Reason::Disabled => FaultCode::AbnormalTermination,
         Reason::SpawnError => FaultCode::SpawnError,
         Reason::AlreadyStarted => FaultCode::AlreadyStarted,
         Reason::NotRunning => FaultCode::NotRunning,

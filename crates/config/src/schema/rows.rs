@@ -69,6 +69,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
     row(S::Supervisord, "environment", K::Environment, Is(""), "3.0", Restart, "variables to add to the environment of every program").kept(field!(Supervisord: environment)),
     row(S::Supervisord, "strip_ansi", K::Boolean, Is("false"), "3.0", Live, "remove terminal escape sequences, such as colors, from child logs").kept(field!(Supervisord: strip_ansi)),
     row(S::Supervisord, "adopt", K::Boolean, Is("true"), "0.1.0", Reload, "programs go on if the daemon is killed, and the next daemon takes them over").kept(field!(Supervisord: adopt)),
+    row(S::Supervisord, "state_directory", K::Directory, Unset("the directory of the configuration file"), "0.1.0", Reload, "directory of what the daemon must know after a reboot: which programs are disabled").kept(field!(Supervisord: state_directory)).example("/tmp"),
     row(S::Supervisord, "audit_logfile", K::File, Unset("none"), "0.1.0", Reload, "file with a line of JSON for each request that changes something or is refused; rotated like the activity log").kept(field!(Supervisord: audit_logfile)).example("/tmp/supervisord-audit.log"),
     row(S::Supervisord, "exit_when", K::ExitWhen, Is("never"), "0.1.0", Live, "stop everything and exit when all programs have finished, or when one has failed").kept(field!(Supervisord: exit_when)),
     row(S::Supervisord, "update", K::UpdateMode, Is("groups"), "0.1.0", Live, "what an update restarts: whole groups, as the original does, or only the processes that need it (minimal)").kept(field!(Supervisord: update)).example("minimal"),

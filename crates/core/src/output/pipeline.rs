@@ -13,8 +13,9 @@ use super::ChannelPlan;
 use super::capture::{Capture, Held, Part};
 use super::characters::WholeCharacters;
 use super::note;
-use super::records::{ReadTime, RecordPlan, Records, UnfinishedLine, rfc_3339};
+use super::records::{ReadTime, RecordPlan, Records, UnfinishedLine};
 use super::strip::Stripper;
+use crate::calendar::rfc_3339;
 
 /// A part of the output and its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]

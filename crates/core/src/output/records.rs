@@ -17,7 +17,7 @@ mod record_time;
 mod severity;
 
 pub use record_format::{RecordFormat, RecordSource};
-pub use record_time::{ReadTime, rfc_3339};
+pub use record_time::ReadTime;
 
 use record_format::{Compiled, Kind};
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::enablement_queue::EnablementAction;
 use super::job::{Goal, ReplyForm};
 use super::{CallId, ProcessId, Supervisor};
 use crate::call::{ProgramAction, Reason};
@@ -46,6 +47,8 @@ impl Supervisor {
             }
             ProgramAction::Signal(number) => ids.into_iter().for_each(|id| self.begin_signal(call, id, number)),
             ProgramAction::Reload => ids.into_iter().for_each(|id| self.begin_reload(call, id)),
+            ProgramAction::Disable => self.change_enablement(now, call, EnablementAction::Disable { wait }, ids),
+            ProgramAction::Enable => self.change_enablement(now, call, EnablementAction::Enable, ids),
             ProgramAction::ClearLogs(only) => {
                 let channels = only.map_or(vec![Channel::Stdout, Channel::Stderr], |channel| vec![channel]);
                 ids.into_iter().for_each(|id| self.begin_clear(call, id, &channels));
@@ -73,6 +76,10 @@ impl Supervisor {
     /// Stops a process and starts it again. What has begun goes on when another daemon takes over: the process is wanted up all
     /// the time.
     fn begin_restart(&mut self, now: Now, call: CallId, id: ProcessId, wait: bool) {
+        if self.is_disabled(id) {
+            // Refused.
+            return self.begin_start(call, id, wait);
+        }
         let Some(member) = self.members.get(&id) else { return };
         let machine = &member.machine;
         let is_replaced = machine.is_alive() || machine.can_be_stopped() && machine.is_recycled();

@@ -241,7 +241,8 @@ impl Supervisor {
         // What another one depends on is not started on its behalf before it is its own turn.
         for id in self.dependencies.in_order(ids) {
             let Some(member) = self.members.get(&id) else { continue };
-            if member.machine.obstacle_to_start() != Some(Obstacle::AlreadyStarted) {
+            // What is disabled is no more meant than what runs.
+            if member.disabled.is_none() && member.machine.obstacle_to_start() != Some(Obstacle::AlreadyStarted) {
                 self.begin_start(call, id, wait);
             }
         }

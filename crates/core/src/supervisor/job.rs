@@ -70,6 +70,8 @@ pub(super) enum Goal {
     Renew,
     /// Its turn in a rolling restart, and that it is ready again.
     Roll,
+    /// That it is stored that it is disabled or enabled.
+    Store,
     /// The signal.
     Signal,
     /// The command that reloads it.

@@ -34,6 +34,9 @@ impl Supervisor {
 
     pub(super) fn begin_start(&mut self, call: CallId, id: ProcessId, wait: bool) {
         self.add_item(call, id, Goal::Check { wait });
+        if let Some(refusal) = self.refusal_of_disabled(id) {
+            return self.finish_item(call, id, Err(refusal));
+        }
         self.effects.push_back(Effect::Check { process: id, call });
     }
 

@@ -10,6 +10,7 @@ use supervisord_wire::state::Mood;
 
 use crate::actor::Actor;
 use crate::call::{Call, CallOutcome, Refusal};
+use crate::disabled::DisabledPrograms;
 use crate::event::{Event, RenderedEvent};
 use crate::notification::Notification;
 use crate::output::Channel;
@@ -157,6 +158,8 @@ pub enum SupervisorInput {
     Fed { process: ProcessId, call: Option<CallId>, result: Result<(), FeedFailure> },
     /// Answer, possibly much later, to [`Effect::ClearLogs`] and [`Effect::ClearActivity`].
     Cleared { process: Option<ProcessId>, call: CallId, result: Result<(), Refusal> },
+    /// Answer, possibly much later, to [`Effect::StoreDisabled`]: the text says why it could not be done.
+    DisabledStored { result: Result<(), String> },
     /// A process with process id `pid` at that time wrote something.
     Output { process: ProcessId, pid: u32, kind: OutputKind, channel: Channel, bytes: Vec<u8> },
     /// A listener wrote to its stdout.
@@ -214,6 +217,8 @@ pub enum Effect {
     ClearLogs { process: ProcessId, files: Vec<String>, call: CallId },
     /// Begin a new activity log.
     ClearActivity { call: CallId },
+    /// Store which programs are disabled, so that it is known after the next boot. The one before has been answered.
+    StoreDisabled(Arc<DisabledPrograms>),
     /// Open all logs again.
     ReopenLogs,
     /// Remove escape sequences from output from now on, or no longer.

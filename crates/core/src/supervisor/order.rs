@@ -120,7 +120,7 @@ impl Supervisor {
                         || is_asked_for && machine.awaits_turn())
             };
             let foundation = self.dependencies.foundation(id, |id| machine(&self.members, id), can_start);
-            for dependency in foundation {
+            for dependency in foundation.into_iter().filter(|id| !self.is_disabled(*id)).collect::<Vec<_>>() {
                 // One that is started automatically anyway is not started for another one's sake.
                 let starts_anyway = self.members.get(&dependency).is_some_and(|member| member.config.start.autostart);
                 if is_asked_for || !starts_anyway {
@@ -157,7 +157,7 @@ impl Supervisor {
         for id in lacking.map(|(id, _)| *id).collect::<Vec<_>>() {
             let never_started = |machine: &Machine| machine.never_started();
             let foundation = self.dependencies.foundation(id, |id| machine(&self.members, id), never_started);
-            for dependency in foundation {
+            for dependency in foundation.into_iter().filter(|id| !self.is_disabled(*id)).collect::<Vec<_>>() {
                 let by = format!("{}, for {}, which depends on it", super::AUTOMATIC, self.member_name(id));
                 self.note_request(dependency, RequestedAction::Start, &by);
                 self.drive_machine(now, dependency, MachineInput::Start);

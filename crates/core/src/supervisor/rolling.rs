@@ -47,6 +47,11 @@ impl Supervisor {
         }
         self.open_job(call, ReplyForm::Array);
         let ids = self.named(call, scope, processes);
+        let (disabled, ids): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| self.is_disabled(*id));
+        for id in disabled {
+            // Refused.
+            self.begin_start(call, id, true);
+        }
         let ids = self.dependencies.in_order(ids);
         let parallel = parallelism.of(ids.len());
         let noun = if ids.len() == 1 { "process" } else { "processes" };
@@ -223,6 +228,18 @@ impl Supervisor {
             let waiting = rollout.members.iter().filter(is_waiting).copied().collect();
             let name = self.member_name(id);
             self.end_rollout(turn.rollout, &format!("{name}: it was removed"), waiting);
+        }
+    }
+
+    /// A process is disabled: the rolling restart goes on without it.
+    pub(super) fn drop_from_rollout(&mut self, id: ProcessId) {
+        if self.members.get(&id).is_none_or(|member| member.rolling.is_none()) {
+            return;
+        }
+        self.leave_rollout(id);
+        self.set_turn(id, None);
+        if let Some(refusal) = self.refusal_of_disabled(id) {
+            self.answer_rolling(id, &Err(refusal));
         }
     }
 

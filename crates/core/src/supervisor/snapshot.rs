@@ -16,6 +16,7 @@ use super::rolling_turn::RollingTurn;
 use super::running_command::RunningCommand;
 use super::{Effect, GroupKind, Member, ProcessId, Supervisor};
 use crate::call::Refusal;
+use crate::disabled::DisabledPrograms;
 use crate::event::Event;
 use crate::last_request::LastRequest;
 use crate::pool::PoolQueue;
@@ -40,6 +41,8 @@ pub struct SupervisorSnapshot {
     pub ticks: Option<Ticks>,
     /// The groups that are stopping to be removed, or replaced where they still are configured.
     pub retiring: Vec<String>,
+    /// The disabled programs, where they are known; otherwise they must be told ([`Supervisor::set_disabled_programs`]).
+    pub disabled: Option<Arc<DisabledPrograms>>,
 }
 
 /// An active group.
@@ -98,6 +101,7 @@ impl Supervisor {
             next_serial,
             ticks,
             retiring,
+            enablement: _,
             // In `member_snapshot`, and what is made of that.
             members: _,
             dependencies: _,
@@ -150,6 +154,7 @@ impl Supervisor {
             next_serial: *next_serial,
             ticks: Some(ticks.clone()),
             retiring: retiring.clone(),
+            disabled: Some(self.disabled_programs().clone()),
         }
     }
 
@@ -167,6 +172,8 @@ impl Supervisor {
             renewal,
             rolling,
             listener,
+            // Known of the whole.
+            disabled: _,
             // Known from the definition of the group, and from the timers of the machine.
             group: _,
             filed: _,
@@ -240,11 +247,12 @@ impl Supervisor {
     /// spawn where it was being made. Only [`Supervisor::reconcile`] comes before what has vanished, so that this is not
     /// started as it was defined before.
     pub fn restore(snapshot: SupervisorSnapshot, now: Now, seed: u64) -> Supervisor {
-        let SupervisorSnapshot { config, groups, next_serial, ticks, retiring } = snapshot;
+        let SupervisorSnapshot { config, groups, next_serial, ticks, retiring, disabled } = snapshot;
         let mut supervisor = Supervisor::empty(config, now, seed, next_serial);
         if let Some(ticks) = ticks {
             supervisor.ticks = ticks;
         }
+        supervisor.set_disabled_programs(disabled.unwrap_or_default());
         for group in groups {
             supervisor.restore_group(group, now);
         }
@@ -312,6 +320,7 @@ impl Supervisor {
             listener,
         } = known;
         machine.watch_health(&config, now.mono);
+        let disabled = self.enablement.disabling(group, &config.identity.name);
         let member = Member {
             group: group.clone(),
             config,
@@ -325,6 +334,7 @@ impl Supervisor {
             stops_in_turn,
             renewal: is_renewed.then_some(Renewal::Waits),
             rolling,
+            disabled,
             filed: None,
             run: None,
             ended: None,

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use supervisord_config::dependency::DependencyCondition;
-use supervisord_config::model::{AutoRestart, Process, ProgramType};
+use supervisord_config::model::{AutoRestart, Process, ProgramType, UpdateMode};
 use supervisord_config::samples;
 use supervisord_wire::state::ProcessState;
 
 use super::*;
 use crate::actor::Actor;
 use crate::call::{Answer, Call, CallOutcome, Reason, Refusal};
+use crate::disabled::DisabledPrograms;
 use crate::process::{CommandPlan, ProgramCommand};
 use crate::supervisor::snapshot::MemberSnapshot;
 
@@ -17,6 +18,7 @@ mod any_graph;
 mod any_life;
 mod calls;
 mod commands;
+mod enablement;
 mod exit_condition;
 mod health;
 mod last_ends;
@@ -105,6 +107,10 @@ struct World {
     published: Vec<String>,
     /// There is no activity log to clear.
     cannot_clear: bool,
+    /// Which programs are disabled, as the disk has it.
+    stored: Arc<DisabledPrograms>,
+    /// The disk does not take it.
+    cannot_store: bool,
     /// The calls for an upgrade.
     upgrades: Vec<CallId>,
     /// Probes that have not been answered; those of the health are when time passes.
@@ -160,6 +166,8 @@ impl World {
             announced: Vec::new(),
             published: Vec::new(),
             cannot_clear: false,
+            stored: Arc::default(),
+            cannot_store: false,
             upgrades: Vec::new(),
             probes: Vec::new(),
             ill: Vec::new(),
@@ -263,6 +271,13 @@ impl World {
                 let result = if self.cannot_clear { Err(Refusal::new(Reason::NoFile)) } else { Ok(()) };
                 return Some(SupervisorInput::Cleared { process: None, call, result });
             }
+            Effect::StoreDisabled(_) if self.cannot_store => {
+                return Some(SupervisorInput::DisabledStored { result: Err("the disk is full".to_owned()) });
+            }
+            Effect::StoreDisabled(disabled) => {
+                self.stored = disabled;
+                return Some(SupervisorInput::DisabledStored { result: Ok(()) });
+            }
             Effect::Upgrade { call } => self.upgrades.push(call),
             Effect::Probe { process, purpose, attempt, .. } => self.probes.push((process, purpose, attempt)),
             Effect::PublishMood(mood) => self.mood = mood,
@@ -334,6 +349,7 @@ impl World {
         assert!(!self.draining.iter().any(|dead| dead.process == process), "a child before the end of the last");
         assert!(!self.commands.keys().any(|(owner, _)| *owner == process), "a child while a command runs");
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");
+        assert!(self.supervisor.row(process).is_none_or(|row| row.disabled.is_none()), "what is disabled is started");
         assert!(self.may_start(process), "a start before what it depends on allows it");
         assert!(self.most == 0 || self.supervisor.starting() <= self.most, "too many start at once");
         self.next_pid += 1;

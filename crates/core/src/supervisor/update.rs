@@ -38,7 +38,9 @@ impl Supervisor {
             })
             .collect();
         let only: Option<BTreeSet<String>> = (!only.is_empty()).then(|| only.iter().cloned().collect());
-        UpdatePlan::new(&active, &config.groups, mode, only.as_ref())
+        let mut plan = UpdatePlan::new(&active, &config.groups, mode, only.as_ref());
+        plan.leave_down(|group, process| self.enablement.is_disabled(group, process));
+        plan
     }
 
     /// Makes a configuration active and restarts only what cannot do without. The job of the call waits for what is stopped.

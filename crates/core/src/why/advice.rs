@@ -29,6 +29,10 @@ pub(super) fn advice(row: &Row) -> Vec<String> {
         | ProcessState::Stopping
         | ProcessState::Unknown => {}
     }
+    if matches!(Outlook::of(row), Outlook::Rests(RestReason::Disabled)) {
+        advice.push(format!("let it be started again: supervisorctl enable {}", row.namespec()));
+        return advice;
+    }
     let is_given_up = row.phase == ProcessPhase::GivenUp && row.next_start.is_none();
     if is_given_up || matches!(Outlook::of(row), Outlook::Rests(RestReason::StoppedByDaemon)) {
         advice.push(format!("fix the cause, then start it: supervisorctl start {}", row.namespec()));

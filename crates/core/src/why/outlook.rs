@@ -45,6 +45,8 @@ pub enum RestReason {
     NotRequested,
     /// It was stopped.
     Stopped,
+    /// Somebody has disabled it.
+    Disabled,
     /// The daemon stopped it although it should run.
     StoppedByDaemon,
     /// It ended by itself, and is not restarted (`autorestart`).
@@ -67,6 +69,14 @@ impl Outlook {
         let is_to_restart = row.stop_decision.as_ref().is_some_and(|decision| decision.then != AfterStop::Rest);
         let is_defeated = is_wanted && row.stop_decision.as_ref().is_some_and(|decision| decision.is_defeat());
         match (row.phase, row.next_start) {
+            (
+                ProcessPhase::NeverStarted
+                | ProcessPhase::Stopped
+                | ProcessPhase::Exited
+                | ProcessPhase::Completed
+                | ProcessPhase::GivenUp,
+                None,
+            ) if row.disabled.is_some() => Outlook::Rests(RestReason::Disabled),
             (
                 ProcessPhase::NeverStarted | ProcessPhase::Stopped | ProcessPhase::Exited | ProcessPhase::GivenUp,
                 None,
@@ -141,6 +151,7 @@ impl Outlook {
             Outlook::Restarts => "restarts",
             Outlook::Rests(RestReason::NotRequested) => "not_requested",
             Outlook::Rests(RestReason::Stopped) => "stopped",
+            Outlook::Rests(RestReason::Disabled) => "disabled",
             Outlook::Rests(RestReason::StoppedByDaemon) => "stopped_by_daemon",
             Outlook::Rests(RestReason::NotRestarted(_)) => "not_restarted",
             Outlook::Rests(RestReason::OutOfAttempts(_)) => "out_of_attempts",

@@ -7,6 +7,7 @@ use supervisord_wire::state::ProcessState;
 use super::explanation::{AwaitedWhy, Why};
 use super::outlook::{Outlook, RestReason};
 use crate::dependencies::waiting_for;
+use crate::disabled::Disabling;
 use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
 use crate::process::{EndJudgement, ExitStatus, LastEnd, MemoryKills, ProcessFailure, ReadinessRule, RestartPolicy};
@@ -123,6 +124,10 @@ impl Why {
                 Some(explanation) => format!("it was stopped ({explanation}), and is not started without a request"),
                 None => "it was stopped, and is not started without a request".to_owned(),
             },
+            Outlook::Rests(RestReason::Disabled) => {
+                let by = row.disabled.as_ref().map(|disabling| disabled(disabling, clock)).unwrap_or_default();
+                format!("it is disabled{by}, and is not started until somebody enables it")
+            }
             Outlook::Rests(RestReason::NotRestarted(policy)) => {
                 let policy = match policy {
                     AutoRestart::Never => "autorestart=false",
@@ -162,6 +167,9 @@ pub fn reason(row: &Row) -> Option<String> {
     }
     if let Some(commands) = row.held_by() {
         return Some(commands);
+    }
+    if let Some(disabling) = &row.disabled {
+        return Some(disabling.to_string());
     }
     match row.state() {
         ProcessState::Backoff | ProcessState::Fatal | ProcessState::Exited | ProcessState::Unknown => {}
@@ -268,6 +276,11 @@ fn killed(MemoryKills { since, in_cgroup, on_machine }: &MemoryKills, clock: Why
 
 fn requested(LastRequest { action, by, at }: &LastRequest, clock: WhyClock) -> String {
     format!("last request: {action}, {}, by {by}", clock.moment(*at))
+}
+
+/// Since when a process is disabled, and by whom.
+fn disabled(Disabling { by, at }: &Disabling, clock: WhyClock) -> String {
+    format!(" since {} by {by}", clock.moment(*at))
 }
 
 fn attempts(number: i64) -> String {

@@ -104,6 +104,11 @@ impl Client {
 
 /// Several programs at once.
 impl Client {
+    /// Does something with the programs that selectors stand for.
+    pub fn act_on(&mut self, action: &str, select: &[&str]) -> Result<Value, ClientError> {
+        self.post(ACTIONS, &json!({ "action": action, "select": select }))
+    }
+
     /// Restarts the programs that selectors stand for, so many at a time (`2` or `25%`), until the first fails.
     pub fn restart_rolling(&mut self, select: &[&str], rolling: &str) -> Result<Value, ClientError> {
         let body = json!({ "action": "restart", "select": select, "rolling": rolling });

@@ -6,13 +6,13 @@ use super::verb::{Arguments, Completion, DaemonCheck, Flags, Verb};
 use super::watch::WATCH;
 use super::wide::{JSON, WIDE};
 use super::{
-    configuration, control, daemon, dependents, events, foreground, health, help, listing, logs, mcp, merged_logs,
-    reload, top, wait, why,
+    configuration, control, daemon, dependents, enablement, events, foreground, health, help, listing, logs, mcp,
+    merged_logs, reload, top, wait, why,
 };
 use crate::status;
 
 /// All actions, in alphabetical order.
-pub static VERBS: [Verb; 31] = [
+pub static VERBS: [Verb; 33] = [
     Verb {
         name: "EOF",
         daemon_check: DaemonCheck::Unchecked,
@@ -55,6 +55,32 @@ pub static VERBS: [Verb; 31] = [
              clear all\t\tEmpty the logs of all processes\n",
         ),
         run: control::clear,
+    },
+    Verb {
+        name: "disable",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Names(status::GENERIC),
+        flags: Flags::Only(&[JSON]),
+        completion: Completion::Processes,
+        help: Some(
+            "disable <name> [...]\tStop processes; nothing starts them until they are enabled, not even a reboot\n\
+             disable <gname>:*\tThe same for all processes of a group\n\
+             disable --json [...]\tWhat became of each, as JSON\n",
+        ),
+        run: enablement::disable,
+    },
+    Verb {
+        name: "enable",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Names(status::GENERIC),
+        flags: Flags::Only(&[enablement::NOW, JSON]),
+        completion: Completion::Processes,
+        help: Some(
+            "enable <name> [...]\tLet disabled processes be started again, without starting them\n\
+             enable --now <name>\tThe same, and start them\n\
+             enable --json [...]\tWhat became of each, as JSON\n",
+        ),
+        run: enablement::enable,
     },
     events::VERB,
     Verb {

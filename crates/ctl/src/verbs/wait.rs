@@ -72,8 +72,15 @@ impl Goal {
 }
 
 /// What a program does not get out of by itself, in the words of the daemon.
-const HOPELESS: [&str; 6] =
-    ["waits_in_vain", "not_restarted", "out_of_attempts", "out_of_restarts", "stopped_by_daemon", "unknown"];
+const HOPELESS: [&str; 7] = [
+    "waits_in_vain",
+    "not_restarted",
+    "out_of_attempts",
+    "out_of_restarts",
+    "stopped_by_daemon",
+    "disabled",
+    "unknown",
+];
 
 /// How far a program has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

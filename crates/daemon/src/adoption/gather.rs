@@ -70,6 +70,8 @@ pub fn gather(
         next_serial: 0,
         ticks: None,
         retiring: Vec::new(),
+        // They are in a file of their own.
+        disabled: None,
     };
     let handed = HandOver {
         snapshot,

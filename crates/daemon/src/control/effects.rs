@@ -1,7 +1,10 @@
 //! What the supervisor wants done, done.
 
+use std::sync::Arc;
+
 use supervisord_config::model::LogLevel;
 use supervisord_config::pyrepr::repr;
+use supervisord_core::disabled::DisabledPrograms;
 use supervisord_core::output::debug_text;
 use supervisord_core::process::{CommandPlan, KillScope, ProgramCommand, StopPlan};
 use supervisord_core::supervisor::{Effect, HandlerVerdict, ProcessId, SpawnFailure, SupervisorInput};
@@ -9,9 +12,11 @@ use supervisord_sys::process_tree;
 use supervisord_sys::signal::SIGKILL;
 
 use super::Control;
+use super::inbox::Message;
 use super::spawn;
 use super::survival::Survival;
 use crate::clock::present;
+use crate::disabled_file;
 use crate::keeper::Owner;
 use crate::output::OutputRequest;
 use crate::probing::ProbeRequest;
@@ -86,6 +91,19 @@ impl Control {
             self.tools.activity.log(LogLevel::Debug, &text);
         }
         Ok(())
+    }
+
+    /// Stores which programs are disabled, on another thread.
+    fn store_disabled(&self, disabled: Arc<DisabledPrograms>) -> Option<SupervisorInput> {
+        let path = match self.tools.disabled_file.clone() {
+            Ok(path) => path,
+            Err(reason) => return Some(SupervisorInput::DisabledStored { result: Err(reason) }),
+        };
+        let sender = self.message_sender.clone();
+        self.tools.storing.run_detached(move || {
+            sender.send(Message::DisabledStored(disabled_file::write(&path, &disabled)));
+        });
+        None
     }
 
     fn publish_events(&mut self) {
@@ -184,6 +202,7 @@ impl Control {
             Effect::CreateAutoLog { path } => self.tools.output.send(OutputRequest::CreateAuto { path }),
             Effect::ClearLogs { process, files, call } => self.clear_logs(process, files, call),
             Effect::ClearActivity { call } => self.clear_activity(call),
+            Effect::StoreDisabled(disabled) => return self.store_disabled(disabled),
             Effect::Upgrade { call } => {
                 let reply = self.replies.remove(&call);
                 self.begin_upgrade(reply);

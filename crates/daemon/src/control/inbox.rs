@@ -30,6 +30,8 @@ pub enum Message {
         /// The outcome.
         outcome: Result<(), Reason>,
     },
+    /// Which programs are disabled has been stored, or could not be, for this reason.
+    DisabledStored(Result<(), String>),
     /// The configuration has been read again after SIGHUP.
     Reread(Result<Box<Config>, String>),
     /// The network plane has ended, for an upgrade, and left these clients.

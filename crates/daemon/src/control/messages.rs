@@ -27,6 +27,7 @@ impl Control {
             match message {
                 Message::Output(report) => self.take_report(report),
                 Message::Cleared { process, call, outcome } => self.cleared(process, call, outcome),
+                Message::DisabledStored(result) => self.input(SupervisorInput::DisabledStored { result }),
                 Message::Reread(config) => {
                     self.rereads -= 1;
                     self.input(SupervisorInput::RestartSignal { config });

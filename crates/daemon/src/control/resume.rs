@@ -75,6 +75,8 @@ impl Control {
             self.supervisor.replace(process, present());
             self.perform_effects();
         }
+        self.supervisor.stop_disabled(present());
+        self.perform_effects();
         if goes_on {
             // The daemon before may have been killed between its finish and what follows from that.
             self.supervisor.find_exit();

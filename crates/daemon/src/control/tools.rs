@@ -34,6 +34,10 @@ pub struct Tools {
     pub blocking: Vec<BlockingThreads>,
     /// The threads on which descriptors are closed that others have sent, which are among them.
     pub closing: BlockingThreads,
+    /// The threads that store which programs are disabled, which are among them.
+    pub storing: BlockingThreads,
+    /// The path of the file with the disabled programs, or why it must not be written.
+    pub disabled_file: Result<String, String>,
     /// Reads the configuration again, on a thread of its own.
     pub load_config: ReadConfig,
     /// Children are to survive the daemon, should it be killed: where it leaves what the next one needs.

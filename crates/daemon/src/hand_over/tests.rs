@@ -97,7 +97,7 @@ fn pipeline(handed: &HandOver<RawFd>, name: &str, channel: Channel) -> PipelineD
 #[test]
 fn version_2_is_understood() {
     let handed = read(VERSION_2_FULL.as_bytes()).unwrap();
-    let SupervisorSnapshot { config, groups, next_serial, ticks, retiring } = &handed.snapshot;
+    let SupervisorSnapshot { config, groups, next_serial, ticks, retiring, disabled: _ } = &handed.snapshot;
     assert_eq!((config.file.as_str(), config.here.as_str()), ("/srv/app/s.conf", "/srv/app"));
     assert_eq!((config.supervisord.pidfile.as_str(), config.supervisord.strip_ansi), ("/srv/app/s.pid", true));
     assert_eq!((config.servers.len(), config.rpc_interfaces.len(), config.groups.len()), (2, 1, 14));

@@ -206,6 +206,12 @@ static ROUTES: &[Route<Endpoint>] = &[
     action("/programs/{group}/{name}/clear-logs", "Empties the logs of a program", |request| {
         Box::pin(actions::one(request, Verb::ClearLogs))
     }),
+    action("/programs/{group}/{name}/disable", "Stops a program, and has nothing start it any more", |request| {
+        Box::pin(actions::one(request, Verb::Disable))
+    }),
+    action("/programs/{group}/{name}/enable", "Lets a program be started again", |request| {
+        Box::pin(actions::one(request, Verb::Enable))
+    }),
     get(
         "/programs/{group}/{name}/logs/{stream}",
         Endpoint::new(Right::View, "A log of a program", Sends::Log(logs::EVENTS), |request| {

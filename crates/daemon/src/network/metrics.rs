@@ -49,10 +49,13 @@ struct ProgramMetric {
     value: fn(&Row, &TreeUsage) -> Option<f64>,
 }
 
-const PROGRAM_METRICS: [ProgramMetric; 15] = [
+const PROGRAM_METRICS: [ProgramMetric; 16] = [
     gauge("supervisord_program_up", "Whether the program is RUNNING.", |row, _| truth(row.phase == ProcessPhase::Up)),
     gauge("supervisord_program_wanted_up", "Whether the program was asked to run last.", |row, _| {
         truth(row.wanted == Wanted::Up)
+    }),
+    gauge("supervisord_program_disabled", "1 where somebody has disabled the program; of those only.", |row, _| {
+        truth(row.disabled.is_some()).filter(|disabled| *disabled > 0.0)
     }),
     gauge("supervisord_program_ready", "Whether the program is ready; of those with ready_when.", |row, _| {
         ReadinessRule::of(&row.config).sign()?;

@@ -13,6 +13,7 @@ use super::definition;
 use super::pool::Pool;
 use super::record::{Logs, ProcessRecord};
 use super::run::Runs;
+use crate::disabled_file::DisabledRecord;
 
 /// The version that is written. It changes when a reader would misunderstand what is new, and not when it can do without
 /// it. Version 1 is read as well, see [`super::version_1`].
@@ -31,6 +32,9 @@ pub struct Snapshot<M = ProcessRecord> {
     /// The groups that are stopping to be removed, or replaced where they still are configured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retiring: Vec<String>,
+    /// The disabled programs; none where the writer did not know of them.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    disabled: Option<DisabledRecord>,
 }
 
 /// An active group.
@@ -74,7 +78,7 @@ struct Ticks {
 impl Snapshot {
     /// What is passed on of a supervisor.
     pub fn new(snapshot: &snapshot::SupervisorSnapshot, version: u32) -> Snapshot {
-        let snapshot::SupervisorSnapshot { config, groups, next_serial, ticks, retiring } = snapshot;
+        let snapshot::SupervisorSnapshot { config, groups, next_serial, ticks, retiring, disabled } = snapshot;
         Snapshot {
             version,
             config: (&**config).into(),
@@ -82,6 +86,7 @@ impl Snapshot {
             next_serial: *next_serial,
             ticks: ticks.as_ref().map(|ticks| Ticks { slices: ticks.periods() }),
             retiring: retiring.clone(),
+            disabled: disabled.as_deref().map(DisabledRecord::from),
         }
     }
 }
@@ -110,13 +115,14 @@ impl From<&GroupSnapshot> for ActiveGroup<ProcessRecord> {
 
 impl<M: Member> From<Snapshot<M>> for snapshot::SupervisorSnapshot {
     fn from(snapshot: Snapshot<M>) -> snapshot::SupervisorSnapshot {
-        let Snapshot { version: _, config, groups, next_serial, ticks, retiring } = snapshot;
+        let Snapshot { version: _, config, groups, next_serial, ticks, retiring, disabled } = snapshot;
         snapshot::SupervisorSnapshot {
             config: Arc::new(config.into()),
             groups: groups.into_iter().map(GroupSnapshot::from).collect(),
             next_serial,
             ticks: ticks.map(|Ticks { slices }| ticks::Ticks::in_periods(slices)),
             retiring,
+            disabled: disabled.map(|disabled| Arc::new(disabled.into())),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use supervisord_config::log_form::{LogFormat, TemplateField, TemplatePart};
 
-use super::record_time::{ReadTime, formatted, rfc_3339};
+use super::record_time::{ReadTime, formatted};
 use super::severity::Severity;
+use crate::calendar::rfc_3339;
 use crate::json_text;
 use crate::output::{Channel, note};
 

@@ -2,11 +2,11 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::record_time::utc;
 use super::*;
+use crate::calendar::LocalTime;
+use crate::calendar::utc;
 use crate::output::Channel;
 use crate::output::cuts::{cut, cuts};
-use crate::row::LocalTime;
 
 const SOURCE: RecordSource<'_> =
     RecordSource { program: "web", group: "app", process: "web_03", number: 3, channel: Channel::Stdout };

@@ -6,6 +6,7 @@ use supervisord_config::model::{AutoRestart, Backoff, RecycleAfter, RestartLimit
 
 use super::commands::set_hooks;
 use super::*;
+use crate::call::ProgramAction;
 use crate::event::ProcessName;
 use crate::parallelism::Parallelism;
 
@@ -38,6 +39,10 @@ enum Step {
     Update(bool, bool),
     /// All are restarted, so many at a time.
     Roll(usize),
+    Disable(usize),
+    Enable(usize),
+    /// From now on the list of disabled programs can be stored, or cannot.
+    Store(bool),
     Remove(usize),
     Add(usize),
     /// From now on commands take so long.
@@ -74,6 +79,9 @@ fn step() -> impl Strategy<Value = Step> {
         any::<bool>().prop_map(Step::Reload),
         (any::<bool>(), any::<bool>()).prop_map(|(other, fewer)| Step::Update(other, fewer)),
         (1..3_usize).prop_map(Step::Roll),
+        (0..4_usize).prop_map(Step::Disable),
+        (0..4_usize).prop_map(Step::Enable),
+        any::<bool>().prop_map(Step::Store),
         (0..4_usize).prop_map(Step::Remove),
         (0..4_usize).prop_map(Step::Add),
         prop_oneof![Just(0), 0..3_000_u64, Just(100_000)].prop_map(Step::CommandsTake),
@@ -222,6 +230,9 @@ impl World {
                 let (processes, parallelism) = (NAMES.map(name).into(), Parallelism::Count(count));
                 self.call(Call::RollingRestart { processes, parallelism });
             }
+            Step::Disable(index) => drop(self.act(ProgramAction::Disable, &[NAMES[index]])),
+            Step::Enable(index) => drop(self.act(ProgramAction::Enable, &[NAMES[index]])),
+            Step::Store(is_possible) => self.cannot_store = !is_possible,
             Step::Remove(index) => drop(self.call(Call::RemoveProcessGroup { group: name(index) })),
             Step::CommandsTake(millis) => self.command_time = Duration::from_millis(millis),
             Step::FailCommands(commands, is_broken) => {
@@ -244,6 +255,10 @@ proptest! {
             world.supervisor.check_turns();
         }
         world.pass(200_000);
+        for row in world.supervisor.active().flat_map(|(_, ids)| ids).filter_map(|id| world.supervisor.row(*id)) {
+            let is_down = matches!(row.state(), ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal);
+            prop_assert!(row.disabled.is_none() || is_down, "{row:?} is disabled");
+        }
         prop_assert_eq!((world.replies.len() + world.abandoned.len()) as u64, world.next_call, "every call has one reply");
         prop_assert!(world.supervisor.jobs.is_empty());
         world.give(SupervisorInput::ShutdownSignal { name: "SIGTERM" });

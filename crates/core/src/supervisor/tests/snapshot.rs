@@ -26,8 +26,14 @@ impl World {
             GroupSnapshot { pool: None, members, ..group }
         };
         let groups_left = snapshot.groups.into_iter().zip(active).map(left_of).collect();
-        let left =
-            SupervisorSnapshot { groups: groups_left, next_serial: 0, ticks: None, retiring: Vec::new(), ..snapshot };
+        let left = SupervisorSnapshot {
+            groups: groups_left,
+            next_serial: 0,
+            ticks: None,
+            retiring: Vec::new(),
+            disabled: Some(self.stored.clone()),
+            ..snapshot
+        };
         self.go_on(left, Some(groups));
     }
 
@@ -82,6 +88,8 @@ impl World {
                 self.give(SupervisorInput::CommandNotMade { process, command });
             }
         }
+        self.supervisor.stop_disabled(self.now);
+        self.settle();
     }
 
     fn reconcile(&mut self, groups: Vec<Arc<Group>>) {

@@ -35,6 +35,8 @@ pub(super) enum Verb {
     Restart,
     Signal,
     Reload,
+    Disable,
+    Enable,
     ClearLogs,
 }
 
@@ -138,6 +140,8 @@ impl Verb {
             (Verb::Stop, None) => ProgramAction::Stop,
             (Verb::Restart, None) => ProgramAction::Restart,
             (Verb::Reload, None) => ProgramAction::Reload,
+            (Verb::Disable, None) => ProgramAction::Disable,
+            (Verb::Enable, None) => ProgramAction::Enable,
             (Verb::ClearLogs, None) => ProgramAction::ClearLogs(None),
         };
         Ok(action)

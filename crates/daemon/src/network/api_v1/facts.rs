@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use supervisord_config::signal;
+use supervisord_core::disabled::Disabling;
 use supervisord_core::last_request::{LastRequest, RequestedAction};
 use supervisord_core::process::{EndTraces, ExitStatus, LastEnd, MemoryKills, StopDecision};
 use supervisord_core::texts;
@@ -80,6 +81,20 @@ pub(super) struct StopResource {
 impl From<&StopDecision> for StopResource {
     fn from(StopDecision { cause, then }: &StopDecision) -> StopResource {
         StopResource { cause: cause.word(), detail: cause.explanation(), then: then.word() }
+    }
+}
+
+/// Who has disabled a process, and when.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Disabled")]
+pub(super) struct DisabledResource<'a> {
+    by: &'a str,
+    at: i64,
+}
+
+impl<'a> From<&'a Disabling> for DisabledResource<'a> {
+    fn from(Disabling { by, at }: &'a Disabling) -> DisabledResource<'a> {
+        DisabledResource { by, at: *at }
     }
 }
 

@@ -116,6 +116,7 @@ const fn kind(reason: Reason) -> (StatusCode, ProblemKind) {
         Reason::DependencyFailed => {
             (StatusCode::CONFLICT, "urn:supervisord:dependency-failed", "The program waits in vain")
         }
+        Reason::Disabled => (StatusCode::CONFLICT, "urn:supervisord:disabled", "The program is disabled"),
         Reason::SpawnError => (StatusCode::CONFLICT, "urn:supervisord:spawn-error", "The program could not be started"),
         Reason::AlreadyStarted => (StatusCode::CONFLICT, "urn:supervisord:already-started", "Already started"),
         Reason::NotRunning => (StatusCode::CONFLICT, "urn:supervisord:not-running", "Not running"),
@@ -159,6 +160,7 @@ fn sentence(refusal: Refusal) -> Option<String> {
         | Reason::CommandFailed
         | Reason::Failed
         | Reason::DependencyFailed
+        | Reason::Disabled
         | Reason::CannotReread => detail,
     })
 }

@@ -9,7 +9,7 @@ use supervisord_core::process::{ProcessPhase, ReadinessRule, ServiceStatus};
 use supervisord_core::row::{LocalTime, Row, RowHealth};
 use supervisord_core::why::{self, Outlook};
 
-use super::facts::{EndResource, RequestResource, StopResource};
+use super::facts::{DisabledResource, EndResource, RequestResource, StopResource};
 use super::problem::Problem;
 use super::request::{ApiRequest, encoded, json};
 use super::selection::selected;
@@ -60,6 +60,8 @@ pub(super) struct ProgramResource<'a> {
     /// Why it is being stopped, or has been; none where it was not.
     stop: Option<StopResource>,
     last_request: Option<RequestResource<'a>>,
+    /// Who has disabled it, so that nothing starts it; none where nobody has.
+    disabled: Option<DisabledResource<'a>>,
     restarts: u32,
     /// Without a request.
     next_start: Option<i64>,
@@ -183,6 +185,7 @@ impl<'a> ProgramResource<'a> {
             last_end: row.last_end.as_deref().map(EndResource::from),
             stop: row.stop_decision.as_deref().map(StopResource::from),
             last_request: row.last_request.as_deref().map(RequestResource::from),
+            disabled: row.disabled.as_deref().map(DisabledResource::from),
             restarts: row.restarts,
             next_start: row.next_start.map(epoch_of),
             service: row.service_status.as_ref().map(Service::from),

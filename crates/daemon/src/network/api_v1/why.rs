@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use supervisord_core::why::{AwaitedWhy, Why, WhyClock};
 
-use super::facts::{EndResource, RequestResource, StopResource};
+use super::facts::{DisabledResource, EndResource, RequestResource, StopResource};
 use super::problem::Problem;
 use super::programs::Awaited;
 use super::request::{ApiRequest, encoded, json};
@@ -41,6 +41,7 @@ pub(super) struct WhyResource<'a> {
     next_start: Option<i64>,
     stop: Option<StopResource>,
     last_request: Option<RequestResource<'a>>,
+    disabled: Option<DisabledResource<'a>>,
     advice: &'a [String],
     waiting_for: Vec<AwaitedResource<'a>>,
     dependents: &'a [String],
@@ -72,6 +73,7 @@ impl<'a> From<&'a Why> for WhyResource<'a> {
             next_start: row.next_start.map(epoch_of),
             stop: row.stop_decision.as_deref().map(StopResource::from),
             last_request: row.last_request.as_deref().map(RequestResource::from),
+            disabled: row.disabled.as_deref().map(DisabledResource::from),
             advice,
             waiting_for: waits_for.iter().map(AwaitedResource::from).collect(),
             dependents,

@@ -47,7 +47,7 @@ fn programs_are_listed() {
         "exit_status": null,
         "spawn_error": "can't <find> & \"run\"",
         "last_end": null,
-        "last_request": null,
+        "disabled": null, "last_request": null,
         "restarts": 0,
         "readiness": null, "service": null, "next_start": null, "runs_until": null,
         "stdout_logfile": plane.path("b.out"),

@@ -122,7 +122,7 @@ impl ProcessAction {
             Reason::SpawnError => "spawn error".to_owned(),
             Reason::AbnormalTermination => "abnormal termination".to_owned(),
             // It names the process itself.
-            Reason::DependencyFailed => {
+            Reason::DependencyFailed | Reason::Disabled => {
                 return format!("ERROR: Process {}", refusal.detail.as_deref().unwrap_or(process));
             }
             _ => refusal::text(refusal),

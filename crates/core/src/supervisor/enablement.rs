@@ -1,0 +1,160 @@
+//! Programs are disabled and enabled: first the list of them is stored where the next boot finds it, then the change counts.
+//!
+//! Changes are made one after the other, each from the list that was stored before, so that a list that cannot be stored takes
+//! back its own change and no other.
+
+use std::sync::Arc;
+
+use supervisord_config::model::LogLevel;
+
+use super::enablement_queue::{EnablementAction, EnablementChange};
+use super::job::Goal;
+use super::{CallId, Effect, ProcessId, Supervisor};
+use crate::call::{Reason, Refusal};
+use crate::disabled::{DisabledPrograms, Disabling};
+use crate::event::ProcessName;
+use crate::last_request::RequestedAction;
+use crate::process::{Machine, MachineInput};
+use crate::time::Now;
+
+/// Who has a process stopped that somebody disabled while no daemon could stop it.
+const LEFT_RUNNING: &str = "the daemon, because it is disabled";
+
+impl Supervisor {
+    /// The programs that are not to be started until somebody enables them.
+    pub fn disabled_programs(&self) -> &Arc<DisabledPrograms> {
+        &self.enablement.disabled
+    }
+
+    /// Says which programs are disabled, before anything is started.
+    pub fn set_disabled_programs(&mut self, disabled: Arc<DisabledPrograms>) {
+        self.enablement.disabled = disabled;
+        for (id, member) in &mut self.members {
+            let known = self.enablement.disabling(&member.group, &member.config.identity.name);
+            if member.disabled != known {
+                member.disabled = known;
+                self.effects.push_back(Effect::PublishRow(*id));
+            }
+        }
+    }
+
+    /// Stops what is disabled and runs: the daemon before was killed when it had stored that, and before it could stop it.
+    pub fn stop_disabled(&mut self, now: Now) {
+        let is_left = |(_, member): &(&ProcessId, &Box<super::Member>)| {
+            member.disabled.is_some() && member.machine.can_be_stopped()
+        };
+        for id in self.members.iter().filter(is_left).map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.cancel_listener_restart(id);
+            self.note_request(id, RequestedAction::Stop, LEFT_RUNNING);
+            self.drive_machine(now, id, MachineInput::Stop);
+        }
+    }
+
+    pub(super) fn is_disabled(&self, id: ProcessId) -> bool {
+        self.members.get(&id).is_some_and(|member| member.disabled.is_some())
+    }
+
+    /// Why a process is not started, where somebody has disabled it.
+    pub(super) fn refusal_of_disabled(&self, id: ProcessId) -> Option<Refusal> {
+        let disabling = self.members.get(&id)?.disabled.as_ref()?;
+        let name = self.member_name(id);
+        let text = format!("{name}: {disabling}; to let it be started again: supervisorctl enable {name}");
+        Some(Refusal::with(Reason::Disabled, text))
+    }
+
+    /// Begins to disable or enable processes, for items of an open job.
+    pub(super) fn change_enablement(&mut self, now: Now, call: CallId, action: EnablementAction, ids: Vec<ProcessId>) {
+        for id in &ids {
+            self.add_item(call, *id, Goal::Store);
+        }
+        let name = |id: &ProcessId| {
+            let member = self.members.get(id)?;
+            let process = member.config.identity.name.as_str().into();
+            Some(ProcessName { group: member.group.clone(), process })
+        };
+        let names = ids.iter().filter_map(name).collect();
+        let disabling = Arc::new(Disabling { by: self.asker.to_string(), at: self.now.epoch() });
+        self.enablement.waiting.push_back(EnablementChange { call, action, names, disabling });
+        self.store_next(now);
+    }
+
+    /// Has the next change stored, if none is being stored. One that changes nothing counts at once.
+    fn store_next(&mut self, now: Now) {
+        while self.enablement.under_way.is_none() {
+            let Some(change) = self.enablement.waiting.pop_front() else { return };
+            let mut disabled = DisabledPrograms::clone(&self.enablement.disabled);
+            let changed = change.names.iter().filter(|name| match change.action {
+                EnablementAction::Disable { .. } => disabled.disable(name, &change.disabling),
+                EnablementAction::Enable => disabled.enable(name),
+            });
+            if changed.count() == 0 {
+                self.carry_out(now, &change);
+                continue;
+            }
+            let disabled = Arc::new(disabled);
+            self.effects.push_back(Effect::StoreDisabled(disabled.clone()));
+            self.enablement.under_way = Some((change, disabled));
+        }
+    }
+
+    /// The list has been stored, or could not be, for this reason.
+    pub(super) fn disabled_stored(&mut self, now: Now, result: Result<(), String>) {
+        let Some((change, disabled)) = self.enablement.under_way.take() else { return };
+        match result {
+            Ok(()) => {
+                self.enablement.disabled = disabled;
+                self.carry_out(now, &change);
+            }
+            Err(reason) => self.refuse_change(&change, &reason),
+        }
+        self.store_next(now);
+    }
+
+    fn ids_of(&self, change: &EnablementChange) -> Vec<ProcessId> {
+        change.names.iter().filter_map(|name| self.find(&name.group, &name.process)).collect()
+    }
+
+    fn carry_out(&mut self, now: Now, change: &EnablementChange) {
+        let ids = self.ids_of(change);
+        for id in &ids {
+            let Some(member) = self.members.get_mut(id) else { continue };
+            let known = self.enablement.disabling(&member.group, &member.config.identity.name);
+            if member.disabled == known {
+                continue;
+            }
+            let word = if known.is_some() { "disabled" } else { "enabled" };
+            member.disabled = known;
+            let line = format!("{} is {word} by {}", self.member_name(*id), change.disabling.by);
+            self.log(LogLevel::Info, line);
+            self.effects.push_back(Effect::PublishRow(*id));
+        }
+        let EnablementAction::Disable { wait } = change.action else {
+            return ids.into_iter().for_each(|id| self.finish_item(change.call, id, Ok(())));
+        };
+        for id in &ids {
+            self.drop_from_rollout(*id);
+            self.cancel_listener_restart(*id);
+        }
+        let (active, idle): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| self.is(*id, Machine::can_be_stopped));
+        self.begin_stops(now, change.call, &active, wait);
+        for id in idle {
+            // Another request may be stopping it.
+            let waits = wait && !self.is_down(id);
+            match waits {
+                true => self.set_goal(change.call, id, Goal::Stop),
+                false => self.finish_item(change.call, id, Ok(())),
+            }
+        }
+    }
+
+    fn refuse_change(&mut self, change: &EnablementChange, reason: &str) {
+        let word = match change.action {
+            EnablementAction::Disable { .. } => "disabled",
+            EnablementAction::Enable => "enabled",
+        };
+        for id in self.ids_of(change) {
+            let text = format!("{}: not {word}, because {reason}", self.member_name(id));
+            self.finish_item(change.call, id, Err(Refusal::with(Reason::Failed, text)));
+        }
+    }
+}
