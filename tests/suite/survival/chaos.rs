@@ -88,6 +88,8 @@ struct Chaos {
     stops: usize,
     early: Vitals,
     late: Vitals,
+    /// Which of the benched programs are disabled.
+    benched: BTreeSet<String>,
 }
 
 /// The most of what was seen.
@@ -118,6 +120,7 @@ impl Chaos {
             stops: 0,
             early: Vitals::default(),
             late: Vitals::default(),
+            benched: BTreeSet::new(),
         };
         chaos.wait_for_all();
         chaos.meet();
@@ -156,6 +159,7 @@ impl Chaos {
         }
         self.check_processes(&format!("round {round}: {kind}"));
         self.check_gates();
+        self.check_bench();
         self.counts.check(&self.daemon);
         self.traces.read(&self.daemon);
         self.talk();
@@ -413,6 +417,25 @@ impl Chaos {
             info.get("statename").text() == "RUNNING" && info.get("pid").int() != i64::from(before)
         });
         self.pids.insert(victim, self.daemon.pid_of(&name));
+    }
+
+    /// What is disabled is down, what is not runs; and another one is disabled or enabled.
+    fn check_bench(&mut self) {
+        for name in &self.cast.benched {
+            let state = if self.benched.contains(name) { "STOPPED" } else { "RUNNING" };
+            self.daemon.wait_for_state(&format!("benched:{name}"), state);
+        }
+        if self.cast.benched.is_empty() {
+            return;
+        }
+        let name = self.random.pick(&self.cast.benched).clone();
+        let is_disabled = self.benched.remove(&name);
+        let verb = if is_disabled { &["enable", "--now"][..] } else { &["disable"] };
+        let said = self.daemon.ctl(&[verb, &[format!("benched:{name}").as_str()]].concat());
+        assert_eq!(said.code, 0, "{verb:?} {name}: {}\n{}", said.stdout, self.daemon.report());
+        if !is_disabled {
+            self.benched.insert(name);
+        }
     }
 
     /// Waits until those that end again and again have done so: nobody has been given up, and none waits for a hook in vain.

@@ -168,6 +168,8 @@ pub struct Cast {
     pub ready: Vec<String>,
     /// Their health is asked for, and never good.
     pub checked: Vec<String>,
+    /// Disabled and enabled again and again.
+    pub benched: Vec<String>,
     /// Two FastCGI groups, one at a unix socket, one at a port.
     pub gates: [Vec<String>; 2],
 }
@@ -200,6 +202,7 @@ impl Cast {
             hooked: names("hooked", exact(4)),
             ready: names("ready", exact(3)),
             checked: names("checked", exact(2)),
+            benched: names("benched", exact(2)),
             gates: [names("gate", 4), names("port", 4)],
         };
         let others = cast.all().len();
@@ -209,7 +212,7 @@ impl Cast {
 
     /// All names.
     pub fn all(&self) -> Vec<&String> {
-        let unsteady = [&self.crashing, &self.leaving, &self.brief, &self.hooked, &self.ready];
+        let unsteady = [&self.crashing, &self.leaving, &self.brief, &self.hooked, &self.ready, &self.benched];
         self.steady().into_iter().chain(unsteady.into_iter().flatten()).collect()
     }
 
@@ -300,6 +303,7 @@ impl Cast {
                      healthcheck_retries=1000000\n{silent}"
                 ),
             ),
+            program("benched", &self.benched, format!("command=sleep 100000\nautorestart=true\n{silent}")),
             program("echo", &self.echoes, format!("command=cat\n{endless}")),
             section(
                 "eventlistener",
