@@ -191,7 +191,7 @@ Options:
 -p/--password PASSWORD -- the password for the server
 -r/--history-file FILENAME -- where the shell keeps the lines of earlier sessions
 --timeout SECONDS -- give up when supervisord has not answered for so long (default: never)
---fleet ... -- as the first word: ask many hosts; the rest is for supervisor-fleet, as in --fleet -H 'web*' status
+--fleet ... -- as the first word: control many hosts; the rest is for supervisor-fleet, as in --fleet -H 'web*' status
 
 action [arguments] -- see below
 

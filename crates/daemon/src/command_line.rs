@@ -226,7 +226,7 @@ fn help_text() -> String {
     format!(
         "supervisord -- run a set of applications as daemons.\n\nUsage: supervisord [options]\n\nOptions:\n\
          {settings}-v/--version -- print the version and exit\n-h/--help -- print this text and exit\n\n\
-         {CHECK} -- tell all that is wrong with the configuration, and exit: 0 nothing, 1 warnings, 2 errors\n\
+         {CHECK} -- check the configuration and exit with 0 (no problems), 1 (warnings) or 2 (errors)\n\
          {RESOLVED} -- print every option with its value and where it comes from, and exit\n\
          {FORMAT} FORMAT -- text or json, for {CHECK} and {RESOLVED}\n\
          {JSON_SCHEMA} -- print a JSON schema of the configuration for editors, and exit\n\n\
