@@ -20,6 +20,7 @@ mod defects;
 mod differences;
 mod documents;
 mod enablement;
+mod env_command;
 mod environment_files;
 mod events;
 mod exit_statuses;

@@ -55,6 +55,7 @@ fn coverage() {
         crate::rotated_logs::PINNED,
         crate::templates::PINNED,
         crate::enablement::PINNED,
+        crate::env_command::PINNED,
         crate::environment_files::PINNED,
         crate::secrets::PINNED,
     ]

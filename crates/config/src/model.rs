@@ -545,6 +545,8 @@ pub struct Spawn {
     pub environment: Vec<(String, String)>,
     /// Files of variables, which are read at each start; `environment` wins over them.
     pub env_file: Vec<EnvironmentFile>,
+    /// A command that tells further variables before each start; they win over those of files.
+    pub env_command: Option<String>,
     /// Variables whose values are looked up at each start; they win over `environment`.
     pub secrets: Vec<Secret>,
     /// What to tell it in `SUPERVISOR_SERVER_URL`.

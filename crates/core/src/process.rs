@@ -32,7 +32,8 @@
 //!
 //! With a hook before the start it becomes `PreStart` wherever the table says `Spawning`; when the hook has ended, it becomes
 //! `Spawning`, or, where the hook has failed, `BackingOff` or `GivenUp`. With a hook before the stop it becomes `PreStop`
-//! wherever the table says `Stopping`, and `Stopping` when the hook has ended.
+//! wherever the table says `Stopping`, and `Stopping` when the hook has ended. The same holds for the commands of an
+//! [`EnvironmentPlan`], which run in `PreStart` one after the other, behind the hook.
 //!
 //! A step of a stop may run a command in place of a signal: the next step follows when its time has passed, or when the command
 //! has failed.
@@ -53,6 +54,7 @@
 //! as in `GettingReady`.
 
 mod ending;
+mod environment_plan;
 mod exit_rule;
 mod failure;
 mod finish;
@@ -85,6 +87,7 @@ use crate::health::{HealthPolicy, HealthProgress};
 pub use crate::recipients::KillScope;
 use crate::texts;
 use crate::time::Now;
+pub use environment_plan::{EnvironmentPlan, EnvironmentQuestion};
 pub use exit_rule::ExitRule;
 pub use failure::ProcessFailure;
 pub use finish::Finish;
@@ -477,12 +480,14 @@ impl Machine {
             ) => {}
 
             (PreStart, CommandEnded(ProgramCommand::PreStart, result)) => self.pre_start_ended(result, at, out),
+            (PreStart, CommandEnded(ProgramCommand::Environment, result)) => self.environment_told(result, at, out),
             (PreStop, CommandEnded(ProgramCommand::PreStop, _)) => self.follow_stop_plan(at, out),
             (Stopping, CommandEnded(ProgramCommand::StopStep, result)) => self.stop_command_ended(&result, at, out),
             (
                 Stopping,
                 CommandEnded(
                     ProgramCommand::PreStart
+                    | ProgramCommand::Environment
                     | ProgramCommand::PostStart
                     | ProgramCommand::PreStop
                     | ProgramCommand::PostStop
@@ -509,6 +514,7 @@ impl Machine {
                 PreStop,
                 CommandEnded(
                     ProgramCommand::PreStart
+                    | ProgramCommand::Environment
                     | ProgramCommand::PostStart
                     | ProgramCommand::StopStep
                     | ProgramCommand::PostStop

@@ -15,6 +15,8 @@ use crate::texts;
 pub enum ProgramCommand {
     /// Runs before the child is made, which it allows.
     PreStart,
+    /// Runs before the child is made, and tells what is to be in its environment.
+    Environment,
     /// Runs when the program has come up.
     PostStart,
     /// Runs before the program is asked to stop.
@@ -33,8 +35,9 @@ pub enum ProgramCommand {
 
 impl ProgramCommand {
     /// All of them.
-    pub const ALL: [ProgramCommand; 8] = [
+    pub const ALL: [ProgramCommand; 9] = [
         ProgramCommand::PreStart,
+        ProgramCommand::Environment,
         ProgramCommand::PostStart,
         ProgramCommand::PreStop,
         ProgramCommand::StopStep,
@@ -48,6 +51,7 @@ impl ProgramCommand {
     pub const fn word(self) -> &'static str {
         match self {
             ProgramCommand::PreStart => "pre-start",
+            ProgramCommand::Environment => "env-command",
             ProgramCommand::PostStart => "post-start",
             ProgramCommand::PreStop => "pre-stop",
             ProgramCommand::StopStep => "stop-step",
@@ -67,6 +71,7 @@ impl ProgramCommand {
     pub const fn name(self) -> &'static str {
         match self {
             ProgramCommand::PreStart => "pre-start hook",
+            ProgramCommand::Environment => "environment command",
             ProgramCommand::PostStart => "post-start hook",
             ProgramCommand::PreStop => "pre-stop hook",
             ProgramCommand::StopStep => "stop command",
@@ -84,7 +89,8 @@ impl ProgramCommand {
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
             | ProgramCommand::PostStop => true,
-            ProgramCommand::StopStep
+            ProgramCommand::Environment
+            | ProgramCommand::StopStep
             | ProgramCommand::Reload
             | ProgramCommand::HealthProbe
             | ProgramCommand::ReadinessProbe => false,
@@ -101,6 +107,7 @@ impl ProgramCommand {
         match self {
             ProgramCommand::PostStop => true,
             ProgramCommand::PreStart
+            | ProgramCommand::Environment
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
             | ProgramCommand::StopStep
@@ -200,7 +207,8 @@ impl<'c> HookPlan<'c> {
             ProgramCommand::PreStop => hooks.pre_stop.as_ref(),
             ProgramCommand::PostStop => hooks.post_stop.as_ref(),
             // They are no hooks.
-            ProgramCommand::StopStep
+            ProgramCommand::Environment
+            | ProgramCommand::StopStep
             | ProgramCommand::Reload
             | ProgramCommand::HealthProbe
             | ProgramCommand::ReadinessProbe => None,
@@ -228,6 +236,7 @@ impl<'c> HookPlan<'c> {
         let environment = match hook {
             ProgramCommand::PostStop => variables(end),
             ProgramCommand::PreStart
+            | ProgramCommand::Environment
             | ProgramCommand::PostStart
             | ProgramCommand::PreStop
             | ProgramCommand::StopStep

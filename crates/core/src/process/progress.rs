@@ -35,6 +35,8 @@ pub struct Progress {
     pub recycling: Recycling,
     /// How many steps of the stop plan are done besides the first.
     pub stop_step: u32,
+    /// How many commands of the [`EnvironmentPlan`](super::EnvironmentPlan) have been asked for the present start.
+    pub environment_step: u32,
     /// Seconds since the epoch of the last spawn attempt; 0 for never.
     pub last_start: i64,
     /// Seconds since the epoch of the last end; 0 for never.
@@ -73,6 +75,7 @@ impl Default for Progress {
             restarts: Restarts::default(),
             recycling: Recycling::No,
             stop_step: 0,
+            environment_step: 0,
             last_start: 0,
             last_stop: 0,
             ready: false,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
 
+use super::environment_plan::EnvironmentPlan;
 use super::failure::ProcessFailure;
 use super::last_end::EndJudgement;
 use super::phase::{ProcessPhase, Timer, Wanted};
@@ -55,12 +56,24 @@ impl Machine {
         self.progress.service_status = None;
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
+        self.progress.environment_step = 0;
         if HookPlan::of(at.config).has(ProgramCommand::PreStart) {
             self.enter(ProcessPhase::PreStart, StateDetail::Tries(self.progress.attempts), out);
             out.push(MachineAction::Run(ProgramCommand::PreStart));
         } else {
-            self.make_child(out);
+            self.complete_environment(at, out);
         }
+    }
+
+    /// Asks the next command about the environment, or makes the child when all have told.
+    fn complete_environment(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        let next = self.progress.environment_step.saturating_add(1);
+        if EnvironmentPlan::of(at.config).question(next).is_none() {
+            return self.make_child(out);
+        }
+        self.progress.environment_step = next;
+        self.enter(ProcessPhase::PreStart, StateDetail::Tries(self.progress.attempts), out);
+        out.push(MachineAction::Run(ProgramCommand::Environment));
     }
 
     pub(super) fn make_child(&mut self, out: &mut Vec<MachineAction>) {
@@ -77,16 +90,38 @@ impl Machine {
         match result {
             // The shutdown stops it when it reaches its group.
             Ok(()) if !at.supervising => {}
-            Ok(()) if at.dependencies_met => self.make_child(out),
+            Ok(()) if at.dependencies_met => self.complete_environment(at, out),
             // It runs again when the dependencies are met again.
             Ok(()) => self.enter(ProcessPhase::AwaitingDependencies, StateDetail::None, out),
+            Err(reason) => self.fail_before_child(texts::command_failed(ProgramCommand::PreStart, &reason), at, out),
+        }
+    }
+
+    /// A command has told what is to be in the environment, or has not.
+    pub(super) fn environment_told(
+        &mut self,
+        result: Result<(), String>,
+        at: MachineContext<'_>,
+        out: &mut Vec<MachineAction>,
+    ) {
+        match result {
+            // The shutdown stops it when it reaches its group.
+            Ok(()) if !at.supervising => {}
+            Ok(()) if at.dependencies_met => self.complete_environment(at, out),
+            // All are asked again when the dependencies are met again.
+            Ok(()) => self.enter(ProcessPhase::AwaitingDependencies, StateDetail::None, out),
             Err(reason) => {
-                self.attempted(at);
-                let reason = texts::command_failed(ProgramCommand::PreStart, &reason);
-                out.push(MachineAction::Log(LogLevel::Info, texts::spawn_error(&reason)));
-                self.fail_to_start(ProcessFailure::NotSpawned(reason), None, at, out);
+                let question = EnvironmentPlan::of(at.config).question(self.progress.environment_step);
+                let name = question.map_or_else(|| ProgramCommand::Environment.to_string(), |asked| asked.to_string());
+                self.fail_before_child(texts::command_failed(name, &reason), at, out);
             }
         }
+    }
+
+    fn fail_before_child(&mut self, reason: String, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        self.attempted(at);
+        out.push(MachineAction::Log(LogLevel::Info, texts::spawn_error(&reason)));
+        self.fail_to_start(ProcessFailure::NotSpawned(reason), None, at, out);
     }
 
     /// Stops it while the hook before its start runs, which is ended.

@@ -9,7 +9,10 @@ use supervisord_config::model::LogLevel;
 use super::running_command::RunningCommand;
 use super::{Effect, Member, ProcessId, Supervisor};
 use crate::event::Event;
-use crate::process::{CommandPlan, HookPlan, MachineInput, ProcessPhase, ProgramCommand, ReloadPlan, StopPlan};
+use crate::process::{
+    CommandPlan, EnvironmentPlan, EnvironmentQuestion, HookPlan, MachineInput, ProcessPhase, ProgramCommand,
+    ReloadPlan, StopPlan,
+};
 use crate::texts;
 use crate::time::Now;
 
@@ -114,7 +117,7 @@ impl Supervisor {
         }
         let machine = &member.machine;
         let is_wanted = match command {
-            ProgramCommand::PreStart => machine.awaits_pre_start(),
+            ProgramCommand::PreStart | ProgramCommand::Environment => machine.awaits_pre_start(),
             ProgramCommand::PostStart | ProgramCommand::Reload => machine.is_up(),
             ProgramCommand::PreStop => machine.awaits_pre_stop(),
             ProgramCommand::StopStep => machine.phase() == ProcessPhase::Stopping,
@@ -126,6 +129,12 @@ impl Supervisor {
             Some(plan) => self.effects.push_back(Effect::RunCommand { process: id, command, plan }),
             None => self.command_ended(now, id, command, Err("it was not run".to_owned())),
         }
+    }
+
+    /// What the command is asked that runs before the start of a process; none where none runs.
+    pub fn environment_question(&self, id: ProcessId) -> Option<EnvironmentQuestion<'_>> {
+        let member = self.members.get(&id).filter(|member| member.machine.awaits_pre_start())?;
+        EnvironmentPlan::of(&member.config).question(member.machine.progress().environment_step)
     }
 
     /// All commands that run as far as the supervisor knows.
@@ -153,6 +162,7 @@ impl Member {
     fn command_plan(&self, command: ProgramCommand) -> Option<CommandPlan> {
         let progress = self.machine.progress();
         match command {
+            ProgramCommand::Environment => EnvironmentPlan::of(&self.config).command(progress.environment_step),
             ProgramCommand::StopStep => StopPlan::of(&self.config).command(progress.stop_step, progress.pid),
             ProgramCommand::Reload => match ReloadPlan::of(&self.config, progress.pid) {
                 Some(ReloadPlan::Command(plan)) => Some(plan),

@@ -43,11 +43,9 @@ pub(super) fn advice(row: &Row) -> Vec<String> {
 /// About a program of which no process could be made: the texts are those of the original.
 fn about_failed_spawn(error: &str) -> Option<String> {
     // The command of a hook fails in the same ways.
-    let hook = ProgramCommand::PreStart.name();
-    let option = match error.starts_with(hook) {
-        true => hook.trim_end_matches(" hook").replace('-', "_"),
-        false => "command".to_owned(),
-    };
+    let before = [ProgramCommand::PreStart, ProgramCommand::Environment];
+    let failed = before.into_iter().find(|command| error.starts_with(command.name()));
+    let option = failed.map_or_else(|| "command".to_owned(), |command| command.word().replace('-', "_"));
     if let Some((_, name)) = error.split_once("can't find command ") {
         let name = name.trim_end_matches(')').trim_matches(['\'', '"']);
         return Some(match name.contains('/') {

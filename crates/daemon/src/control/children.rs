@@ -174,6 +174,8 @@ pub(super) struct Children {
     /// Cgroups whose programs have ended, or that were made before; they are removed when nobody is left in them.
     cgroups: Vec<Cgroup>,
     draining: HashMap<RunId, Draining>,
+    /// What commands write whose stdout goes into no log. It is read when they have ended.
+    captures: HashMap<RunId, OwnedFd>,
     /// When draining ones are not waited for any longer, the earliest first.
     drain_deadlines: VecDeque<(Duration, RunId)>,
     /// What spawns them.
@@ -195,6 +197,7 @@ impl Children {
             lingering: Vec::new(),
             cgroups: Vec::new(),
             draining: HashMap::new(),
+            captures: HashMap::new(),
             drain_deadlines: VecDeque::new(),
             spawner: ChildSpawner::new(output),
         }

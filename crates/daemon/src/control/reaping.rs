@@ -2,8 +2,8 @@
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::last_lines::last_lines;
-use supervisord_core::process::{EndTraces, ExitStatus};
-use supervisord_core::supervisor::SupervisorInput;
+use supervisord_core::process::{CommandEnd, EndTraces, ExitStatus, ProgramCommand};
+use supervisord_core::supervisor::{ProcessId, SupervisorInput};
 use supervisord_sys::wait;
 
 use super::Control;
@@ -103,6 +103,9 @@ impl Control {
     pub(super) fn drained(&mut self, drained: Drained, output: &[u8]) {
         let Drained { run, process, pid, status, is_foreign_kill, command } = drained;
         if let Some(EndedCommand { process, command, end, .. }) = command {
+            if command == ProgramCommand::Environment {
+                return self.environment_told(run, process, end, &last_lines(output));
+            }
             let result = end.result(&last_lines(output));
             return self.input(SupervisorInput::CommandEnded { process, command, result });
         }
@@ -113,6 +116,21 @@ impl Control {
         }
         self.input(SupervisorInput::Exited { run, pid, status });
         self.children.spawner.discard(process, &self.tools, self.survival.as_mut());
+    }
+
+    /// A command has ended that was to tell about the environment of its program. Where nobody knows how, because its daemon was
+    /// killed, it has told nothing, and is asked again.
+    fn environment_told(&mut self, run: RunId, process: ProcessId, end: CommandEnd, last_lines: &str) {
+        let written = self.children.take_captured(run);
+        let result = match self.supervisor.environment_question(process) {
+            _ if end == CommandEnd::Ended(ExitStatus::Unknown) => Ok(()),
+            Some(question) => self.children.spawner.told.hear(process, question, end.result(last_lines), written),
+            None => end.result(last_lines),
+        };
+        self.input(SupervisorInput::CommandEnded { process, command: ProgramCommand::Environment, result });
+        if self.supervisor.environment_question(process).is_none() {
+            self.children.spawner.told.forget(process);
+        }
     }
 
     /// Adds the end of the output of a child that has ended before.

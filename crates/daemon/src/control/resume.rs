@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use supervisord_config::model::{Config, LogLevel};
+use supervisord_core::process::ProgramCommand;
 use supervisord_core::supervisor::{DaemonExit, ProcessId, RunningCommand, SpawnFailure, Spawned, SupervisorInput};
 
 use super::Control;
@@ -98,6 +99,10 @@ impl Control {
                 continue;
             }
             self.input(match is_made {
+                // It has told nothing that anybody heard: it is asked again when its program cannot be started.
+                true if command == ProgramCommand::Environment => {
+                    SupervisorInput::CommandEnded { process, command, result: Ok(()) }
+                }
                 true => SupervisorInput::CommandEnded { process, command, result: Err(ended_unseen()) },
                 false => SupervisorInput::CommandNotMade { process, command },
             });

@@ -10,6 +10,7 @@ mod failure;
 mod logs;
 mod pipes;
 mod secret_variables;
+mod told_environment;
 mod users;
 
 use std::collections::HashMap;
@@ -49,13 +50,14 @@ use crate::keeper::Owner;
 use crate::output::{OutputHandle, OutputRequest, RunId};
 use crate::state::{Run, Runs, Socket};
 use cgroups::{Cgroups, NewCgroup};
-pub(super) use command::{CommandSpawn, SpawnedCommand};
+pub(super) use command::{CommandSpawn, SpawnedCommand, log_of_stderr};
 pub use environment_files::read as read_environment_file;
 use failure::{dispatcher_error, fork_error, log_error, removed, system_failure};
 use logs::{LogOpener, Opening};
 pub(super) use logs::{awaiting, channel, command_channel, end_marker, mark_signal};
 use pipes::Pipes;
 pub use secret_variables::obstacle as obstacle_to_secret;
+use told_environment::{ToldEnvironment, ToldEnvironments};
 use users::Users;
 
 /// Where the kernel writes the process ids of children that are not to survive the daemon: nobody reads it.
@@ -73,6 +75,8 @@ pub(super) struct ChildSpawner {
     resolver: CommandResolver,
     offload: Offload,
     cgroups: Cgroups,
+    /// What programs are to find in their environments that are about to be spawned.
+    pub(super) told: ToldEnvironments,
     pub(super) notifications: Notifications,
 }
 
@@ -89,6 +93,7 @@ struct Prepared {
 struct Creation<'p> {
     run: RunId,
     command: Launch,
+    told: ToldEnvironment,
     /// What its environment has besides that of the program.
     variables: &'p [(String, String)],
     descriptors: ChildDescriptors<'p>,
@@ -127,6 +132,7 @@ impl ChildSpawner {
             resolver: CommandResolver::default(),
             offload: Offload::new(output),
             cgroups: Cgroups::default(),
+            told: ToldEnvironments::default(),
             notifications: Notifications::default(),
         }
     }
@@ -198,9 +204,11 @@ impl ChildSpawner {
             .into_iter()
             .chain(heartbeat.map(|interval| ("WATCHDOG_USEC".to_owned(), interval.as_micros().to_string())))
             .collect();
-        let creation =
-            Creation { run, command, variables: &variables, descriptors: pipes.descriptors(entrance), opening, tree };
-        let created = self.create(&row, creation, pid_slot, tools);
+        let created = self.told.take(id, &row.config).and_then(|told| {
+            let (variables, descriptors) = (&*variables, pipes.descriptors(entrance));
+            let creation = Creation { run, command, told, variables, descriptors, opening, tree };
+            self.create(&row, creation, pid_slot, tools)
+        });
         let cgroup = cgroup.map(|new| new.cgroup);
         let (pid, at, started) = match created {
             Ok(created) => created,
@@ -282,10 +290,11 @@ impl ChildSpawner {
         tools: &Tools,
     ) -> Result<(u32, Now, Option<Duration>), SpawnFailure> {
         let process = &row.config;
-        let Creation { run, command, variables, descriptors, opening, tree } = creation;
+        let Creation { run, command, told, variables, descriptors, opening, tree } = creation;
         let fork_error = |error| system_failure(error, fork_error(process, error));
         let variables = environment_files::variables(process, &mut self.offload).and_then(|from_files| {
             let confidential = secret_variables::variables(process, &tools.child_env, &mut self.offload)?;
+            let from_files = from_files.into_iter().chain(told.variables.into_iter().flatten()).collect();
             Ok(Variables { from_files, confidential, further: variables })
         });
         let plan = match (variables, self.users.run_as(process, &mut self.offload, &tools.activity)) {
@@ -395,7 +404,7 @@ fn spawn_failure(unresolved: Unresolved) -> SpawnFailure {
 
 /// What the environment of a child has besides the options of its program.
 struct Variables<'v> {
-    /// Over which the options win.
+    /// Of files and of commands. The options win over them.
     from_files: Vec<(String, String)>,
     /// Which win over the options, as do the further ones.
     confidential: Vec<(String, OsString)>,

@@ -226,6 +226,9 @@ pub struct ProcessRecord {
     /// How many steps of its stop plan are done besides the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) stop_step: u32,
+    /// How many commands have been asked about its environment for its present start.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) environment_step: u32,
     /// Its child has said that it is ready.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) ready: bool,
@@ -349,6 +352,7 @@ impl ProcessRecord {
             restarts,
             recycling,
             stop_step,
+            environment_step,
             ready,
             service_status,
             stop_decision,
@@ -409,6 +413,7 @@ impl ProcessRecord {
             in_pre_stop: *phase == ProcessPhase::PreStop,
             commands: commands(member, runs),
             stop_step: *stop_step,
+            environment_step: *environment_step,
             ready: *ready,
             getting_ready: *phase == ProcessPhase::GettingReady,
             running_to_end: *phase == ProcessPhase::RunningToEnd,
@@ -499,6 +504,7 @@ impl ProcessRecord {
                 Some(Recycling::UnderWay) => process::Recycling::UnderWay,
             },
             stop_step: self.stop_step,
+            environment_step: self.environment_step,
             ready: self.ready,
             service_status: (self.status != Status::default()).then(|| Box::new((&self.status).into())),
             stop_decision: self.stop_decision(phase).map(Arc::new),
@@ -655,6 +661,7 @@ mod tests {
                     },
                     recycling: process::Recycling::UnderWay,
                     stop_step: 1,
+                    environment_step: 1,
                     ready: true,
                     service_status: Some(Box::new(process::ServiceStatus {
                         text: "serving".to_owned(),

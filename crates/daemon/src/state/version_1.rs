@@ -136,6 +136,7 @@ impl Member {
             in_pre_stop: false,
             commands: Vec::new(),
             stop_step: machine.stop_step,
+            environment_step: 0,
             ready: false,
             getting_ready: false,
             running_to_end: false,

@@ -109,12 +109,19 @@ while (1) {
 /// Answers each connection with its process id.
 const GATE: &str = "#!/usr/bin/perl\nwhile (accept(my $peer, STDIN)) { syswrite($peer, $$); close($peer) }\n";
 
+/// Tells, after a while, what [`READY`] is to find in its environment.
+const TELL: &str = r#"#!/usr/bin/perl
+select(undef, undef, undef, rand(0.1));
+print "TOLD=$ENV{SUPERVISOR_PROCESS_NAME}\n";
+"#;
+
 /// Says that it is ready after a while, lives a little longer, and ends.
 const READY: &str = r#"#!/usr/bin/perl
 my $name = $ENV{SUPERVISOR_PROCESS_NAME};
 open(my $note, '>>', "state/$name") or die;
 syswrite($note, "run $$\n");
 select(undef, undef, undef, rand(0.1));
+die 'nothing told' unless $ENV{TOLD} eq $ENV{SUPERVISOR_PROCESS_NAME};
 open(my $ready, '>&=3') or die;
 syswrite($ready, "\n");
 close($ready);
@@ -293,7 +300,9 @@ impl Cast {
             program(
                 "ready",
                 &self.ready,
-                format!("command={{dir}}/ready\nautorestart=true\nstartretries=0\nready_when=fd:3\n{silent}"),
+                format!(
+                    "command={{dir}}/ready\nautorestart=true\nstartretries=0\nready_when=fd:3\nenv_command={{dir}}/tell\n{silent}"
+                ),
             ),
             program(
                 "checked",
@@ -340,6 +349,7 @@ impl Cast {
             .script("hook", hooks::HOOK)
             .script("hooked", hooks::HOOKED)
             .script("ready", READY)
+            .script("tell", TELL)
             .script("check", CHECK)
             .script("ear", EAR)
             .script("gate", GATE);

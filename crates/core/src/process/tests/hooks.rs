@@ -1,7 +1,7 @@
 //! Hooks before and after the start and the stop of a process.
 
 use super::*;
-use crate::process::ProgramCommand::{PostStart, PostStop, PreStart, PreStop};
+use crate::process::ProgramCommand::{Environment, PostStart, PostStop, PreStart, PreStop};
 
 fn hooked(hooks: &[ProgramCommand]) -> TestMachine {
     TestMachine::new(|config| {
@@ -111,4 +111,35 @@ fn a_hook_whose_dependencies_fail_meanwhile_runs_again_later() {
     assert_eq!(test.take_events(), ["pre-start hook"]);
     test.give(ended(PreStart)).pass(1_000);
     assert_eq!(test.state(), Running);
+}
+
+fn asking() -> TestMachine {
+    TestMachine::new(|config| config.spawn.env_command = Some("/bin/tell".to_owned()))
+}
+
+#[test]
+fn a_command_tells_about_the_environment_before_the_child_is_made() {
+    let mut test = asking();
+    test.config.hooks.pre_start = Some("/bin/hook".to_owned());
+    test.give(MachineInput::Start).give(ended(PreStart));
+    assert_eq!(test.take_events(), ["STOPPED>STARTING tries:0", "pre-start hook", "environment command"]);
+    assert_eq!(test.next_pid, 1000, "no child is made before");
+    test.give(ended(Environment)).pass(1_000);
+    assert_eq!(test.take_events(), ["STARTING>RUNNING pid:1001"]);
+    test.give(MachineInput::Stop).give(MachineInput::Ended(CODE_0)).take_events();
+    test.give(MachineInput::Start).give(ended(PreStart)).give(MachineInput::Stop).give(ended(Environment));
+    assert_eq!((test.state(), test.next_pid), (Stopped, 1001), "a stop comes before its end");
+}
+
+#[test]
+fn a_command_that_does_not_tell_is_a_failed_start() {
+    let mut test = asking();
+    test.config.start.startretries = 1;
+    test.give(MachineInput::Start).give(failed(Environment));
+    assert_eq!(test.machine.spawn_error(), "environment command failed (exit status 3)");
+    test.take_events();
+    test.pass(1_000);
+    assert_eq!(test.take_events(), ["BACKOFF>STARTING tries:1", "environment command"]);
+    test.give(failed(Environment));
+    assert_eq!(test.take_events(), ["STARTING>BACKOFF tries:2", "BACKOFF>FATAL"]);
 }

@@ -132,7 +132,7 @@ fn a_second_one_of_the_same_process_is_refused_and_changes_nothing() {
 fn two_of_different_processes_go_on_beside_each_other() {
     let mut world = world(4);
     let name = |number: usize| ProcessName { group: "web".into(), process: format!("web_{number}").as_str().into() };
-    let mut roll = |world: &mut World, names: [usize; 2]| {
+    let roll = |world: &mut World, names: [usize; 2]| {
         let processes = names.into_iter().map(name).collect();
         world.call(Call::RollingRestart { processes, parallelism: Parallelism::Count(1) })
     };

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use mio::Registry;
+use supervisord_core::output::Channel;
 use supervisord_core::process::{CommandPlan, KillScope, ProgramCommand};
 use supervisord_core::supervisor::{ProcessId, SpawnFailure, Supervisor};
 use supervisord_sys::Pid;
 use supervisord_sys::signal::{self, SIGKILL, SIGTERM};
 
+use super::listener_pipe::read_available;
 use super::role::{CommandChild, Role, Supervised};
 use super::{Children, TimeLimit};
 use crate::control::spawn::{self, CommandSpawn, SpawnedCommand};
 use crate::control::survival::Survival;
 use crate::control::tools::Tools;
-use crate::hand_over::HandedCommand;
+use crate::hand_over::{HandedChannel, HandedCommand};
 use crate::output::{OutputRequest, RunId};
 use crate::state::CommandRun;
 
@@ -33,7 +35,8 @@ impl Children {
     ) -> Result<u32, SpawnFailure> {
         let spawn = CommandSpawn { process, command, plan, runs: self.runs(process) };
         let spawned = self.spawner.spawn_command(spawn, supervisor, tools, survival)?;
-        let SpawnedCommand { run, pid, kept } = spawned;
+        let SpawnedCommand { run, pid, kept, captured } = spawned;
+        self.captures.extend(captured.map(|pipe| (run, pipe)));
         let supervised = Supervised { process, kept: kept.run, stdin: None, orphan: None, ready: None };
         self.add_command(run, pid, supervised, kept.command, kept.kill_at, kept.timeout);
         Ok(pid)
@@ -97,6 +100,11 @@ impl Children {
         }
     }
 
+    /// What a command has written that has ended, where no log gets that.
+    pub(in crate::control) fn take_captured(&mut self, run: RunId) -> Vec<u8> {
+        self.captures.remove(&run).map(|pipe| read_available(&mut pipe.into())).unwrap_or_default()
+    }
+
     /// Whether a command has a child, or had one whose end is about to be told.
     pub(in crate::control) fn has_command(&self, process: ProcessId, command: ProgramCommand) -> bool {
         self.by_command.contains_key(&(process, command))
@@ -136,17 +144,25 @@ impl Children {
         let child = handed.child;
         let Some(process) = supervisor.process(id) else { return false };
         let (name, run) = (process.identity.name.as_str(), child.run);
-        let channels = child.streams.into_iter().filter_map(|stream| {
-            let pipe = Some(stream.pipe?);
-            spawn::command_channel(supervisor, id, Some(child.pid), stream.channel, pipe, stream.pipeline)
-        });
-        let channels = channels.collect();
+        let mut channels = Vec::new();
+        for HandedChannel { channel, pipe, pipeline, .. } in child.streams {
+            let Some(pipe) = pipe else { continue };
+            let is_environment = command == ProgramCommand::Environment;
+            // What the output plane has read has a pipeline, where it is known.
+            if is_environment && channel == Channel::Stdout && pipeline.is_none() {
+                self.captures.insert(run, pipe);
+                continue;
+            }
+            let channel = if is_environment { spawn::log_of_stderr(process, command) } else { channel };
+            channels.extend(spawn::command_channel(supervisor, id, Some(child.pid), channel, Some(pipe), pipeline));
+        }
         tools.output.send(OutputRequest::Resume { run, process: name.into(), channels });
         let orphan = match child.orphan {
             false => None,
             true => match self.watch_orphan(run, &child.kept, child.handle, name, &tools.activity, registry) {
                 Some(orphan) => Some(orphan),
                 None => {
+                    self.captures.remove(&run);
                     tools.output.send(OutputRequest::Drain { run, marker: None });
                     return false;
                 }

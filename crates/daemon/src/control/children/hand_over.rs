@@ -1,8 +1,9 @@
 //! The children on their way to the next program, and what the keeper holds of them.
 
 use std::collections::HashMap;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use supervisord_core::output::Channel;
 use supervisord_core::supervisor::Supervisor;
 
 use super::leftover::LeftoverChildren;
@@ -10,7 +11,7 @@ use super::role::{Role, Supervised};
 use super::stdin::Stdin;
 use super::{Child, Children};
 use crate::hand_over::{HandedChannel, HandedChild, HandedCommand, HandedSocket};
-use crate::keeper::Name;
+use crate::keeper::{Name, Owner, Role as Descriptor};
 use crate::output::{HandedStream, RunId};
 use crate::state::command::CommandRecord;
 
@@ -27,7 +28,9 @@ pub struct HandedChildren {
 impl Children {
     /// What of living children the keeper is to hold, but for what the output plane reads.
     pub(in crate::control) fn held(&self) -> Vec<(Name, BorrowedFd<'_>)> {
-        self.living.iter().flat_map(|(run, child)| child.role.held(*run)).collect()
+        let name = |run: &RunId| Name { owner: Owner::Run(run.0), role: Descriptor::Stdout };
+        let captures = self.captures.iter().map(|(run, pipe)| (name(run), pipe.as_fd()));
+        self.living.iter().flat_map(|(run, child)| child.role.held(*run)).chain(captures).collect()
     }
 
     /// The living children of processes that this process spawned, with their process ids.
@@ -39,7 +42,7 @@ impl Children {
     /// Gives the living children of all processes to the next program, with the streams that the output plane gave back.
     /// The next program goes on with the keeper of this process id, too. All others are left over.
     pub(in crate::control) fn hand_over(
-        self,
+        mut self,
         supervisor: &Supervisor,
         streams: Vec<HandedStream>,
         keeper: Option<u32>,
@@ -47,6 +50,10 @@ impl Children {
         let mut by_run: HashMap<RunId, Vec<HandedChannel<OwnedFd>>> = HashMap::new();
         for HandedStream { run, channel, pipe, pipeline, end } in streams {
             by_run.entry(run).or_default().push(HandedChannel { channel, pipe, pipeline: Some(pipeline), end });
+        }
+        for (run, pipe) in self.captures.drain() {
+            let stdout = HandedChannel { channel: Channel::Stdout, pipe: Some(pipe), pipeline: None, end: Vec::new() };
+            by_run.entry(run).or_default().push(stdout);
         }
         let (mut children, mut commands, mut leftover) = (Vec::new(), Vec::new(), LeftoverChildren::default());
         for (run, child) in self.living {

@@ -1,7 +1,8 @@
 //! How a command of a program is spawned: like the program itself, but its stdin is empty, and it causes no events.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use supervisord_config::model::Process;
 use supervisord_core::output::Channel;
 use supervisord_core::process::{CommandPlan, ProgramCommand};
 use supervisord_core::supervisor::{ProcessId, SpawnFailure, Supervisor};
@@ -9,6 +10,7 @@ use supervisord_sys::spawn::{ChildDescriptors, Stdio};
 use supervisord_sys::{Errno, pipe};
 
 use super::logs::{self, command_channel};
+use super::told_environment::ToldEnvironment;
 use super::{ChildSpawner, Creation, NO_PID_SLOT, dispatcher_error, removed, spawn_failure, system_failure};
 use crate::clock::present;
 use crate::control::survival::{self, Survival};
@@ -32,6 +34,8 @@ pub(in crate::control) struct SpawnedCommand {
     pub(in crate::control) pid: u32,
     /// What identifies it, and until when it may run.
     pub(in crate::control) kept: CommandRun,
+    /// What it writes to its stdout, where no log gets that.
+    pub(in crate::control) captured: Option<OwnedFd>,
 }
 
 impl ChildSpawner {
@@ -56,7 +60,9 @@ impl ChildSpawner {
         // Nobody writes to it: it reads the end of the file.
         let stdin = pipe::to_child().map_err(refused)?.reader;
         let stdout = pipe::from_child().map_err(refused)?;
-        let stderr = match process.logging.redirect_stderr {
+        // What it tells about the environment goes into no log, and what it says beside that does.
+        let is_captured = command == ProgramCommand::Environment;
+        let stderr = match process.logging.redirect_stderr && !is_captured {
             true => None,
             false => Some(pipe::from_child().map_err(refused)?),
         };
@@ -71,7 +77,9 @@ impl ChildSpawner {
             runs.commands.push(kept.clone());
             survival.journal.note(supervisor, id, runs);
         }
-        let outputs = [(Channel::Stdout, Some(stdout.reader)), (Channel::Stderr, stderr)];
+        let (captured, stdout_reader) =
+            if is_captured { (Some(stdout.reader), None) } else { (None, Some(stdout.reader)) };
+        let outputs = [(Channel::Stdout, stdout_reader), (log_of_stderr(process, command), stderr)];
         let outputs = outputs.into_iter().filter(|(_, pipe)| pipe.is_some());
         let channels = outputs.filter_map(|(kind, pipe)| command_channel(supervisor, id, None, kind, pipe, None));
         let opening = logs::open(run, process, channels.collect(), tools);
@@ -82,8 +90,15 @@ impl ChildSpawner {
         };
         let descriptors = ChildDescriptors { stdio, further: None, cgroup: None };
         let pid_slot = || survival.as_deref().map_or(&NO_PID_SLOT, |survival| survival.pid_slot(run));
-        let creation =
-            Creation { run, command: launch, variables: &plan.environment, descriptors, opening, tree: None };
+        let creation = Creation {
+            run,
+            command: launch,
+            told: ToldEnvironment::default(),
+            variables: &plan.environment,
+            descriptors,
+            opening,
+            tree: None,
+        };
         let (pid, _, started) = match self.create(&row, creation, pid_slot, tools) {
             Ok(created) => created,
             Err(failure) => {
@@ -98,6 +113,14 @@ impl ChildSpawner {
             survival.spawned(run, pid);
         }
         let kept = CommandRun { run: kept.run.spawned(pid, started), ..kept };
-        Ok(SpawnedCommand { run, pid, kept })
+        Ok(SpawnedCommand { run, pid, kept, captured })
+    }
+}
+
+/// In whose log a command's stderr is that has a pipe of its own.
+pub(in crate::control) fn log_of_stderr(process: &Process, command: ProgramCommand) -> Channel {
+    match command == ProgramCommand::Environment && process.logging.redirect_stderr {
+        true => Channel::Stdout,
+        false => Channel::Stderr,
     }
 }
