@@ -33,6 +33,7 @@ use crate::hand_over::{self, HandOver, HandedServer};
 use crate::memory_budget::MemoryBudget;
 use crate::network::listen::{self, ListenError, OpenServer, ServerError};
 use crate::network::{self, PlaneTask};
+use crate::output::answer::receive_within;
 use crate::output::{self, Options, Output, OutputRequest};
 use crate::pidfile::{self, DaemonPidFile, Lock, PidFile, Taken};
 use crate::plugins::process::Launcher;
@@ -606,7 +607,7 @@ fn within(thread: &str, limit: Duration, work: impl FnOnce() + Send + 'static) {
         Ok(_) => {
             let _ = order.send(Box::new(work));
             drop(order);
-            let _ = finished.recv_timeout(limit);
+            receive_within(&finished, limit);
         }
         // Where there is no room for a thread, nothing but a long wait is to be feared.
         Err(_) => work(),

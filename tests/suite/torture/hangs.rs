@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use super::resources::{Resources, assert_no_leak, restart_latency};
 use crate::harness::needs;
-use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
+use crate::harness::{Daemon, Scene, Subject, only_ours, processes, wait};
 
 /// The system calls that a disk can block.
 const CALLS: &str = "read,write,writev,pwritev2,openat,newfstatat,statx,ftruncate,fsync,fdatasync,rename,renameat,\
@@ -239,6 +239,31 @@ fn shutdown_does_not_wait_for_a_hanging_disk() {
                 scope.spawn(move || ends(path));
             }
         });
+    });
+}
+
+/// How long the daemon stands still: longer than it waits for a disk.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// A machine is paused for a snapshot, or has no processor for it: while nothing runs, nothing can answer.
+#[test]
+fn a_pause_of_the_whole_daemon_is_no_disk_that_does_not_respond() {
+    only_ours(|| {
+        let text = program("slow", "{dir}/slow/tool", "NONE") + "autostart=false\n";
+        let sleeper = "#!/bin/sh\nexec /bin/sleep 1000\n";
+        let mut daemon = Scene::with("pause", &text).script("slow/tool", sleeper).start(Subject::Ours);
+        let slow = Hang::delay(&mut daemon, &["slow/tool"], 300_000);
+        std::thread::scope(|scope| {
+            let starting = scope.spawn(|| daemon.ctl(&["start", "slow"]).stdout);
+            let blocked = wait::poll(wait::DEADLINE, || (!daemon.read(".strace").is_empty()).then_some(()));
+            assert!(blocked.is_some(), "it does not look for the program");
+            daemon.signal(Signal::SIGSTOP);
+            std::thread::sleep(PAUSE);
+            daemon.signal(Signal::SIGCONT);
+            assert_eq!(starting.join().expect("it does not panic"), "slow: started\n", "{}", daemon.report());
+        });
+        drop(slow);
+        assert_eq!(daemon.stop(), 0);
     });
 }
 

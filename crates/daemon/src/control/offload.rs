@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use supervisord_sys::signal;
 
@@ -70,12 +70,12 @@ impl Offload {
             let _ = reply.give(question());
         }));
         self.output.ring_if_due();
-        let asked = Instant::now();
-        let answered = awaited.within(self.wait_left.min(most)).map_err(|_| NoReply);
+        let limit = self.wait_left.min(most);
+        let answered = awaited.within(limit).map_err(|_| NoReply);
         match answered {
             Ok(_) => self.runner = Some(runner),
             Err(NoReply) => {
-                self.wait_left = self.wait_left.saturating_sub(asked.elapsed());
+                self.wait_left -= limit;
                 self.overdue.insert(subject.to_owned(), runner.thread);
             }
         }

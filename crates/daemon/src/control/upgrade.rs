@@ -24,6 +24,7 @@ use crate::hand_over::{self, HandOver, HandedKeeper, HandedServer};
 use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::network::{IdleConnections, NetworkHandle};
+use crate::output::answer::receive_within;
 use crate::output::{OutputRequest, RunId};
 
 /// The argument that makes a program read a state on its stdin, say what is wrong with it, and do nothing else.
@@ -191,7 +192,7 @@ impl Control {
     pub(super) fn hand_over(mut self) -> (HandOver<std::os::fd::OwnedFd>, LeftoverChildren, Signals) {
         let (reply, streams) = sync_channel(1);
         self.tools.output.send(OutputRequest::HandOver { reply });
-        let streams = streams.recv_timeout(STREAMS_BOUND).unwrap_or_default();
+        let streams = receive_within(&streams, STREAMS_BOUND).unwrap_or_default();
         // What listeners subscribed to and was read until now.
         self.take_last_reports();
         // What has changed in this turn is known to whoever follows if the next program is killed before it begins.

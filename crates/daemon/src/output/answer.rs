@@ -1,6 +1,7 @@
 //! An answer that is waited for only so long. Both sides agree on whether it came in time.
 
 use std::mem;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,31 @@ enum State<T> {
     Closed,
 }
 
+/// A wait is made of pieces of this length. A pause of the whole machine, for a snapshot or because others have its processors,
+/// costs one of them.
+const PIECE: Duration = Duration::from_millis(100);
+
+/// How long is still waited after one piece.
+fn left_after(left: Duration, waited: Duration) -> Duration {
+    left.saturating_sub(waited.min(PIECE))
+}
+
+/// What a channel gives at most this long after, like [`Awaited::within`]; none where that takes too long or never comes.
+pub fn receive_within<T>(channel: &Receiver<T>, limit: Duration) -> Option<T> {
+    let mut left = limit;
+    loop {
+        let begun = Instant::now();
+        match channel.recv_timeout(left.min(PIECE)) {
+            Ok(received) => return Some(received),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => left = left_after(left, begun.elapsed()),
+        }
+        if left.is_zero() {
+            return None;
+        }
+    }
+}
+
 impl<T> Promise<T> {
     /// Gives the answer to who waits. Only the first one counts.
     pub fn give(&self, answer: T) -> Result<(), TooLate<T>> {
@@ -55,9 +81,10 @@ impl<T> Promise<T> {
 }
 
 impl<T> Awaited<T> {
-    /// Waits for the answer at most this long.
+    /// Waits for the answer at most this long. Time in which the whole machine stands still hardly counts: whoever is to answer
+    /// had none of it.
     pub fn within(self, limit: Duration) -> Result<T, NoAnswer> {
-        let give_up = Instant::now() + limit;
+        let mut left = limit;
         let mut state = self.0.lock();
         loop {
             match mem::replace(&mut *state, State::Closed) {
@@ -65,12 +92,13 @@ impl<T> Awaited<T> {
                 State::Closed => return Err(NoAnswer::Never),
                 State::Open => {}
             }
-            let left = give_up.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(NoAnswer::Overdue);
             }
             *state = State::Open;
-            state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            let begun = Instant::now();
+            state = self.0.changed.wait_timeout(state, left.min(PIECE)).unwrap_or_else(PoisonError::into_inner).0;
+            left = left_after(left, begun.elapsed());
         }
     }
 }
@@ -125,6 +153,24 @@ mod tests {
         let (unwanted, awaited) = answer();
         drop(awaited);
         assert_eq!(unwanted.give(7), Err(TooLate(7)));
+    }
+
+    #[test]
+    fn a_pause_of_the_machine_costs_one_piece_of_the_wait() {
+        let limit = 20 * PIECE;
+        assert_eq!(left_after(limit, PIECE / 4), limit - PIECE / 4);
+        assert_eq!(left_after(limit, LONG), limit - PIECE);
+        assert_eq!(left_after(PIECE / 2, LONG), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_channel_is_waited_for_as_long() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        assert_eq!(receive_within::<u8>(&receiver, 2 * PIECE), None);
+        sender.send(7).expect("somebody waits");
+        assert_eq!(receive_within(&receiver, LONG), Some(7));
+        drop(sender);
+        assert_eq!(receive_within(&receiver, LONG), None);
     }
 
     #[test]
