@@ -81,7 +81,8 @@ fn arguments(command: &Command, global: bool) -> String {
 /// How a command is called.
 fn synopsis(command: &Command) -> String {
     let mut words = vec![format!("\\fB{} {}\\fR", literal(NAME), literal(command.get_name()))];
-    for arg in command.get_arguments().filter(|arg| !arg.is_global_set()) {
+    let own = || command.get_arguments().filter(|arg| !arg.is_global_set());
+    for arg in own().filter(|arg| !arg.is_positional()).chain(own().filter(|arg| arg.is_positional())) {
         let is_repeated = matches!(arg.get_action(), ArgAction::Append)
             || arg.get_num_args().is_some_and(|range| range.max_values() > 1);
         let dots = if is_repeated { "..." } else { "" };
