@@ -88,3 +88,30 @@ fn no_link_of_the_documentation_is_dead() {
     }
     assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
 }
+
+/// The cells of a line of a table; none where it is no such line.
+fn cells(line: &str) -> Option<usize> {
+    let line = line.trim().strip_prefix('|')?.replace("\\|", "");
+    Some(line.matches('|').count())
+}
+
+/// A row that an empty line divides from its table is shown as text with bars.
+#[test]
+fn tables_have_a_header_and_rows_of_its_width() {
+    let mut broken = Vec::new();
+    for page in files(&root().join("docs"), "md") {
+        let text = prose(&read(&page));
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            let Some(width) = cells(line) else { continue };
+            let rule = lines.next().unwrap_or_default();
+            let is_rule =
+                cells(rule) == Some(width) && rule.chars().all(|letter| matches!(letter, '|' | '-' | ':' | ' '));
+            let mut rows = std::iter::from_fn(|| lines.next_if(|next| cells(next).is_some()));
+            if !is_rule || rows.any(|row| cells(row) != Some(width)) {
+                broken.push(format!("{}: {line}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "tables that a reader sees as text:\n{}", broken.join("\n"));
+}
