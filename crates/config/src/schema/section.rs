@@ -64,29 +64,29 @@ impl SectionKind {
     pub const fn describe(self) -> &'static str {
         match self {
             S::UnixHttpServer => {
-                "A server on a socket in the file system; there may be more, as [unix_http_server:NAME]."
+                "A server on a unix socket. For further servers, add sections [unix_http_server:NAME]."
             }
             S::InetHttpServer => {
-                "A server on a TCP port. Whoever can connect can start and stop programs, and without TLS the password\n\
-                 travels in the clear: do not open it to a network you do not trust."
+                "A server on a TCP port. Anyone who can connect can start and stop programs, and without TLS the password\n\
+                 is sent in plain text: do not open it to a network you do not trust."
             }
             S::User => {
-                "Somebody who may use the servers, with a role. With such a section, nobody else may use a server without\n\
-                 username and password but root and the daemon's own user on the unix socket."
+                "Somebody who may use the servers, with a role. With such a section, servers without username and password\n\
+                 admit nobody else but root and the daemon's own user on the unix socket."
             }
             S::Supervisord => "The daemon itself.",
             S::RpcInterface => {
-                "What clients can call: supervisorctl and the web page need this. Further interfaces are sections of their own."
+                "The XML-RPC interface, which supervisorctl and the web page need. Further interfaces have their own sections."
             }
             S::Supervisorctl => "The client supervisorctl. Its address must be that of one of the servers above.",
-            S::CtlPlugin => "Further commands of supervisorctl.",
-            S::Program => "A program to run; one section for each.",
+            S::CtlPlugin => "Plug-ins that add actions to supervisorctl.",
+            S::Program => "A program to run; one section per program.",
             S::FcgiProgram => "A program that shares a FastCGI socket; it has all the options of [program:x] as well.",
-            S::EventListener => "A program that is told about events; it has all the options of [program:x] as well.",
+            S::EventListener => "A program that is notified of events; it has all the options of [program:x] as well.",
             S::ProgramDefault => {
-                "Options of [program:x] that every program, event listener and FastCGI program has unless it sets them itself."
+                "Default options of [program:x] for every program, event listener and FastCGI program."
             }
-            S::Template => "Options of [program:x] for the programs that inherit from it, by inherit=x.",
+            S::Template => "Options of [program:x] for the programs with inherit=x.",
             S::Group => "Programs that are started and stopped together.",
             S::Include => {
                 "Further files to read; relative paths count from this file. Their own [include] sections are not followed."
