@@ -7,7 +7,7 @@ use crate::harness::{Scene, Subject, only_ours};
 
 const BROKEN: &str = "[supervisord]\nlogfile={dir}/no/such.log\n[template:t]\nstopwaitsecs=30s\n\
     [program:a]\ncommand=/no/such/program\ninherit=t\n[program:b]\ncommand=sleep 1\ndirectory={dir}/nowhere\nstop_signal=TERM\n\
-    env_file={dir}/a.env\nsecret.KEY=file:{dir}/no-key\nsecret.OTHER=credential:other\n[program:c]\ncommand=sleep 1\nstartsecs=x\nstdout_logfile={dir}\n";
+    env_file={dir}/a.env\nsecret.KEY=file:{dir}/no-key\nsecret.OTHER=credential:other\nsecret.THIRD=exec:./no-such-command\n[program:c]\ncommand=sleep 1\nstartsecs=x\nstdout_logfile={dir}\n";
 
 #[test]
 fn all_problems_are_told_at_once_and_nothing_is_started_or_written() {
@@ -33,7 +33,8 @@ fn all_problems_are_told_at_once_and_nothing_is_started_or_written() {
             "no-key cannot be read as user ",
             ": No such file or directory (supervisord.conf:13, [program:b] secret.key=***)\n",
             "which is not set; systemd sets it for a unit with LoadCredential=other:PATH (supervisord.conf:14, [program:b] secret.other=***)\n",
-            "supervisord.conf: 7 errors, 3 warnings\n",
+            "error: can't find command './no-such-command' (supervisord.conf:15, [program:b] secret.third=***)\n",
+            "supervisord.conf: 8 errors, 3 warnings\n",
         ] {
             assert!(said.stdout.contains(expected), "{expected:?} is not in {}", said.stdout);
         }

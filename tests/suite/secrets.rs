@@ -37,7 +37,9 @@ fn assert_kept_nowhere(daemon: &Daemon) {
     for method in ["supervisor.getAllProcessInfo", "supervisor.getAllConfigInfo"] {
         texts.push((method.to_owned(), daemon.answer(method, &[]).into_bytes()));
     }
-    for arguments in [&["status", "--json"][..], &["why", "p"], &["reread", "--json"], &["events", "--json"]] {
+    for arguments in
+        [&["status", "--json"][..], &["why", "p"], &["update", "--plan"], &["reread", "--json"], &["events", "--json"]]
+    {
         texts.push((format!("{arguments:?}"), daemon.ctl(arguments).stdout.into_bytes()));
     }
     for (name, content) in texts {
@@ -67,6 +69,40 @@ fn a_secret_is_in_the_environment_of_the_program_and_nowhere_else() {
     });
 }
 
+/// Two secrets that commands tell, the second of which takes as long as there is a file that holds it.
+const TOLD: &str = "[program:p]\ncommand=./show\nstartsecs=0\nstartretries=0\nstdout_logfile={dir}/p.log\nredirect_stderr=true\n\
+    secret.DB_PASSWORD=exec:cat db\nsecret.Key=exec:./slow\ndirectory={dir}\n";
+
+const SLOW: &str = "#!/bin/sh\necho begun >> times\ncat key\nwhile test -e hold; do sleep 0.02; done\n";
+
+#[test]
+fn a_secret_of_a_command_is_in_the_environment_of_the_program_and_nowhere_else() {
+    only_ours(|| {
+        let scene = Scene::with("told-secrets", TOLD).script("show", SHOW).script("slow", SLOW).file("hold", "");
+        let mut daemon = scene.file("db", &format!("{VALUE}\n")).file("key", VALUE).start(Subject::Ours);
+        daemon.wait_for_file("times");
+        assert_kept_nowhere(&daemon);
+        daemon.ctl(&["upgrade"]);
+        daemon.wait_for_log("upgrade");
+        assert_eq!(daemon.state_of("p"), "STARTING");
+        daemon.crash();
+        daemon.start_again();
+        assert_kept_nowhere(&daemon);
+        fs::remove_file(daemon.path("hold")).expect("it is there");
+        // What the first command had told was lost with its daemon, which is no failed start.
+        assert_eq!(daemon.wait_for_file("seen"), format!("{VALUE} {VALUE}\n"));
+        daemon.wait_for_state("p", "RUNNING");
+        assert_eq!(daemon.read("times"), "begun\nbegun\n");
+        assert_kept_nowhere(&daemon);
+        daemon.write("slow", "#!/bin/sh\ncat key\necho sealed >&2\nexit 4\n");
+        daemon.ctl(&["restart", "p"]);
+        daemon.wait_for_state("p", "FATAL");
+        let why = daemon.ctl(&["why", "p"]).stdout;
+        assert!(why.contains("command of secret Key failed (exit status 4: sealed)"), "{why}");
+        assert_kept_nowhere(&daemon);
+    });
+}
+
 #[test]
 fn a_secret_that_cannot_be_read_is_a_failed_start_that_says_which() {
     only_ours(|| {
@@ -81,7 +117,9 @@ fn a_secret_that_cannot_be_read_is_a_failed_start_that_says_which() {
         daemon.write("supervisord.conf", &wrong);
         let said = daemon.ctl(&["reread"]).stdout;
         assert!(
-            said.contains("secret.db_password=***: expected file:PATH or credential:NAME; the value itself does not"),
+            said.contains(
+                "secret.db_password=***: expected file:PATH, credential:NAME or exec:COMMAND; the value itself does not"
+            ),
             "{said}"
         );
     });

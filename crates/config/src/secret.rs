@@ -4,6 +4,8 @@ use std::fmt;
 
 use crate::complaint::Complaint;
 use crate::pyrepr::repr;
+use crate::pytext::strip;
+use crate::words;
 
 /// A variable whose value is looked up at each start, and kept nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +23,15 @@ pub enum SecretSource {
     File(String),
     /// In the file of this name in the directory of the daemon's own credentials.
     Credential(String),
+    /// What this command writes to its stdout.
+    Exec(String),
 }
 
 /// Before the name of a secret in an option.
 pub const PREFIX: &str = "secret.";
 
 impl SecretSource {
-    /// Reads `file:PATH` or `credential:NAME`.
+    /// Reads `file:PATH`, `credential:NAME` or `exec:COMMAND`.
     pub fn parse(text: &str) -> Result<SecretSource, Complaint> {
         let complaint =
             |advice: &str| Complaint::quoting("not a place of a secret: ", repr(text), "").advise(advice.to_owned());
@@ -36,7 +40,16 @@ impl SecretSource {
             Some(("file", _)) => Err(complaint("write an absolute path, file:/run/secrets/NAME")),
             Some(("credential", name)) if is_file_name(name) => Ok(SecretSource::Credential(name.to_owned())),
             Some(("credential", _)) => Err(complaint("write the name of a credential, without a slash")),
-            _ => Err(complaint("the value itself does not belong here: write file:/PATH or credential:NAME")),
+            Some(("exec", command)) => match words::split(command) {
+                Ok(words) if words.first().is_some_and(|program| !program.is_empty()) => {
+                    Ok(SecretSource::Exec(strip(command).to_owned()))
+                }
+                Ok(_) => Err(complaint("write a program with its arguments")),
+                Err(_) => Err(complaint("commands are split like in a shell, but are not run by one")),
+            },
+            _ => Err(complaint(
+                "the value itself does not belong here: write file:/PATH, credential:NAME or exec:COMMAND",
+            )),
         }
     }
 }
@@ -50,6 +63,7 @@ impl fmt::Display for SecretSource {
         match self {
             SecretSource::File(path) => write!(f, "file:{path}"),
             SecretSource::Credential(name) => write!(f, "credential:{name}"),
+            SecretSource::Exec(command) => write!(f, "exec:{command}"),
         }
     }
 }
@@ -81,10 +95,10 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_back_from_its_text() {
-        for text in ["DB_PASSWORD=file:/run/secrets/db", "key=credential:api.key"] {
+        for text in ["DB_PASSWORD=file:/run/secrets/db", "key=credential:api.key", "K=exec:vault read -field=k 'a b'"] {
             assert_eq!(Secret::from_text(text).unwrap().to_string(), text);
         }
-        for text in ["A", "1A=file:/x", "A=hunter2", "A-B=file:/x"] {
+        for text in ["A", "1A=file:/x", "A=hunter2", "A-B=file:/x", "A=exec:"] {
             assert_eq!(Secret::from_text(text), None, "{text}");
         }
     }
@@ -96,7 +110,9 @@ mod tests {
             ("file:secret", "write an absolute path"),
             ("credential:a/b", "write the name of a credential"),
             ("credential:..", "write the name of a credential"),
-            ("exec:/bin/x", "the value itself does not belong here"),
+            ("exec:", "write a program with its arguments"),
+            ("exec:vault 'read", "commands are split like in a shell"),
+            ("vault:/bin/x", "the value itself does not belong here"),
         ] {
             let complaint = SecretSource::parse(text).unwrap_err();
             assert!(complaint.advice().unwrap().starts_with(advice), "{text}");

@@ -87,6 +87,7 @@ use crate::health::{HealthPolicy, HealthProgress};
 pub use crate::recipients::KillScope;
 use crate::texts;
 use crate::time::Now;
+pub(crate) use environment_plan::option_at_fault;
 pub use environment_plan::{EnvironmentPlan, EnvironmentQuestion};
 pub use exit_rule::ExitRule;
 pub use failure::ProcessFailure;

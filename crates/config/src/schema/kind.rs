@@ -190,7 +190,7 @@ impl Kind {
             K::DiskReserve => "bytes, with KB, MB or GB, or a percentage such as 5%",
             K::Environment => "KEY=\"value\" pairs, separated by commas",
             K::EnvironmentFiles => "files, separated by commas; -FILE for one that need not be there",
-            K::Secret => "file:PATH or credential:NAME",
+            K::Secret => "file:PATH, credential:NAME or exec:COMMAND",
             K::Names => "names, separated by commas",
             K::Tags => "words of letters, digits, dots, dashes and underscores, separated by commas",
             K::Events => "event names, separated by commas",

@@ -3,8 +3,22 @@
 use std::fmt;
 
 use supervisord_config::model::Process;
+use supervisord_config::secret::{PREFIX, SecretSource};
 
 use super::program_command::{CommandPlan, HookPlan, ProgramCommand};
+
+/// How the name begins of a command that tells a secret.
+const COMMAND_OF_SECRET: &str = "command of secret ";
+
+/// The option whose command is at fault for a failed start with this text; none where it is another one.
+pub(crate) fn option_at_fault(error: &str) -> Option<String> {
+    match error.strip_prefix(COMMAND_OF_SECRET) {
+        Some(rest) => Some(format!("{PREFIX}{}", rest.split(' ').next()?)),
+        None => error
+            .starts_with(ProgramCommand::Environment.name())
+            .then(|| EnvironmentQuestion::Variables { line: "" }.option()),
+    }
+}
 
 /// What is asked of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,12 +28,28 @@ pub enum EnvironmentQuestion<'c> {
         /// The command line.
         line: &'c str,
     },
+    /// The value of a secret.
+    Secret {
+        /// The name of its variable.
+        name: &'c str,
+        /// The command line.
+        line: &'c str,
+    },
 }
 
 impl<'c> EnvironmentQuestion<'c> {
-    const fn line(self) -> &'c str {
+    /// The command line.
+    pub const fn line(self) -> &'c str {
         match self {
-            EnvironmentQuestion::Variables { line } => line,
+            EnvironmentQuestion::Variables { line } | EnvironmentQuestion::Secret { line, .. } => line,
+        }
+    }
+
+    /// The option that has the command.
+    pub fn option(self) -> String {
+        match self {
+            EnvironmentQuestion::Variables { .. } => ProgramCommand::Environment.word().replace('-', "_"),
+            EnvironmentQuestion::Secret { name, .. } => format!("{PREFIX}{name}"),
         }
     }
 }
@@ -28,6 +58,7 @@ impl fmt::Display for EnvironmentQuestion<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EnvironmentQuestion::Variables { .. } => f.write_str(ProgramCommand::Environment.name()),
+            EnvironmentQuestion::Secret { name, .. } => write!(f, "{COMMAND_OF_SECRET}{name}"),
         }
     }
 }
@@ -46,7 +77,11 @@ impl<'c> EnvironmentPlan<'c> {
 
     /// All questions, in their order.
     pub fn questions(self) -> impl Iterator<Item = EnvironmentQuestion<'c>> {
-        self.config.spawn.env_command.iter().map(|line| EnvironmentQuestion::Variables { line })
+        let variables = self.config.spawn.env_command.iter().map(|line| EnvironmentQuestion::Variables { line });
+        variables.chain(self.config.places_of_secrets().iter().filter_map(|secret| match &secret.source {
+            SecretSource::Exec(line) => Some(EnvironmentQuestion::Secret { name: &secret.name, line }),
+            SecretSource::File(_) | SecretSource::Credential(_) => None,
+        }))
     }
 
     /// The question of a step, counted from 1; none behind the last.

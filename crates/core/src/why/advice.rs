@@ -3,7 +3,7 @@
 use supervisord_wire::state::ProcessState;
 
 use super::outlook::{Outlook, RestReason};
-use crate::process::{EndJudgement, ExitStatus, LastEnd, ProcessPhase, ProgramCommand};
+use crate::process::{EndJudgement, ExitStatus, LastEnd, ProcessPhase, ProgramCommand, option_at_fault};
 use crate::row::Row;
 
 /// The signal by which the kernel frees memory.
@@ -42,10 +42,12 @@ pub(super) fn advice(row: &Row) -> Vec<String> {
 
 /// About a program of which no process could be made: the texts are those of the original.
 fn about_failed_spawn(error: &str) -> Option<String> {
-    // The command of a hook fails in the same ways.
-    let before = [ProgramCommand::PreStart, ProgramCommand::Environment];
-    let failed = before.into_iter().find(|command| error.starts_with(command.name()));
-    let option = failed.map_or_else(|| "command".to_owned(), |command| command.word().replace('-', "_"));
+    // The commands that run before it fail in the same ways.
+    let hook = ProgramCommand::PreStart;
+    let option = match error.starts_with(hook.name()) {
+        true => hook.word().replace('-', "_"),
+        false => option_at_fault(error).unwrap_or_else(|| "command".to_owned()),
+    };
     if let Some((_, name)) = error.split_once("can't find command ") {
         let name = name.trim_end_matches(')').trim_matches(['\'', '"']);
         return Some(match name.contains('/') {

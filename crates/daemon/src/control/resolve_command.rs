@@ -95,7 +95,12 @@ impl CommandResolver {
 /// # Errors
 /// Why it cannot be executed, in the original's words.
 pub fn locate(process: &Process, child_env: &ChildEnv) -> Result<PathBuf, String> {
-    let located = split(&process.spawn.command).and_then(|(_, name)| {
+    locate_command(&process.spawn.command, process, child_env)
+}
+
+/// Where a command of a process is, in the same way.
+pub fn locate_command(line: &str, process: &Process, child_env: &ChildEnv) -> Result<PathBuf, String> {
+    let located = split(line).and_then(|(_, name)| {
         command::locate(&name, &search_path(process, child_env)).map_err(|error| failure(&name, error))
     });
     located.map_err(|(CommandFailure::Missing(text) | CommandFailure::Unusable(text))| text)

@@ -293,7 +293,8 @@ impl ChildSpawner {
         let Creation { run, command, told, variables, descriptors, opening, tree } = creation;
         let fork_error = |error| system_failure(error, fork_error(process, error));
         let variables = environment_files::variables(process, &mut self.offload).and_then(|from_files| {
-            let confidential = secret_variables::variables(process, &tools.child_env, &mut self.offload)?;
+            let mut confidential = secret_variables::variables(process, &tools.child_env, &mut self.offload)?;
+            confidential.extend(told.confidential);
             let from_files = from_files.into_iter().chain(told.variables.into_iter().flatten()).collect();
             Ok(Variables { from_files, confidential, further: variables })
         });

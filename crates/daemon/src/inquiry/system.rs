@@ -8,12 +8,13 @@ use supervisord_config::CheckedConfig;
 use supervisord_config::model::{ActivityLog, Config, HttpServer, LogFile, Process, ServerAddress, SocketAddress};
 use supervisord_config::schema::{Kind, SectionKind};
 use supervisord_config::secret::{PREFIX, Secret};
+use supervisord_core::process::EnvironmentPlan;
 use supervisord_sys::host::is_writable;
 use supervisord_sys::socket::{Holder, holder_of_path, holder_of_port};
 use supervisord_sys::user::current_name;
 
 use super::problem::{Problem, Severity};
-use crate::control::{ChildEnv, locate, obstacle_to_secret, read_environment_file};
+use crate::control::{ChildEnv, locate, locate_command, obstacle_to_secret, read_environment_file};
 use crate::hand_over;
 
 /// All of them, each once, however many processes are made of a section.
@@ -56,6 +57,11 @@ impl SystemLook<'_> {
         let section = &process.identity.section;
         if let Err(reason) = locate(process, child_env) {
             self.say(Severity::Error, &reason, section, "command");
+        }
+        for question in EnvironmentPlan::of(process).questions() {
+            if let Err(reason) = locate_command(question.line(), process, child_env) {
+                self.say(Severity::Error, &reason, section, &question.option().to_lowercase());
+            }
         }
         if let Some(directory) = &process.spawn.directory
             && !Path::new(directory).is_dir()

@@ -183,7 +183,7 @@ fn secrets_keep_the_names_of_their_variables_and_are_inherited_one_by_one() {
     );
     let message = refused("[program:a]\ncommand=c\nsecret.A=hunter2\n");
     assert!(
-        message.contains("the value itself does not belong here: write file:/PATH or credential:NAME")
+        message.contains("the value itself does not belong here: write file:/PATH, credential:NAME or exec:COMMAND")
             && !message.contains("hunter2"),
         "{message}"
     );

@@ -23,7 +23,7 @@ const MOST_BYTES: u64 = 128 << 10;
 /// The variable in which the system tells the daemon where its own credentials are.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-/// The variables of the secrets of a process.
+/// The variables of the secrets of a process that stand in files.
 pub(super) fn variables(
     process: &Process,
     child_env: &ChildEnv,
@@ -33,9 +33,10 @@ pub(super) fn variables(
     let owner = repr(&process.identity.name);
     for Secret { name, source } in &process.spawn.secrets {
         let refused = |reason: String| SpawnFailure::Refused(format!("secret {name} of {owner}: {reason}"));
-        let path = path(source, child_env).map_err(refused)?;
+        // What commands tell is added when they have ended, where a program is spawned.
+        let Some(path) = path(source, child_env).map_err(refused)? else { continue };
         let (shown, question) = (path.display().to_string(), path.clone());
-        let value = offload.ask(&format!("secret {shown}"), move || value(&question)).map_err(|NoReply| {
+        let value = offload.ask(&format!("secret {shown}"), move || read(&question)).map_err(|NoReply| {
             SpawnFailure::Unanswered(format!(
                 "the file system of the secret {name} of {owner}, {shown}, does not respond"
             ))
@@ -50,7 +51,7 @@ pub(super) fn variables(
 /// block.
 pub fn obstacle(source: &SecretSource, child_env: &ChildEnv) -> Option<String> {
     let path = match path(source, child_env) {
-        Ok(path) => path,
+        Ok(path) => path?,
         Err(reason) => return Some(reason),
     };
     let failure = match std::fs::metadata(&path) {
@@ -67,12 +68,13 @@ fn cannot_read(path: &Path, reason: &str) -> String {
     format!("{} cannot be read as user {}: {reason}", path.display(), current_name())
 }
 
-/// The file of a secret.
-fn path(source: &SecretSource, child_env: &ChildEnv) -> Result<PathBuf, String> {
+/// The file of a secret; none where a command tells it.
+fn path(source: &SecretSource, child_env: &ChildEnv) -> Result<Option<PathBuf>, String> {
     match source {
-        SecretSource::File(path) => Ok(path.into()),
+        SecretSource::Exec(_) => Ok(None),
+        SecretSource::File(path) => Ok(Some(path.into())),
         SecretSource::Credential(name) => match child_env.own(CREDENTIALS) {
-            Some(directory) => Ok(Path::new(directory).join(name)),
+            Some(directory) => Ok(Some(Path::new(directory).join(name))),
             None => Err(format!(
                 "credential {name} is looked for in {CREDENTIALS}, which is not set; systemd sets it for a unit with \
                  LoadCredential={name}:PATH"
@@ -81,20 +83,28 @@ fn path(source: &SecretSource, child_env: &ChildEnv) -> Result<PathBuf, String> 
     }
 }
 
-/// What is in a file, without the end of its last line.
-fn value(path: &Path) -> io::Result<OsString> {
-    let mut value = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut value)?;
-    if value.last() == Some(&b'\n') {
-        value.pop();
-        value.pop_if(|last| *last == b'\r');
+/// What is in a file.
+fn read(path: &Path) -> io::Result<OsString> {
+    let mut content = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut content)?;
+    value(content).map_err(io::Error::other)
+}
+
+/// The value that is written so: without the end of its last line.
+///
+/// # Errors
+/// Why it cannot be that of a variable.
+pub(super) fn value(mut written: Vec<u8>) -> Result<OsString, String> {
+    if written.last() == Some(&b'\n') {
+        written.pop();
+        written.pop_if(|last| *last == b'\r');
     }
-    match value.len() {
+    match written.len() {
         length if u64::try_from(length).is_ok_and(|length| length > MOST_BYTES) => {
-            Err(io::Error::other(format!("it has more than {MOST_BYTES} bytes")))
+            Err(format!("it has more than {MOST_BYTES} bytes"))
         }
-        _ if value.contains(&0) => Err(io::Error::other("it contains a zero byte, which no variable can")),
-        _ => Ok(OsString::from_vec(value)),
+        _ if written.contains(&0) => Err("it contains a zero byte, which no variable can".to_owned()),
+        _ => Ok(OsString::from_vec(written)),
     }
 }
 
@@ -108,7 +118,7 @@ mod tests {
         let path = directory.path().join("secret");
         let read = |content: &[u8]| {
             std::fs::write(&path, content).unwrap();
-            value(&path).map(OsString::into_vec).map_err(|error| error.to_string())
+            super::read(&path).map(OsString::into_vec).map_err(|error| error.to_string())
         };
         assert_eq!(read(b"hunter2\n"), Ok(b"hunter2".to_vec()));
         assert_eq!(read(b"a\nb\r\n"), Ok(b"a\nb".to_vec()));
@@ -116,6 +126,6 @@ mod tests {
         assert_eq!(read(b""), Ok(Vec::new()));
         assert!(read(b"a\0b").unwrap_err().contains("zero byte"));
         assert!(read(&vec![b'x'; 200_000]).unwrap_err().contains("more than 131072 bytes"));
-        assert!(value(directory.path()).is_err());
+        assert!(super::read(directory.path()).is_err());
     }
 }

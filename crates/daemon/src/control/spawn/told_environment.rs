@@ -2,12 +2,15 @@
 //! has it or is not made after all.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 
 use supervisord_config::environment_file::{self, BadLine};
 use supervisord_config::model::Process;
 use supervisord_config::pyrepr::repr;
 use supervisord_core::process::{EnvironmentPlan, EnvironmentQuestion};
 use supervisord_core::supervisor::{ProcessId, SpawnFailure};
+
+use super::secret_variables;
 
 /// As many bytes as a command may write: what a pipe holds, because nobody reads it before the command has ended.
 const MOST_BYTES: usize = 64 << 10;
@@ -17,6 +20,8 @@ const MOST_BYTES: usize = 64 << 10;
 pub(super) struct ToldEnvironment {
     /// None where no command has told any.
     pub(super) variables: Option<Vec<(String, String)>>,
+    /// The values of secrets, by the names of their variables.
+    pub(super) confidential: Vec<(String, OsString)>,
 }
 
 /// That of all programs.
@@ -44,6 +49,12 @@ impl ToldEnvironments {
                 let variables = variables(written)?;
                 self.0.entry(process).or_default().variables = Some(variables);
             }
+            EnvironmentQuestion::Secret { name, .. } => {
+                let value = secret_variables::value(written).map_err(|reason| format!("its output: {reason}"))?;
+                let confidential = &mut self.0.entry(process).or_default().confidential;
+                confidential.retain(|(known, _)| known != name);
+                confidential.push((name.to_owned(), value));
+            }
         }
         Ok(())
     }
@@ -58,6 +69,7 @@ impl ToldEnvironments {
         let told = self.0.remove(&id).unwrap_or_default();
         let is_told = |question: &EnvironmentQuestion<'_>| match question {
             EnvironmentQuestion::Variables { .. } => told.variables.is_some(),
+            EnvironmentQuestion::Secret { name, .. } => told.confidential.iter().any(|(known, _)| known == name),
         };
         match EnvironmentPlan::of(process).questions().find(|question| !is_told(question)) {
             None => Ok(told),
@@ -81,6 +93,7 @@ fn variables(written: Vec<u8>) -> Result<Vec<(String, String)>, String> {
 #[cfg(test)]
 mod tests {
     use supervisord_config::samples;
+    use supervisord_config::secret::Secret;
 
     use super::*;
 
@@ -104,6 +117,27 @@ mod tests {
         hear(&mut told, Ok(()), b"").unwrap();
         told.forget(ID);
         assert!(told.take(ID, &process).is_err());
+    }
+
+    #[test]
+    fn a_secret_is_what_its_command_writes_without_the_end_of_the_line() {
+        let mut process = samples::process("p");
+        process.spawn.secrets =
+            ["A=exec:a", "B=exec:b", "C=file:/c"].iter().filter_map(|text| Secret::from_text(text)).collect();
+        let mut told = ToldEnvironments::default();
+        let mut hear = |name, written: &[u8]| {
+            told.hear(ID, EnvironmentQuestion::Secret { name, line: "x" }, Ok(()), written.to_vec())
+        };
+        hear("A", b"old\n").unwrap();
+        hear("A", b"hunter2\n").unwrap();
+        assert_eq!(hear("B", b"a\0b").unwrap_err(), "its output: it contains a zero byte, which no variable can");
+        let Err(SpawnFailure::Unanswered(text)) = told.take(ID, &process) else { panic!("B is missing") };
+        assert!(text.starts_with("what the command of secret B of 'p' told was lost"), "{text}");
+        for name in ["A", "B"] {
+            told.hear(ID, EnvironmentQuestion::Secret { name, line: "x" }, Ok(()), b"hunter2\n".to_vec()).unwrap();
+        }
+        let confidential = told.take(ID, &process).map(|told| told.confidential).ok().unwrap();
+        assert_eq!(confidential, [("A".to_owned(), "hunter2".into()), ("B".to_owned(), "hunter2".into())]);
     }
 
     #[test]
