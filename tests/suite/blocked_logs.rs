@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
+use crate::harness::http;
 use crate::harness::{Daemon, Scene, Subject, only_ours};
 
 /// The options these tests are about.
@@ -109,5 +110,41 @@ fn what_a_file_has_not_taken_is_counted_when_the_daemon_ends() {
         assert_eq!(daemon.stop(), 0);
         let log = daemon.log();
         assert!(log.contains(&format!("4 bytes for {} were lost", daemon.path("p.log").display())), "{log}");
+    });
+}
+
+#[test]
+fn what_was_lost_is_told_everywhere_and_counted_on_after_an_upgrade_and_kill_9() {
+    only_ours(|| {
+        let text = format!(
+            "{NOTHING_FITS}[program:p]\ncommand=sh -c 'echo abc; exec sleep 1000'\nstartsecs=0\nautostart=false\n\
+             stdout_logfile={{dir}}/p.log\n"
+        );
+        let mut daemon = Scene::with("counted", &text).start(Subject::Ours);
+        let get = |daemon: &Daemon, path: &str| {
+            let mut stream = http::unix(&daemon.path("s.sock")).expect("it listens");
+            let response = http::request(&mut *stream, "GET", path, &["Host: h"], b"").expect("an answer");
+            String::from_utf8(response.body).expect("text")
+        };
+        assert!(!daemon.ctl(&["status", "--wide"]).stdout.contains("LOST"));
+        assert_eq!(daemon.ctl(&["start", "p"]).code, 0);
+        let metric = |bytes: u32| {
+            format!("supervisord_program_log_lost_bytes_total{{group=\"p\",name=\"p\",stream=\"stdout\"}} {bytes}\n")
+        };
+        daemon.wait_until("it is counted", |daemon| get(daemon, "/metrics").contains(&metric(4)));
+        let program = get(&daemon, "/api/v1/programs/p/p");
+        assert!(program.contains("\"lost_bytes\":{\"stdout\":4,\"stderr\":0}"), "{program}");
+        let wide = daemon.ctl(&["status", "--wide"]).stdout;
+        assert!(wide.contains("LOST OUTPUT") && wide.contains("4 bytes of stdout"), "{wide}");
+        let events = daemon.ctl(&["events", "--json"]).stdout;
+        assert!(events.contains("output_lost") && events.contains("\"lost_bytes\":4"), "{events}");
+
+        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        assert!(get(&daemon, "/metrics").contains(&metric(4)));
+        daemon.crash();
+        daemon.start_again();
+        assert_eq!(daemon.ctl(&["restart", "p"]).code, 0);
+        daemon.wait_until("it is counted on", |daemon| get(daemon, "/metrics").contains(&metric(8)));
+        assert_eq!(daemon.stop(), 0);
     });
 }

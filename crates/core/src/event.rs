@@ -71,6 +71,15 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// Output of a process did not get into its log. The original does not tell: only the history gets it.
+    OutputLost {
+        /// Which process.
+        process: ProcessName,
+        /// The channel.
+        channel: Channel,
+        /// How many bytes of it were lost until now.
+        lost_bytes: u64,
+    },
 }
 
 /// The name of a process.
@@ -117,7 +126,7 @@ impl Event {
     /// Its type on the wire; none where listeners and plug-ins know no such event.
     pub fn kind(&self) -> Option<EventType> {
         Some(match self {
-            Event::ProcessHealth { .. } | Event::HookFailed { .. } => return None,
+            Event::ProcessHealth { .. } | Event::HookFailed { .. } | Event::OutputLost { .. } => return None,
             Event::ProcessState { to, .. } => match to {
                 ProcessState::Stopped => EventType::ProcessStateStopped,
                 ProcessState::Starting => EventType::ProcessStateStarting,
@@ -166,7 +175,10 @@ impl Event {
                 with_data(format!("{} pid:{}\n", names(&output.process), output.pid), &output.bytes)
             }
             Event::RemoteCommunication { kind, data } => format!("type:{kind}\n{data}"),
-            Event::SupervisorState(_) | Event::ProcessHealth { .. } | Event::HookFailed { .. } => String::new(),
+            Event::SupervisorState(_)
+            | Event::ProcessHealth { .. }
+            | Event::HookFailed { .. }
+            | Event::OutputLost { .. } => String::new(),
             Event::Tick { when, .. } => format!("when:{when}"),
             Event::ProcessGroupAdded(group) | Event::ProcessGroupRemoved(group) => format!("groupname:{group}\n"),
         }

@@ -59,7 +59,8 @@ impl History {
             | Event::ProcessGroupAdded(_)
             | Event::ProcessGroupRemoved(_)
             | Event::ProcessHealth { .. }
-            | Event::HookFailed { .. } => true,
+            | Event::HookFailed { .. }
+            | Event::OutputLost { .. } => true,
             Event::ProcessLog(_)
             | Event::ProcessCommunication(_)
             | Event::RemoteCommunication { .. }
@@ -133,7 +134,8 @@ fn micros(moment: Duration) -> u64 {
 /// About how many bytes an event takes.
 fn size(event: &Event) -> usize {
     let names = match event {
-        Event::ProcessState { process: ProcessName { group, process }, .. } => group.len() + process.len(),
+        Event::ProcessState { process: ProcessName { group, process }, .. }
+        | Event::OutputLost { process: ProcessName { group, process }, .. } => group.len() + process.len(),
         Event::ProcessHealth { process: ProcessName { group, process }, reason, .. } => {
             group.len() + process.len() + reason.as_ref().map_or(0, String::len)
         }

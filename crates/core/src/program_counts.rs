@@ -28,6 +28,15 @@ pub struct ProgramCounts {
     pub time_to_up: Duration,
     /// How long it took last.
     pub last_time_to_up: Duration,
+    /// How many bytes of its output did not get into its logs.
+    pub lost_output: LostOutput,
+}
+
+/// How many bytes of each stream were lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostOutput {
+    pub stdout: u64,
+    pub stderr: u64,
 }
 
 impl From<ExitStatus> for CountedEnd {

@@ -43,7 +43,8 @@ impl ProgramScope {
         match event {
             Event::ProcessState { process: ProcessName { group, process }, .. }
             | Event::ProcessHealth { process: ProcessName { group, process }, .. }
-            | Event::HookFailed { process: ProcessName { group, process }, .. } => self.includes(group, process),
+            | Event::HookFailed { process: ProcessName { group, process }, .. }
+            | Event::OutputLost { process: ProcessName { group, process }, .. } => self.includes(group, process),
             Event::ProcessGroupAdded(group) | Event::ProcessGroupRemoved(group) => self.may_include_some_of(group),
             Event::SupervisorState(_) | Event::Tick { .. } => true,
             Event::ProcessLog(_) | Event::ProcessCommunication(_) | Event::RemoteCommunication { .. } => self.is_all(),

@@ -18,6 +18,8 @@ mod job;
 mod jobs;
 mod listener_progress;
 mod listeners;
+mod losses_told;
+mod lost_output;
 mod messages;
 mod order;
 mod ordered_stop;
@@ -74,6 +76,7 @@ use enablement_queue::Enablement;
 use groups::{ActiveGroup, Groups};
 use job::Job;
 pub use listener_progress::ListenerProgress;
+use losses_told::LossesTold;
 use ordered_stop::OrderedStop;
 use recycle_queue::RecycleQueue;
 use renewal::Renewal;
@@ -129,6 +132,8 @@ struct Member {
     last_request: Option<Arc<LastRequest>>,
     /// How often its programs have said that another process is their main one.
     other_main_processes: u64,
+    /// When somebody was told that output was lost.
+    losses_told: LossesTold,
     /// Its probes while it is getting ready and must be asked.
     probes: Option<Box<ReadinessProbe>>,
     /// Set if the process is an event listener.
@@ -368,6 +373,7 @@ impl Supervisor {
             SupervisorInput::ReopenSignal => self.reopen_signal(),
             SupervisorInput::Elapsed => self.elapsed(now),
             SupervisorInput::Ready { run } => self.ready(now, run),
+            SupervisorInput::OutputLost { run, channel, bytes } => self.output_lost(now, run, channel, bytes),
             SupervisorInput::Notified { run, notification } => self.notified(now, run, notification),
             SupervisorInput::Died { run, at } => self.died(run, at),
             SupervisorInput::Traces { run, traces } => self.keep_traces(run, traces),
@@ -726,6 +732,7 @@ impl Supervisor {
             last_request: None,
             probes: None,
             other_main_processes: 0,
+            losses_told: LossesTold::default(),
             listener: matches!(definition.kind, GroupKind::Listeners(_)).then(ListenerProgress::default),
         };
         self.members.insert(id, Box::new(member));

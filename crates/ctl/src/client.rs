@@ -39,7 +39,7 @@ pub use error::ClientError;
 pub use event_stream::{EventStream, StreamEvent};
 pub use follow::{LogStream, Stopper};
 pub use info::{ConfigChanges, Outcome};
-pub use program::{Explanation, ProgramEnd, ProgramStatus, StartResult};
+pub use program::{Explanation, LostBytes, ProgramEnd, ProgramStatus, StartResult};
 pub use program_log::{ListedLogFile, LogExcerpt};
 pub use stream_group::StreamGroup;
 pub use supervisord_wire::channel::Channel;

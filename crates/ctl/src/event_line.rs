@@ -44,6 +44,10 @@ pub fn describe(name: &str, data: &Value) -> String {
             let reason = data.get("reason").and_then(Value::as_str).map(|reason| format!(" ({reason})"));
             format!("{}: {} -> {}{}", process(), text("from"), text("health"), reason.unwrap_or_default())
         }
+        "output_lost" => {
+            let bytes = data.get("lost_bytes").and_then(Value::as_u64).unwrap_or(0);
+            format!("{}: {bytes} bytes of {} could not be logged so far", process(), text("stream"))
+        }
         "group_added" => format!("{}: group added", text("group")),
         "group_removed" => format!("{}: group removed", text("group")),
         "supervisor_state" => format!("supervisord: {}", text("state")),
@@ -66,6 +70,11 @@ mod tests {
             data
         };
         for (name, data, line) in [
+            (
+                "output_lost",
+                with(json!({"stream": "stderr", "lost_bytes": 7})),
+                "web:web_1: 7 bytes of stderr could not be logged so far",
+            ),
             (
                 "process_state",
                 with(json!({"from": "STARTING", "state": "RUNNING", "pid": 7})),

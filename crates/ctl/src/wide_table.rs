@@ -5,7 +5,7 @@ use std::iter::repeat_n;
 
 use supervisord_wire::state::ProcessState;
 
-use crate::client::ProgramStatus;
+use crate::client::{LostBytes, ProgramStatus};
 use crate::render::coloured;
 
 /// What stands for nothing.
@@ -21,7 +21,7 @@ struct Column {
     cell: fn(&ProgramStatus, i64) -> Option<String>,
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column { heading: "NAME", is_optional: false, cell: |program, _| Some(program.namespec()) },
     Column { heading: "STATE", is_optional: false, cell: |program, _| Some(program.state.name().to_owned()) },
     Column { heading: "SINCE", is_optional: false, cell: |program, now| Some(span(now - program.since?)) },
@@ -42,6 +42,7 @@ const COLUMNS: [Column; 9] = [
             Some(format!("{}, {} ago", end.description, span(now - end.at)))
         },
     },
+    Column { heading: "LOST OUTPUT", is_optional: true, cell: |program, _| Some(lost(program.lost_bytes?)) },
     Column { heading: "DETAIL", is_optional: true, cell: |program, _| detail(program) },
 ];
 
@@ -122,6 +123,16 @@ fn detail(program: &ProgramStatus) -> Option<String> {
     }
 }
 
+/// How many bytes of which stream were lost.
+fn lost(LostBytes { stdout, stderr }: LostBytes) -> String {
+    let of_stream = |(name, bytes): &(&str, u64)| match bytes {
+        1 => format!("1 byte of {name}"),
+        bytes => format!("{bytes} bytes of {name}"),
+    };
+    let streams = [("stdout", stdout), ("stderr", stderr)];
+    streams.iter().filter(|(_, bytes)| *bytes > 0).map(of_stream).collect::<Vec<_>>().join(", ")
+}
+
 /// A length of time in one unit.
 pub fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
@@ -138,6 +149,16 @@ mod tests {
     use super::*;
     use crate::client::ProgramEnd;
     use crate::client::samples::program;
+
+    #[test]
+    fn what_was_lost_is_a_column_where_anything_was() {
+        let (mut web, api) = (program("web", "RUNNING", "up"), program("api", "RUNNING", "up"));
+        let text = |programs: &[&ProgramStatus]| table(programs, 114, false, |text| Cow::Borrowed(text));
+        assert!(!text(&[&web, &api]).contains("LOST"));
+        web.lost_bytes = Some(LostBytes { stdout: 1, stderr: 20 });
+        let shown = text(&[&web, &api]);
+        assert!(shown.contains("LOST OUTPUT") && shown.contains("1 byte of stdout, 20 bytes of stderr"), "{shown}");
+    }
 
     fn end(description: &str, judgement: &str, last_line: &str) -> Option<ProgramEnd> {
         let (description, judgement) = (description.to_owned(), judgement.to_owned());

@@ -34,6 +34,7 @@ mod log_limits;
 mod log_path;
 mod log_target;
 mod loss;
+mod loss_reports;
 mod message;
 mod outlets;
 mod pipeline_notes;

@@ -73,6 +73,10 @@ fn line(host: &HostName, event: &FleetEvent) -> String {
     let told = match event.event.as_str() {
         "process_state" => format!("{}: {} -> {}", process(), text("from"), text("state")),
         "process_health" => format!("{}: {} -> {}", process(), text("from"), text("health")),
+        "output_lost" => {
+            let bytes = event.data.get("lost_bytes").and_then(Value::as_u64).unwrap_or(0);
+            format!("{}: {bytes} bytes of {} could not be logged so far", process(), text("stream"))
+        }
         "group_added" => format!("{}: group added", text("group")),
         "group_removed" => format!("{}: group removed", text("group")),
         "supervisor_state" => format!("supervisord: {}", text("state")),

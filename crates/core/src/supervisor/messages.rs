@@ -128,6 +128,8 @@ pub enum SupervisorInput {
     Elapsed,
     /// The child of this run is ready.
     Ready { run: RunId },
+    /// So many bytes that the child of this run wrote did not get into its log.
+    OutputLost { run: RunId, channel: Channel, bytes: u64 },
     /// The child of this run, or one of its descendants, says something about itself.
     Notified { run: RunId, notification: Notification },
     /// A child has been dead since `at`; what it wrote is still to be read.

@@ -11,6 +11,7 @@ use supervisord_wire::state::Mood;
 
 use super::groups::ActiveGroup;
 use super::listener_progress::ListenerProgress;
+use super::losses_told::LossesTold;
 use super::renewal::Renewal;
 use super::rolling_turn::RollingTurn;
 use super::running_command::RunningCommand;
@@ -189,6 +190,7 @@ impl Supervisor {
             died: _,
             traces: _,
             other_main_processes: _,
+            losses_told: _,
         } = self.members.get(&id)?.as_ref();
         Some(MemberSnapshot {
             name: config.identity.name.clone(),
@@ -343,6 +345,7 @@ impl Supervisor {
             last_request,
             probes: None,
             other_main_processes: 0,
+            losses_told: LossesTold::default(),
             listener,
         };
         self.members.insert(id, Box::new(member));

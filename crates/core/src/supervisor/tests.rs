@@ -287,6 +287,9 @@ impl World {
             Effect::Record(Event::ProcessHealth { from, to, .. }) => {
                 self.published.push(format!("{} to {}", from.word(), to.word()));
             }
+            Effect::Record(Event::OutputLost { channel, lost_bytes, .. }) => {
+                self.published.push(format!("lost {} {lost_bytes}", channel.name()));
+            }
             Effect::Record(event) => self.published.extend(event.kind().map(|kind| kind.name().to_owned())),
             Effect::Announce(event) => self.announced.push(event.payload.clone()),
             Effect::Reply { call, outcome } => {

@@ -36,6 +36,8 @@ pub struct ProgramStatus {
     pub health: Option<String>,
     /// What says that it is ready, and why the last probe failed; none where it is ready, or nothing tells.
     pub not_ready: Option<String>,
+    /// What was lost of its output; none where nothing was.
+    pub lost_bytes: Option<LostBytes>,
     /// What it says about itself (`STATUS=` of the protocol of systemd).
     pub status_text: Option<String>,
     /// The whole answer.
@@ -89,6 +91,14 @@ struct Members {
     health: Option<Health>,
     readiness: Option<Readiness>,
     service: Option<Service>,
+    lost_bytes: Option<LostBytes>,
+}
+
+/// How many bytes of the output of a program did not get into its logs.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct LostBytes {
+    pub stdout: u64,
+    pub stderr: u64,
 }
 
 #[derive(Deserialize)]
@@ -161,6 +171,7 @@ impl ProgramStatus {
             health: members.health.map(|health| health.status),
             not_ready: members.readiness.and_then(Readiness::lack),
             status_text: members.service.map(|service| service.status).filter(|text| !text.is_empty()),
+            lost_bytes: members.lost_bytes,
             json: json.clone(),
         })
     }

@@ -76,6 +76,7 @@ impl Control {
                     survival.journal.file_failed(present().mono);
                 }
             }
+            Report::Lost { run, channel, bytes } => self.input(SupervisorInput::OutputLost { run, channel, bytes }),
             Report::ReadyLine { run } => self.input(SupervisorInput::Ready { run }),
             Report::Log { run, channel, bytes } => self.output(run, OutputKind::Log, channel, bytes),
             Report::Communication { run, channel, bytes } => {

@@ -14,7 +14,7 @@ use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::event_queue_counts::EventQueueCounts;
 use supervisord_core::health::HealthStatus;
 use supervisord_core::process::{ProcessPhase, ReadinessRule, Wanted};
-use supervisord_core::program_counts::CountedEnd;
+use supervisord_core::program_counts::{CountedEnd, LostOutput};
 use supervisord_core::row::Row;
 use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::state::{Mood, ProcessState};
@@ -253,6 +253,15 @@ fn counts(out: &mut Exposition, usage: &Usage) {
             };
             let [group, program] = labels(row);
             out.sample_of(name, "_total", &[group, program, ("status", status), ("signal", signal)], *number as f64);
+        }
+    }
+    let name = "supervisord_program_log_lost_bytes";
+    out.family(name, MetricKind::Counter, "How many bytes of the output of the program did not get into its logs.");
+    for (row, counts) in counted() {
+        let LostOutput { stdout, stderr } = counts.lost_output;
+        for (stream, lost) in [("stdout", stdout), ("stderr", stderr)] {
+            let [group, program] = labels(row);
+            out.sample_of(name, "_total", &[group, program, ("stream", stream.to_owned())], lost as f64);
         }
     }
     let name = "supervisord_program_time_to_running_seconds";

@@ -2,6 +2,7 @@
 //! the trouble, not one for each failure.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -56,17 +57,19 @@ pub(super) struct Account {
     log: Arc<str>,
     unit: &'static str,
     lost: Option<u64>,
+    /// What has been lost and is not counted for anybody yet.
+    unassigned: u64,
 }
 
 impl Account {
     /// An account without losses for the log called `log`; they will be counted in `unit` (plural).
     pub fn new(log: Arc<str>, unit: &'static str) -> Account {
-        Account { log, unit, lost: None }
+        Account { log, unit, lost: None, unassigned: 0 }
     }
 
     /// A write came to this end.
     pub fn settle(&mut self, outcome: Result<(), Loss>, entries: &mut Entries) {
-        let Account { log, unit, lost } = self;
+        let Account { log, unit, lost, unassigned } = self;
         match (outcome, *lost) {
             (Ok(()), None) => {}
             (Ok(()), Some(amount)) => {
@@ -80,14 +83,21 @@ impl Account {
                     entries.push((LogLevel::Error, format!("could not write to {log}, {outcome}: {reason}")));
                 }
                 *lost = Some(before.unwrap_or(0) + amount);
+                *unassigned += amount;
                 count(unit, amount);
             }
         }
     }
 
+    /// What has been lost since the last call.
+    pub fn take_unassigned(&mut self) -> u64 {
+        mem::take(&mut self.unassigned)
+    }
+
     /// The log is given up, and with it what still waited.
     pub fn close(&mut self, waiting: u64, entries: &mut Entries) {
         count(self.unit, waiting);
+        self.unassigned += waiting;
         let lost = self.lost.take().unwrap_or(0) + waiting;
         if lost > 0 {
             entries.push((LogLevel::Warn, format!("{lost} {} for {} were lost", self.unit, self.log)));
@@ -144,6 +154,7 @@ mod tests {
         let mut entries = Entries::new();
         account.settle(Err(Loss::new(3, &"full")), &mut entries);
         account.close(2, &mut entries);
+        assert_eq!((account.take_unassigned(), account.take_unassigned()), (5, 0));
         assert!(lost_bytes() >= before + 5, "others may lose something, too");
         assert_eq!(entries[1].1, "5 bytes for /l were lost");
     }

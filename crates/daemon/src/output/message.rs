@@ -132,6 +132,8 @@ pub enum Report {
     Log { run: RunId, channel: Channel, bytes: Vec<u8> },
     /// A finished capture section.
     Communication { run: RunId, channel: Channel, bytes: Vec<u8> },
+    /// So many bytes of a stream did not get into its log.
+    Lost { run: RunId, channel: Channel, bytes: u64 },
     /// The process has written the line by which it says that it is ready.
     ReadyLine { run: RunId },
     /// Everything the process wrote has been read, and the reports above went out before this one. `end` is what explains how

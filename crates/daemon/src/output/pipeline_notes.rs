@@ -43,6 +43,12 @@ impl StreamKey {
         if number == 0 { None } else { Some(StreamKey(number)) }
     }
 
+    /// The run and the channel.
+    pub const fn stream(self) -> (RunId, Channel) {
+        let channel = if (self.0 - 1) & 1 == 1 { Channel::Stderr } else { Channel::Stdout };
+        (RunId((self.0 - 1) >> 1), channel)
+    }
+
     /// Names a part of a note that is longer than the room of one. No daemon gets to so many runs that the first part has such a
     /// name.
     const fn part(self, part: u64) -> StreamKey {
@@ -185,6 +191,13 @@ mod tests {
         let mut pipeline = Pipeline::new(&plan(), true, false);
         pipeline.push(chunk, &mut |_| {});
         pipeline
+    }
+
+    #[test]
+    fn a_key_names_a_stream() {
+        for (run, channel) in [(0, Channel::Stdout), (0, Channel::Stderr), (7, Channel::Stdout), (7, Channel::Stderr)] {
+            assert_eq!(StreamKey::new(RunId(run), channel).stream(), (RunId(run), channel));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use supervisord_config::model::LogLevel;
 use supervisord_sys::{signal, trusted};
 
 use super::log_limits::LogLimits;
+use super::loss_reports::LossReports;
 use super::message::{AttachChannel, LogFailure, OutputRequest, Report, RunId};
 use super::outlets::Outlets;
 use super::pipeline_notes::StreamKey;
@@ -38,6 +39,7 @@ pub(super) struct Plane {
     outlets: Outlets,
     streams: Streams,
     state_file: StateFile,
+    loss_reports: LossReports,
     /// Lines of the activity log that are to be written next.
     lines: Vec<String>,
     /// Written before anything else.
@@ -56,8 +58,8 @@ impl Plane {
     ) -> io::Result<Plane> {
         let streams = Streams::new(poll.registry().try_clone()?, REQUESTS.0 + 2);
         let state_file = StateFile::default();
-        let lines = Vec::new();
-        Ok(Plane { poll, requests, outlets, streams, state_file, lines, recovery, is_stopping: false })
+        let (loss_reports, lines, is_stopping) = (LossReports::default(), Vec::new(), false);
+        Ok(Plane { poll, requests, outlets, streams, state_file, loss_reports, lines, recovery, is_stopping })
     }
 
     /// Runs until it is told to stop.
@@ -72,6 +74,7 @@ impl Plane {
             self.streams.take_turns(&mut self.outlets);
             self.outlets.sinks.compress_next();
             self.outlets.write_notices();
+            self.loss_reports.tell_if_due(&mut self.outlets);
             self.outlets.sinks.end_turn();
             self.wait(&mut events);
             self.elapse();
@@ -101,7 +104,9 @@ impl Plane {
 
     fn time_to_wait(&self) -> Option<Duration> {
         let now = Instant::now();
-        let next = [self.streams.next_deadline(now), self.outlets.sinks.next_deadline()].into_iter().flatten().min();
+        let sinks = self.outlets.sinks.next_deadline();
+        let next = [self.streams.next_deadline(now), sinks, self.loss_reports.deadline(&self.outlets)];
+        let next = next.into_iter().flatten().min();
         let next = next.map(|next| next.saturating_duration_since(now));
         next.into_iter().chain(self.outlets.sinks.time_to_upkeep()).min()
     }
@@ -205,6 +210,8 @@ impl Plane {
             OutputRequest::Mark { run, text } => self.streams.mark(run, &text, &mut self.outlets),
             OutputRequest::Drain { run, marker } => {
                 let end = self.streams.drain(run, marker.as_deref(), &mut self.outlets);
+                // Control forgets which program it was.
+                self.loss_reports.tell(&mut self.outlets);
                 (self.outlets.to_control)(Report::Drained { run, end });
             }
             OutputRequest::Detach { run } => self.streams.detach(run, &mut self.outlets),
@@ -321,6 +328,7 @@ impl Plane {
             self.outlets.sinks.give_up_where_due(Instant::now());
         }
         self.outlets.sinks.close_behind();
+        self.loss_reports.tell(&mut self.outlets);
         self.outlets.sinks.close_system_log();
         self.outlets.write_notices();
         self.requests.close();

@@ -241,6 +241,11 @@ impl Sink {
         entries
     }
 
+    /// How many bytes it could not take since the last call.
+    pub fn take_losses(&mut self) -> u64 {
+        self.account.take_unassigned()
+    }
+
     /// The log as one that may be behind.
     pub fn stream(&mut self) -> Option<&mut StreamLog> {
         match &mut self.target {

@@ -72,6 +72,8 @@ pub(super) struct Sinks {
     /// None where the system has no such memory; then bytes are read and written.
     transit: Option<Transit>,
     notices: Vec<Notice>,
+    /// How many bytes were lost of which stream, and not reported yet.
+    losses: HashMap<StreamKey, u64>,
     follow: Arc<FollowHub>,
     registry: Option<Registry>,
 }
@@ -80,6 +82,8 @@ struct Shared {
     sink: Sink,
     key: Key,
     users: usize,
+    /// The stream that wrote last.
+    writer: Option<StreamKey>,
 }
 
 impl Shared {
@@ -142,6 +146,7 @@ impl Sinks {
             system_log: SystemLog::new(syslog),
             transit,
             notices: Vec::new(),
+            losses: HashMap::new(),
             follow,
             registry: None,
         }
@@ -368,12 +373,14 @@ impl Sinks {
         &mut self,
         id: SinkId,
         pipe: BorrowedFd<'_>,
+        stream: StreamKey,
         rotation: Rotation,
         end: Option<&mut EndOfOutput>,
     ) -> Transfer {
         let (Some(shared), Some(transit)) = (self.open.get_mut(&id), &mut self.transit) else {
             return Transfer::Refused;
         };
+        shared.writer = Some(stream);
         let (transfer, entries) = shared.sink.transfer(transit, pipe, rotation, end);
         if let Transfer::Moved(_) = transfer {
             shared.notify(&self.follow);
@@ -397,6 +404,7 @@ impl Sinks {
     ) -> Transfer {
         let transit = self.transit.as_mut().filter(|transit| transit.is_kept() && transit.capacity().is_some());
         let (Some(shared), Some(transit)) = (self.open.get_mut(&id), transit) else { return Transfer::Refused };
+        shared.writer = Some(stream);
         let (taken, entries) = shared.sink.take(transit, pipe, bytes, stream, pipeline);
         self.queue_notices(id, entries);
         taken
@@ -404,6 +412,9 @@ impl Sinks {
 
     /// Writes the text that the pipeline of a stream has made, of what was taken or not, and notes what it holds back now.
     pub fn put(&mut self, id: Option<SinkId>, stream: StreamKey, pipeline: &Pipeline, text: &[u8], rotation: Rotation) {
+        if let Some(shared) = id.and_then(|id| self.open.get_mut(&id)) {
+            shared.writer = Some(stream);
+        }
         // Nothing has to be opened for no text: after an upgrade nobody waits for a thousand logs.
         let is_exact = (1..=LONGEST_TEXT).contains(&text.len());
         if let (Some(id), Some(transit)) = (id.filter(|_| is_exact), self.transit.as_mut().filter(|it| it.is_kept()))
@@ -621,7 +632,7 @@ impl Sinks {
         let id = SinkId(self.next);
         self.next += 1;
         self.by_key.insert(key.clone(), id);
-        self.open.insert(id, Box::new(Shared { sink, key, users: 0 }));
+        self.open.insert(id, Box::new(Shared { sink, key, users: 0, writer: None }));
         id
     }
 
@@ -632,6 +643,7 @@ impl Sinks {
         if let Some(mut shared) = self.open.remove(&id) {
             self.by_key.remove(&shared.key);
             let mut entries = shared.sink.close();
+            note_losses(&mut self.losses, &mut shared);
             if let Some(registry) = &self.registry {
                 entries.extend(shared.sink.watch(id.token(), registry));
             }
@@ -661,7 +673,21 @@ impl Sinks {
         }
     }
 
+    /// How many bytes of which streams could not be written, since the last call. What several of them wrote into one log counts
+    /// for the one that wrote last.
+    pub fn take_losses(&mut self) -> HashMap<StreamKey, u64> {
+        mem::take(&mut self.losses)
+    }
+
+    /// Whether there are any.
+    pub fn has_losses(&self) -> bool {
+        !self.losses.is_empty()
+    }
+
     fn queue_notices(&mut self, sink: SinkId, entries: Entries) {
+        if let Some(shared) = self.open.get_mut(&sink) {
+            note_losses(&mut self.losses, shared);
+        }
         if self.has_rules {
             if self.open.get(&sink).is_some_and(|shared| shared.sink.is_uncompressed()) {
                 self.uncompressed.insert(sink);
@@ -669,6 +695,13 @@ impl Sinks {
             self.note_upkeep(sink);
         }
         self.notices.extend(notices(Some(sink), entries));
+    }
+}
+
+fn note_losses(losses: &mut HashMap<StreamKey, u64>, shared: &mut Shared) {
+    let lost = shared.sink.take_losses();
+    if let Some(writer) = shared.writer.filter(|_| lost > 0) {
+        *losses.entry(writer).or_default() += lost;
     }
 }
 

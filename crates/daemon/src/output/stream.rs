@@ -340,7 +340,8 @@ impl Stream {
     fn transfer_once(&mut self, outlets: &mut Outlets) -> Transfer {
         match (&self.pipe, self.source.sink) {
             (Some(pipe), Some(sink)) => {
-                outlets.sinks.transfer(sink, pipe.as_fd(), self.source.rotation(), self.end.as_mut())
+                let (stream, rotation) = (self.source.key(), self.source.rotation());
+                outlets.sinks.transfer(sink, pipe.as_fd(), stream, rotation, self.end.as_mut())
             }
             _ => Transfer::Refused,
         }

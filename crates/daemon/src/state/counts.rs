@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use supervisord_core::program_counts::{CountedEnd, ProgramCounts};
+use supervisord_core::program_counts::{CountedEnd, LostOutput, ProgramCounts};
 
 /// The counts of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,12 +18,20 @@ pub struct CountsRecord {
     /// How often it came up, how long that took all in all and how long last, in milliseconds.
     #[serde(default)]
     up: (u64, u64, u64),
+    /// How many bytes of stdout and of stderr were lost.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    lost: (u64, u64),
+}
+
+fn is_nothing(lost: &(u64, u64)) -> bool {
+    *lost == (0, 0)
 }
 
 impl From<&ProgramCounts> for CountsRecord {
     fn from(counts: &ProgramCounts) -> CountsRecord {
-        let ProgramCounts { starts, ends, times_up, time_to_up, last_time_to_up } = counts;
-        let mut record = CountsRecord { starts: *starts, ..CountsRecord::default() };
+        let ProgramCounts { starts, ends, times_up, time_to_up, last_time_to_up, lost_output } = counts;
+        let lost = (lost_output.stdout, lost_output.stderr);
+        let mut record = CountsRecord { starts: *starts, lost, ..CountsRecord::default() };
         for (end, number) in ends {
             match end {
                 CountedEnd::Code(code) => record.exits.push((i32::from(*code), *number)),
@@ -40,7 +48,7 @@ impl From<&ProgramCounts> for CountsRecord {
 impl CountsRecord {
     /// The counts.
     pub fn counts(&self) -> ProgramCounts {
-        let CountsRecord { starts, exits, signals, up: (times_up, all, last) } = self;
+        let CountsRecord { starts, exits, signals, up: (times_up, all, last), lost: (stdout, stderr) } = self;
         let exits = exits
             .iter()
             .map(|(code, number)| (u8::try_from(*code).map_or(CountedEnd::Unknown, CountedEnd::Code), *number));
@@ -53,6 +61,7 @@ impl CountsRecord {
             times_up: *times_up,
             time_to_up: Duration::from_millis(*all),
             last_time_to_up: Duration::from_millis(*last),
+            lost_output: LostOutput { stdout: *stdout, stderr: *stderr },
         }
     }
 }
@@ -72,6 +81,7 @@ mod tests {
             counts.ended(status);
         }
         counts.came_up(Duration::from_millis(1234));
+        counts.lost_output = LostOutput { stdout: 7, stderr: 8 };
         let text = serde_json::to_string(&CountsRecord::from(&counts)).unwrap();
         assert_eq!(serde_json::from_str::<CountsRecord>(&text).unwrap().counts(), counts, "{text}");
     }

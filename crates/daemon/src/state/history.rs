@@ -10,6 +10,7 @@ use serde_json::Value;
 use supervisord_core::event::{self, ProcessName, SupervisorState};
 use supervisord_core::health::HealthStatus;
 use supervisord_core::history::{self, HistoryData, Numbered};
+use supervisord_core::output::Channel;
 use supervisord_core::process::{ProgramCommand, StateDetail};
 use supervisord_wire::state::ProcessState;
 
@@ -46,6 +47,17 @@ struct Event {
     health: Option<HealthChange>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failed_hook: Option<FailedHook>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lost_output: Option<LostOutput>,
+}
+
+/// Output of a process was lost.
+#[derive(Debug, Serialize, Deserialize)]
+struct LostOutput {
+    group: String,
+    name: String,
+    stream: String,
+    bytes: u64,
 }
 
 /// A hook of a process has failed.
@@ -161,6 +173,11 @@ impl Event {
                 let failed = FailedHook { group, name, hook: hook.word().to_owned(), reason: reason.clone() };
                 Some(Event { failed_hook: Some(failed), ..bare })
             }
+            event::Event::OutputLost { process, channel, lost_bytes } => {
+                let (group, name) = (process.group.to_string(), process.process.to_string());
+                let lost = LostOutput { group, name, stream: channel.name().to_owned(), bytes: *lost_bytes };
+                Some(Event { lost_output: Some(lost), ..bare })
+            }
             // The history keeps none of these.
             event::Event::ProcessLog(_)
             | event::Event::ProcessCommunication(_)
@@ -170,7 +187,11 @@ impl Event {
     }
 
     fn known(self) -> Option<Numbered> {
-        let Event { number, at, process, group_added, group_removed, supervisor, health, failed_hook } = self;
+        let Event { number, at, process, group_added, group_removed, supervisor, health, failed_hook, lost_output } =
+            self;
+        if let Some(lost) = lost_output {
+            return Some(Numbered { number, at: Duration::from_nanos(at), event: lost.known()? });
+        }
         if let Some(failed) = failed_hook {
             return Some(Numbered { number, at: Duration::from_nanos(at), event: failed.known()? });
         }
@@ -198,6 +219,15 @@ impl HealthChange {
             to: HealthStatus::from_word(&to)?,
             reason,
         })
+    }
+}
+
+impl LostOutput {
+    fn known(self) -> Option<event::Event> {
+        let LostOutput { group, name, stream, bytes: lost_bytes } = self;
+        let process = ProcessName { group: group.into(), process: name.into() };
+        let channel = [Channel::Stdout, Channel::Stderr].into_iter().find(|channel| channel.name() == stream)?;
+        Some(event::Event::OutputLost { process, channel, lost_bytes })
     }
 }
 

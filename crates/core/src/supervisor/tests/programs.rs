@@ -134,3 +134,26 @@ fn events_are_kept_in_order_and_each_is_followed_by_its_row() {
     world.call(Call::SendRemoteCommEvent { kind: "t".to_owned(), data: "d".to_owned() });
     assert!(world.published.is_empty(), "what clients send is not kept");
 }
+
+#[test]
+fn lost_output_is_counted_and_told_of_each_stream_once_a_minute() {
+    let mut world = World::started(vec![varied("p", |process| process.start.startsecs = 0)]);
+    let run = *world.supervisor.by_run.keys().next().expect("it runs");
+    let lose = |world: &mut World, channel, bytes| {
+        world.published.clear();
+        world.give(SupervisorInput::OutputLost { run, channel, bytes });
+        world.published.iter().find(|line| line.starts_with("lost")).cloned()
+    };
+    assert_eq!(lose(&mut world, Channel::Stdout, 3).as_deref(), Some("lost stdout 3"));
+    assert_eq!(lose(&mut world, Channel::Stdout, 4), None);
+    assert_eq!(lose(&mut world, Channel::Stderr, 5).as_deref(), Some("lost stderr 5"));
+    world.pass(60_000);
+    assert_eq!(lose(&mut world, Channel::Stdout, 1).as_deref(), Some("lost stdout 8"));
+    // What waited may be lost after the end of the program.
+    let pid = world.pid_of("p");
+    world.end(pid, ExitStatus::Code(0));
+    lose(&mut world, Channel::Stderr, 2);
+    let counts = world.supervisor.row(world.id("p")).and_then(|row| row.counts).expect("something happened");
+    assert_eq!((counts.lost_output.stdout, counts.lost_output.stderr), (8, 7));
+    world.give(SupervisorInput::OutputLost { run: RunId(u64::MAX), channel: Channel::Stdout, bytes: 1 });
+}

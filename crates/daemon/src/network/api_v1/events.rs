@@ -207,6 +207,18 @@ pub(super) struct HookEvent<'a> {
     reason: &'a str,
 }
 
+/// Output of a process did not get into its log.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LossEvent<'a> {
+    time: f64,
+    group: &'a str,
+    name: &'a str,
+    /// `stdout` or `stderr`.
+    stream: &'static str,
+    /// How many bytes of the stream were lost until now.
+    lost_bytes: u64,
+}
+
 #[derive(Serialize, JsonSchema)]
 pub(super) struct GroupEvent<'a> {
     time: f64,
@@ -251,6 +263,10 @@ fn push_event(text: &mut String, Numbered { number, at, event }: &Numbered) {
             let (group, name, hook) = (&*process.group, &*process.process, hook.word().replace('-', "_"));
             ("hook_failed", json(&HookEvent { time, group, name, hook, reason }))
         }
+        Event::OutputLost { process, channel, lost_bytes } => {
+            let (group, name, lost_bytes) = (&*process.group, &*process.process, *lost_bytes);
+            ("output_lost", json(&LossEvent { time, group, name, stream: channel.name(), lost_bytes }))
+        }
         // The history keeps none of these.
         Event::ProcessLog(_)
         | Event::ProcessCommunication(_)
@@ -270,6 +286,7 @@ pub(super) const EVENTS: &[(&str, SchemaOf)] = &[
     ("process_state", |generator| generator.subschema_for::<ProcessEvent<'_>>()),
     ("process_health", |generator| generator.subschema_for::<HealthEvent<'_>>()),
     ("hook_failed", |generator| generator.subschema_for::<HookEvent<'_>>()),
+    ("output_lost", |generator| generator.subschema_for::<LossEvent<'_>>()),
     ("group_added", |generator| generator.subschema_for::<GroupEvent<'_>>()),
     ("group_removed", |generator| generator.subschema_for::<GroupEvent<'_>>()),
     ("supervisor_state", |generator| generator.subschema_for::<DaemonEvent>()),

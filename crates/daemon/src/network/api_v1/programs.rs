@@ -6,6 +6,7 @@ use serde::Serialize;
 use supervisord_config::dependency::Dependency;
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance};
 use supervisord_core::process::{ProcessPhase, ReadinessRule, ServiceStatus};
+use supervisord_core::program_counts::LostOutput;
 use supervisord_core::row::{LocalTime, Row, RowHealth};
 use supervisord_core::why::{self, Outlook};
 
@@ -81,6 +82,22 @@ pub(super) struct ProgramResource<'a> {
     health: Option<ProgramHealth<'a>>,
     /// Its commands that run beside its program.
     commands: Vec<&'static str>,
+    /// How many bytes of its output did not get into its logs; none where nothing was lost.
+    lost_bytes: Option<LostBytes>,
+}
+
+/// How many bytes of each stream were lost.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LostBytes {
+    stdout: u64,
+    stderr: u64,
+}
+
+impl LostBytes {
+    fn of(row: &Row) -> Option<LostBytes> {
+        let LostOutput { stdout, stderr } = row.counts.as_ref()?.lost_output;
+        (stdout > 0 || stderr > 0).then_some(LostBytes { stdout, stderr })
+    }
 }
 
 /// How a program is.
@@ -200,6 +217,7 @@ impl<'a> ProgramResource<'a> {
             },
             health: row.health.as_deref().map(ProgramHealth::from),
             commands: row.commands.iter().map(|command| command.word()).collect(),
+            lost_bytes: LostBytes::of(row),
         }
     }
 }

@@ -56,6 +56,7 @@ fn programs_are_listed() {
         "waiting_for": [],
         "health": null,
         "commands": [],
+        "lost_bytes": null,
         "stop": null,
     });
     let listed = body(&response);

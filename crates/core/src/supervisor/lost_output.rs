@@ -1,0 +1,27 @@
+//! Output of programs that did not get into their logs.
+
+use super::{Effect, RunId, Supervisor, counts};
+use crate::event::Event;
+use crate::output::Channel;
+use crate::time::Now;
+
+impl Supervisor {
+    /// Output of a run was lost, which may have ended.
+    pub(super) fn output_lost(&mut self, now: Now, run: RunId, channel: Channel, bytes: u64) {
+        let ended = || self.members.iter().find(|(_, member)| member.ended == Some(run)).map(|(id, _)| *id);
+        let Some(id) = self.by_run.get(&run).copied().or_else(ended) else { return };
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let lost = &mut counts(member).lost_output;
+        let lost = match channel {
+            Channel::Stdout => &mut lost.stdout,
+            Channel::Stderr => &mut lost.stderr,
+        };
+        *lost = lost.saturating_add(bytes);
+        let lost_bytes = *lost;
+        let is_told = member.losses_told.is_due(channel, now.mono);
+        self.effects.push_back(Effect::PublishRow(id));
+        if let Some(process) = self.name_of(id).filter(|_| is_told) {
+            self.emit(Event::OutputLost { process, channel, lost_bytes });
+        }
+    }
+}
