@@ -48,6 +48,7 @@ mod restarts;
 mod rights;
 mod rotated_logs;
 mod scale;
+mod scaling;
 mod scripts;
 mod secrets;
 mod service_manager;

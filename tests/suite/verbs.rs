@@ -131,7 +131,8 @@ shutdown
 ";
 
 /// Verbs that the original does not have; they have tests of their own.
-const ADDED: [&str; 10] = ["disable", "enable", "events", "health", "logs", "mcp", "top", "upgrade", "wait", "why"];
+const ADDED: [&str; 11] =
+    ["scale", "disable", "enable", "events", "health", "logs", "mcp", "top", "upgrade", "wait", "why"];
 
 fn type_all(daemon: &mut Daemon, client: Subject, observed: &mut Observed) {
     daemon.wait_for_states(&RUNNING, "RUNNING");

@@ -1,6 +1,7 @@
 //! From text to the typed configuration. The order in which options are read is the original's, because it decides
 //! which of several mistakes is reported.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::command_line::{CommandLineFlags, Overrides};
@@ -98,7 +99,14 @@ pub(crate) fn load_ini(
     mut notices: Notices,
 ) -> Result<(Config, Ini), ConfigError> {
     inheritance::apply(&mut ini)?;
-    let inputs = Inputs { ini: &ini, host, here: &source.here, file: source.shown };
+    let inputs = Inputs {
+        ini: &ini,
+        host,
+        here: &source.here,
+        file: source.shown,
+        scales: &overrides.scales,
+        scaled: RefCell::default(),
+    };
     let mut config = assemble(&inputs, overrides, purpose, &mut notices)?;
     unknown::warn(&ini, &mut notices);
     odd::warn(&ini, &mut notices);
@@ -171,7 +179,8 @@ fn assemble(
     merge_environment(&mut groups, &supervisord.environment);
     let groups = groups.into_iter().map(Arc::new).collect();
     let (file, here) = (String::new(), inputs.here.to_owned());
-    Ok(Config { file, here, supervisord, servers, rpc_interfaces, groups, notices: Vec::new() })
+    let scales = inputs.scaled.take();
+    Ok(Config { file, here, supervisord, servers, rpc_interfaces, groups, scales, notices: Vec::new() })
 }
 
 /// Lays each program's own environment over that of `[supervisord]`, so that a change of the latter shows as a change

@@ -5,6 +5,7 @@ use crate::error::ConfigError;
 use crate::expand::ExpansionNames;
 use crate::host::DaemonHost;
 use crate::pyrepr::repr;
+use crate::scale::ScaleRequest;
 use crate::schema::{Context, SectionKind};
 use crate::value::ConfigValue;
 
@@ -58,6 +59,8 @@ pub struct Overrides {
     values: Vec<(&'static str, ConfigValue<'static>)>,
     /// The same as they are typed.
     written: Vec<(&'static str, String)>,
+    /// How many processes programs are to have.
+    pub(crate) scales: Vec<ScaleRequest>,
 }
 
 impl Flag {
@@ -105,6 +108,11 @@ impl CommandLineFlags {
 }
 
 impl Overrides {
+    /// The same, and programs with these numbers of processes.
+    pub fn with_scales(&self, scales: &[ScaleRequest]) -> Overrides {
+        Overrides { scales: scales.to_vec(), ..self.clone() }
+    }
+
     fn set(&mut self, flag: Flag, value: &str, host: &dyn DaemonHost) -> Result<(), Complaint> {
         let Some(row) = flag.option().and_then(|name| SectionKind::Supervisord.option(name)) else { return Ok(()) };
         let written = match flag {

@@ -15,6 +15,7 @@ pub mod date_format;
 pub mod dependency;
 pub mod diff;
 pub mod disk_reserve;
+pub mod drop_in;
 pub mod duration;
 pub mod environment;
 pub mod environment_file;
@@ -56,6 +57,7 @@ pub mod rotate_when;
 pub mod sample;
 #[cfg(feature = "samples")]
 pub mod samples;
+pub mod scale;
 pub mod schema;
 pub mod search;
 pub mod secret;

@@ -17,6 +17,7 @@ use crate::place::Place;
 use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
 use crate::rotate_when::RotateWhen;
+use crate::scale::ProgramScale;
 use crate::secret::Secret;
 
 /// A whole configuration.
@@ -34,6 +35,8 @@ pub struct Config {
     pub rpc_interfaces: Vec<Plugin>,
     /// Groups sorted by (priority, name); names are unique.
     pub groups: Vec<Arc<Group>>,
+    /// The programs that run with another number of processes than their sections say.
+    pub scales: Vec<ProgramScale>,
     /// What is to be logged once the activity log is open: all warnings, then all information.
     pub notices: Vec<ConfigNotice>,
 }

@@ -42,6 +42,7 @@ pub fn config(groups: impl IntoIterator<Item = Arc<Group>>) -> Config {
     Config {
         file: "/etc/test.conf".to_owned(),
         here: "/etc".to_owned(),
+        scales: Vec::new(),
         supervisord: Supervisord {
             logfile: ActivityLog::File("/tmp/supervisord.log".to_owned()),
             logfile_maxbytes: 0,

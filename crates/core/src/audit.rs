@@ -30,6 +30,7 @@ pub fn request(call: &Call) -> String {
             let names: Vec<String> = groups.iter().take(MAX_NAMES).map(|group| shown(group)).collect();
             format!("update minimally {}", names.join(", "))
         }
+        Call::Scale { section, numprocs, .. } => format!("scale {} to {numprocs}", shown(section)),
         Call::AddProcessGroup { group } => format!("add group {}", shown(group)),
         Call::RemoveProcessGroup { group } => format!("remove group {}", shown(group)),
         Call::StartProcess { name, .. } => format!("start {}", shown(name)),

@@ -79,6 +79,9 @@ pub enum Call {
     /// Makes the configuration active, all groups of it or those that are named, and restarts only what cannot do without:
     /// [`Answer::Plan`], when what had to stop has stopped.
     UpdateMinimally { config: Box<Config>, groups: Vec<String> },
+    /// Gives a section another number of processes, which the configuration has already, and which counts until the section says
+    /// another one: [`Answer::Plan`], when what had to stop has stopped.
+    Scale { config: Box<Config>, section: String, numprocs: i64 },
     /// `addProcessGroup`.
     AddProcessGroup { group: String },
     /// `removeProcessGroup`.
@@ -145,6 +148,7 @@ impl Call {
             | Call::SignalAllProcesses { .. }
             | Call::ActOn { .. }
             | Call::RollingRestart { .. }
+            | Call::Scale { .. }
             | Call::ReloadProcess { .. }
             | Call::SendProcessStdin { .. }
             | Call::SendRemoteCommEvent { .. }

@@ -33,6 +33,7 @@ mod rolling;
 mod rolling_turn;
 mod rollout;
 mod running_command;
+mod scaling;
 mod shutdown;
 mod shutdown_progress;
 pub mod snapshot;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use supervisord_config::model::{Group, GroupKind, Process, UpdateMode};
 use supervisord_config::option_changes::{OptionChange, option_changes};
+use supervisord_config::scale::ProgramScale;
 use supervisord_config::schema::Needs;
 use supervisord_wire::name::namespec;
 
@@ -147,6 +148,8 @@ pub struct UpdatePlan {
     /// The processes that are concerned: those that go, what depends on others first; then all others in the order in which
     /// they are started, each behind what it depends on.
     pub steps: Vec<ProcessStep>,
+    /// The programs that run, and go on running, with another number of processes than their sections say.
+    pub scales: Vec<ProgramScale>,
 }
 
 impl UpdatePlan {
@@ -184,7 +187,7 @@ impl UpdatePlan {
         let after = start_order(new.iter());
         others.sort_by_cached_key(|step| after.get(&place(step)).copied());
         going.extend(others);
-        UpdatePlan { mode, groups, steps: going }
+        UpdatePlan { mode, groups, steps: going, scales: Vec::new() }
     }
 
     /// Takes back what it would start of these processes, by group and name.

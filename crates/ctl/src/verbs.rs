@@ -20,6 +20,7 @@ mod minimal;
 mod plugins;
 mod reload;
 mod rolling;
+mod scale;
 mod selection;
 mod start_progress;
 mod table;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use supervisord_config::Purpose;
 use supervisord_config::model::{Config, UpdateMode};
+use supervisord_config::scale::{ProgramScale, ScaleRequest};
 use supervisord_core::actor::{Actor, Right};
 use supervisord_core::audit;
 use supervisord_core::call::{Answer, Call, CallOutcome, Reason, Refusal};
@@ -19,6 +20,7 @@ use crate::activity::Activity;
 use crate::audit::{AuditResult, AuditTrail, in_words};
 use crate::blocking::BlockingThreads;
 use crate::calls::{CallFailure, Calls};
+use crate::drop_in::DropIn;
 use crate::memory_budget::{MemoryBudget, Reservation};
 use crate::usage::{Usage, UsageCache, UsageDepth};
 use crate::view::View;
@@ -33,7 +35,7 @@ pub use logs::{LogPart, LogTail};
 pub use visible::VisibleView;
 
 /// Reads the configuration, now or again; the error is the message of the original. It may block.
-pub type ReadConfig = Arc<dyn Fn(Purpose) -> Result<Config, String> + Send + Sync>;
+pub type ReadConfig = Arc<dyn Fn(Purpose, &[ScaleRequest]) -> Result<Config, String> + Send + Sync>;
 
 /// The daemon as its interfaces see it.
 pub struct Api {
@@ -175,6 +177,57 @@ impl Api {
         outcome
     }
 
+    /// Gives a section another number of processes: [`Answer::Plan`]. What else has changed in the file is left to an update.
+    /// Where that is to be written down, too, it is in the file afterwards.
+    pub async fn scale(
+        &self,
+        actor: &Actor,
+        section: String,
+        numprocs: i64,
+        persists: bool,
+    ) -> Result<Answer, CallFailure> {
+        let kept = if persists { " in the file" } else { "" };
+        let request = format!("scale {section} to {numprocs}{kept}");
+        let outcome = match persists {
+            true => self.scale_for_good(actor, section, numprocs).await,
+            false => self.scale_section(actor, section, numprocs).await,
+        };
+        self.audit.record_outcome(actor, &request, &outcome);
+        outcome
+    }
+
+    async fn scale_section(&self, actor: &Actor, section: String, numprocs: i64) -> Result<Answer, CallFailure> {
+        let daemon = self.gate.open(actor, Right::Operate)?;
+        let turn = self.loading.lock().await;
+        let load = daemon.load_config.clone();
+        let mut scales = requests(&daemon.view.config().scales);
+        scales.push(ScaleRequest { section: section.clone(), numprocs, only_for: None });
+        let config = match self.blocking.run(move || load(Purpose::Reread, &scales)).await? {
+            Ok(config) => Box::new(config),
+            Err(text) => return Err(Refusal::with(Reason::CannotReread, text).into()),
+        };
+        let outcome = send(daemon, actor, Call::Scale { config, section, numprocs });
+        drop(turn);
+        answer(outcome).await
+    }
+
+    /// What cannot be done leaves no file.
+    async fn scale_for_good(&self, actor: &Actor, section: String, numprocs: i64) -> Result<Answer, CallFailure> {
+        let daemon = self.gate.open_for_all_programs(actor, Right::Administer)?;
+        let turn = self.loading.lock().await;
+        let (load, present) = (daemon.load_config.clone(), daemon.view.config());
+        let named = section.clone();
+        let written = self.blocking.run(move || write_scale(&load, &present, &named, numprocs)).await?;
+        let (drop_in, config) = written.map_err(|text| Refusal::with(Reason::NotConfigured, text))?;
+        let outcome = send(daemon, actor, Call::Scale { config: Box::new(config), section, numprocs });
+        let outcome = answer(outcome).await;
+        if outcome.is_err() {
+            self.blocking.run(move || drop_in.undo()).await?;
+        }
+        drop(turn);
+        outcome
+    }
+
     /// What programs and their descendants use, as far as they exist for this actor, not older than a second.
     pub async fn usage(&self, actor: &Actor, depth: UsageDepth) -> Result<Arc<Usage>, CallFailure> {
         let (visible, all) = (self.view(actor)?, &self.gate.for_the_daemon().view);
@@ -195,7 +248,9 @@ impl Api {
         let daemon = self.gate.open_for_all_programs(actor, Right::Administer)?;
         let turn = self.loading.lock().await;
         let load = daemon.load_config.clone();
-        let config = match self.blocking.run(move || load(purpose)).await? {
+        // A restart begins anew.
+        let scales = if purpose == Purpose::Reread { requests(&daemon.view.config().scales) } else { Vec::new() };
+        let config = match self.blocking.run(move || load(purpose, &scales)).await? {
             Ok(config) => config,
             Err(text) => return Err(Refusal::with(Reason::CannotReread, text).into()),
         };
@@ -220,6 +275,32 @@ impl Api {
     pub async fn reserve(&self, bytes: usize) -> Result<Reservation, Refusal> {
         self.answers.reserve_soon(bytes).await.ok_or_else(crowded)
     }
+}
+
+/// Writes how many processes a section has, and reads the configuration with that.
+fn write_scale(load: &ReadConfig, present: &Config, section: &str, numprocs: i64) -> Result<(DropIn, Config), String> {
+    let drop_in = DropIn::write(present, section, numprocs)?;
+    let mut scales = requests(&present.scales);
+    scales.push(ScaleRequest { section: section.to_owned(), numprocs, only_for: None });
+    let config = match load(Purpose::Reread, &scales) {
+        Ok(config) => config,
+        Err(text) => {
+            drop_in.undo();
+            return Err(text);
+        }
+    };
+    // It stands in the place of a number that is still another one.
+    if config.scales.iter().any(|scale| scale.section == section) {
+        let path = drop_in.path().to_owned();
+        drop_in.undo();
+        return Err(format!("numprocs of [{section}] stands in a file that is read behind {path}: write it there"));
+    }
+    Ok((drop_in, config))
+}
+
+/// What a reading needs to leave programs as they are scaled.
+fn requests(scales: &[ProgramScale]) -> Vec<ScaleRequest> {
+    scales.iter().map(ProgramScale::request).collect()
 }
 
 fn send(daemon: &Daemon, actor: &Actor, call: Call) -> oneshot::Receiver<CallOutcome> {

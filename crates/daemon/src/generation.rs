@@ -11,6 +11,7 @@ use std::time::Duration;
 use supervisord_config::Purpose;
 use supervisord_config::model::{ActivityLog, Config, LogLevel, Supervisord};
 use supervisord_config::pyrepr::repr;
+use supervisord_config::scale::{ProgramScale, ScaleRequest};
 use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::rotation::Rotation;
 use supervisord_core::rotation::rules::RotationRules;
@@ -80,8 +81,8 @@ struct Place {
 }
 
 /// Reads the configuration, now or again; the error is the message of the original. It may block. Python code that the
-/// configuration names is imported by a plug-in process, which the launcher starts.
-pub type Reader = Arc<dyn Fn(Purpose, Launcher) -> Result<Config, String> + Send + Sync>;
+/// configuration names is imported by a plug-in process, which the launcher starts. Programs have these numbers of processes.
+pub type Reader = Arc<dyn Fn(Purpose, &[ScaleRequest], Launcher) -> Result<Config, String> + Send + Sync>;
 
 /// What stays the same from one generation to the next.
 #[derive(Clone)]
@@ -134,6 +135,8 @@ impl Generation {
         }
         lines.sort_by_key(|(level, _)| *level);
         let Place { lock, servers, findings } = take_place(&config, &start.directory, serial)?;
+        let config = as_scaled(config, &findings.mode, &start);
+        let settings = &config.supervisord;
         let Findings { mode, transit, complaints, unidentified } = findings;
         let follow = Arc::new(FollowHub::default());
         let mut output = open_output(settings, &follow)?;
@@ -247,7 +250,9 @@ impl Generation {
         let view = Arc::new(view);
         let notify = notice_to(inbox.message_sender.clone());
         let plugins = Arc::new(Plugins::new(&config, Path::new(&start.directory), notify.clone()));
-        let load_config: ReadConfig = Arc::new(move |purpose| (start.read)(purpose, Launcher::Control(notify.clone())));
+        let read = start.read.clone();
+        let load_config: ReadConfig =
+            Arc::new(move |purpose, scales| (read)(purpose, scales, Launcher::Control(notify.clone())));
         let daemon = api::Daemon {
             view: view.clone(),
             calls: inbox.calls.clone(),
@@ -418,6 +423,17 @@ fn in_foreground_as_first_process() -> (LogLevel, String) {
     let text = "supervisord is process 1 and stays in the foreground, because everything else would end with it; write \
                 nodaemon=true in [supervisord], or use -n";
     (LogLevel::Warn, text.to_owned())
+}
+
+/// The configuration with the programs scaled that the daemon scaled which was killed. Where it cannot be read again, it is as it
+/// is written.
+fn as_scaled(config: Config, mode: &StartMode, start: &GenerationContext) -> Config {
+    let StartMode::Adopting(remains) = mode else { return config };
+    let scales: Vec<ScaleRequest> = remains.handed.snapshot.config.scales.iter().map(ProgramScale::request).collect();
+    if scales.is_empty() || remains.afresh.is_some() {
+        return config;
+    }
+    (start.read)(Purpose::Reread, &scales, Launcher::Caller).unwrap_or(config)
 }
 
 /// Tells the supervisor which programs are disabled. Gives the path of the file that says so, or why it must not be written:

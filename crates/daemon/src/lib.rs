@@ -12,6 +12,7 @@ mod compressed_log;
 pub mod control;
 pub mod descriptor;
 mod disabled_file;
+mod drop_in;
 pub mod echo_conf;
 mod file_end;
 pub mod follow;

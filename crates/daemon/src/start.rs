@@ -146,7 +146,7 @@ fn first_generation(program: &str, options: &Options) -> Result<(Generation, Sig
     let host = Arc::new(SystemHost::new());
     let directory = host.current_dir();
     let start = GenerationContext { read: reader(program, options, host)?, directory };
-    let config = (start.read)(Purpose::Start, Launcher::Caller).map_err(StartError)?;
+    let config = (start.read)(Purpose::Start, &[], Launcher::Caller).map_err(StartError)?;
     Generation::begin(config, start)
 }
 
@@ -169,8 +169,8 @@ fn find_file(program: &str, options: &Options) -> Result<String, StartError> {
 fn reader(program: &str, options: &Options, host: Arc<SystemHost>) -> Result<Reader, StartError> {
     let overrides = options.settings.convert(host.as_ref()).map_err(|error| StartError(error.to_string()))?;
     let file = find_file(program, options)?;
-    Ok(Arc::new(move |purpose, launcher| {
+    Ok(Arc::new(move |purpose, scales, launcher| {
         let host = host.with_launcher(launcher);
-        load_with(&file, &overrides, purpose, &host).map_err(|error| error.to_string())
+        load_with(&file, &overrides.with_scales(scales), purpose, &host).map_err(|error| error.to_string())
     }))
 }

@@ -23,6 +23,7 @@ mod reader;
 mod record;
 mod rolling_turn;
 mod run;
+mod scale;
 mod snapshot;
 mod stable;
 mod stop_decision;

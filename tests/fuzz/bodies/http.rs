@@ -108,7 +108,7 @@ fn api(config: Config, calls: calls::Calls) -> Api {
         view: Arc::new(View::new(Arc::new(config))),
         calls,
         activity_file: None,
-        load_config: Arc::new(|_| Err("there is none".to_owned())),
+        load_config: Arc::new(|_, _| Err("there is none".to_owned())),
     };
     let activity = Activity::new(LogLevel::Trace, note);
     Api::new(daemon, activity, MemoryBudget::for_answers(), Clock { now: || 100, local })

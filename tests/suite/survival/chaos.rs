@@ -37,6 +37,9 @@ const MORE_DESCRIPTORS: usize = 32;
 /// How many more the keeper may hold.
 const MORE_KEPT: usize = 12;
 
+/// How many processes the program has that is scaled, as the file says.
+const SCALED: usize = 2;
+
 /// How many processes of one program that ended may not have noticed yet that nobody reads them.
 const LATE: usize = 2;
 
@@ -88,6 +91,8 @@ struct Chaos {
     stops: usize,
     early: Vitals,
     late: Vitals,
+    /// How many processes the scaled program has; none where the daemon was killed before or after it had begun to end.
+    scaled: Option<usize>,
     /// Which of the benched programs are disabled.
     benched: BTreeSet<String>,
 }
@@ -120,6 +125,7 @@ impl Chaos {
             stops: 0,
             early: Vitals::default(),
             late: Vitals::default(),
+            scaled: Some(SCALED),
             benched: BTreeSet::new(),
         };
         chaos.wait_for_all();
@@ -160,6 +166,7 @@ impl Chaos {
         self.check_processes(&format!("round {round}: {kind}"));
         self.check_gates();
         self.check_bench();
+        self.check_scale();
         self.counts.check(&self.daemon);
         self.traces.read(&self.daemon);
         self.talk();
@@ -258,6 +265,7 @@ impl Chaos {
     /// Killed while it ends all programs: the next daemon starts all of them.
     fn kill_at_its_end(&mut self) -> &'static str {
         self.come_to_rest();
+        self.scaled = None;
         let signal = *self.random.pick(&[Signal::SIGTERM, Signal::SIGHUP]);
         self.daemon.signal(signal);
         self.pause(150);
@@ -266,8 +274,9 @@ impl Chaos {
         "killed while it ended"
     }
 
-    /// Before programs are ended: they have answered to everything.
+    /// Before programs are ended: they have answered to everything. A scale ends with the daemon.
     fn come_to_rest(&mut self) {
+        self.scaled = Some(SCALED);
         self.traces.wait_for_lines(&mut self.daemon);
         self.pids.clear();
         self.stops += 1;
@@ -417,6 +426,21 @@ impl Chaos {
             info.get("statename").text() == "RUNNING" && info.get("pid").int() != i64::from(before)
         });
         self.pids.insert(victim, self.daemon.pid_of(&name));
+    }
+
+    /// So many processes run as were asked for last; and another number is asked for.
+    fn check_scale(&mut self) {
+        let scaled = self.scaled;
+        self.daemon.wait_until(&format!("{scaled:?} processes are there"), |daemon| {
+            let listed = daemon.call("supervisor.getAllProcessInfo", &[]);
+            let of_group = listed.items().iter().filter(|row| row.get("group").text() == "elastic");
+            let states: Vec<&str> = of_group.map(|row| row.get("statename").text()).collect();
+            scaled.is_none_or(|scaled| states.len() == scaled) && states.iter().all(|state| *state == "RUNNING")
+        });
+        let number = 1 + self.random.below(5);
+        let said = self.daemon.ctl(&["scale", &format!("elastic={number}")]);
+        self.scaled = Some(number);
+        assert_eq!(said.code, 0, "{}\n{}", said.stdout, self.daemon.report());
     }
 
     /// What is disabled is down, what is not runs; and another one is disabled or enabled.

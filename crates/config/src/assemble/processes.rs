@@ -134,6 +134,7 @@ impl<'a> Shared<'a> {
             }
             writes_killasgroup |= row.name == "killasgroup";
         }
+        let numprocs = inputs.scaled(reader.section(), numprocs);
         let process_name = reader.raw("process_name").unwrap_or_default();
         let checked =
             name(process_name).or_else(|refused| name(&without_expressions(process_name)).map_err(|_| refused));

@@ -6,9 +6,7 @@ use super::option::Default::{self, Is, Required, Unset};
 use super::option::Needs::{Live, Reload, Restart};
 use super::option::{OptionSpec, Refusal, row};
 use super::section::SectionKind as S;
-
-/// The most processes of one section: a larger number is a typing error that would exhaust the memory.
-const MOST_PROCESSES: i64 = 100_000;
+use crate::scale::MOST_PROCESSES;
 
 /// A number in `[program:x]` with these aliases.
 #[cfg(test)]

@@ -62,6 +62,10 @@ impl Supervisor {
                 self.update_minimally(now, id, *config, &groups);
                 return Ok(CallProgress::Waiting);
             }
+            Call::Scale { config, section, numprocs: _ } => {
+                self.scale(now, id, scope, *config, &section)?;
+                return Ok(CallProgress::Waiting);
+            }
             Call::AddProcessGroup { group } => self.add_group(now, &group)?,
             Call::RemoveProcessGroup { group } => self.remove_group(now, &group)?,
             Call::RegisterProcess { group, process } => self.register_process(now, &group, *process)?,

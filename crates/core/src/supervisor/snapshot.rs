@@ -358,7 +358,8 @@ impl Supervisor {
     /// everything is stopped and replaced. Who has read the configuration has logged what is to be said about it.
     pub fn reconcile(&mut self, config: Config, afresh: bool, now: Now) {
         let active: Vec<Arc<Group>> = self.groups.iter().map(|group| group.config.clone()).collect();
-        let was_minimal = self.members.values().any(|member| member.renewal.is_some());
+        // A daemon that was killed while it scaled a program must not replace its group.
+        let was_minimal = self.members.values().any(|member| member.renewal.is_some()) || !config.scales.is_empty();
         if !afresh && (was_minimal || config.supervisord.update == UpdateMode::Minimal) {
             return self.reconcile_minimally(config, now);
         }

@@ -29,6 +29,7 @@ mod programs;
 mod readiness;
 mod recycling;
 mod rolling;
+mod scaling;
 mod scopes;
 mod shutdown;
 mod snapshot;

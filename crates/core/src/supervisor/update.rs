@@ -39,6 +39,7 @@ impl Supervisor {
             .collect();
         let only: Option<BTreeSet<String>> = (!only.is_empty()).then(|| only.iter().cloned().collect());
         let mut plan = UpdatePlan::new(&active, &config.groups, mode, only.as_ref());
+        plan.scales = config.scales.clone();
         plan.leave_down(|group, process| self.enablement.is_disabled(group, process));
         plan
     }

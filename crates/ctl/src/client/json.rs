@@ -124,6 +124,11 @@ impl Client {
         self.post(&format!("{CONFIG}/plan"), &update_options(mode, groups))
     }
 
+    /// Gives a program another number of processes.
+    pub fn scale(&mut self, program: &str, numprocs: i64, persists: bool) -> Result<Value, ClientError> {
+        self.post(&format!("{CONFIG}/scale"), &json!({ "program": program, "numprocs": numprocs, "persist": persists }))
+    }
+
     /// Makes the configuration on disk active.
     pub fn update(&mut self, mode: UpdateMode, groups: &[&str]) -> Result<Value, ClientError> {
         self.post(&format!("{CONFIG}/update"), &update_options(Some(mode), groups))

@@ -99,6 +99,13 @@ fn lines(plan: &Value) -> Vec<String> {
         lines.push(format!("{}: {}", name(step), intent(step)));
         lines.extend(items(step, "changes").map(change));
     }
+    for scale in items(plan, "scaled") {
+        let (numprocs, configured) = (&scale["numprocs"], &scale["configured"]);
+        let section = text(scale, "section");
+        lines.push(format!(
+            "{section}: scaled to {numprocs}; an update keeps that until numprocs={configured} changes in the file"
+        ));
+    }
     lines
 }
 
@@ -148,7 +155,7 @@ fn summary(plan: &Value) -> String {
 }
 
 /// What has been done, a line for each process.
-fn done(plan: &Value) -> Vec<String> {
+pub(super) fn done(plan: &Value) -> Vec<String> {
     let word = |step: &Value| match text(step, "action") {
         "remove" => "removed process",
         "stop" => "stopped",

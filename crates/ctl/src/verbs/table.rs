@@ -7,12 +7,12 @@ use super::watch::WATCH;
 use super::wide::{JSON, WIDE};
 use super::{
     configuration, control, daemon, dependents, enablement, events, foreground, health, help, listing, logs, mcp,
-    merged_logs, reload, top, wait, why,
+    merged_logs, reload, scale, top, wait, why,
 };
 use crate::status;
 
 /// All actions, in alphabetical order.
-pub static VERBS: [Verb; 33] = [
+pub static VERBS: [Verb; 34] = [
     Verb {
         name: "EOF",
         daemon_check: DaemonCheck::Unchecked,
@@ -228,6 +228,19 @@ pub static VERBS: [Verb; 33] = [
              The configuration is not read again; for that there are reread and update.\n",
         ),
         run: rolling::restart,
+    },
+    Verb {
+        name: "scale",
+        daemon_check: DaemonCheck::Checked,
+        arguments: Arguments::Any,
+        flags: Flags::Only(&[scale::PERSIST, JSON]),
+        completion: Completion::Groups,
+        help: Some(
+            "scale <name>=<number> [...]\tRun so many processes of a program; only the difference starts or stops\n\
+             scale --persist [...]\tThe same, and write it into a file that the configuration includes\n\
+             scale --json [...]\tWhat has been done, as JSON\n",
+        ),
+        run: scale::scale,
     },
     Verb {
         name: "shutdown",

@@ -65,7 +65,7 @@ pub fn gather(
         groups.push(GroupSnapshot { definition, pool: None, members });
     }
     let snapshot = SupervisorSnapshot {
-        config: Arc::new(config.clone()),
+        config: Arc::new(Config { scales: state.scales.clone(), ..config.clone() }),
         groups,
         next_serial: 0,
         ticks: None,

@@ -251,7 +251,12 @@ impl Control {
                 }
                 self.tools.view.withdraw_group(&group);
             }
-            Effect::WithdrawRow { group, process } => self.tools.view.withdraw_row(&group, &process),
+            Effect::WithdrawRow { group, process } => {
+                if let Some(survival) = &mut self.survival {
+                    survival.journal.note_withdrawn(&group, &process);
+                }
+                self.tools.view.withdraw_row(&group, &process);
+            }
             Effect::PublishMood(mood) => {
                 if let (Some(survival), true) = (&mut self.survival, self.supervisor.is_ending()) {
                     survival.journal.note_ending(self.supervisor.exit());
@@ -259,6 +264,11 @@ impl Control {
                 self.tools.view.publish_mood(mood);
             }
             Effect::PublishConfig(config) => {
+                if self.tools.view.config().scales != config.scales
+                    && let Some(survival) = &mut self.survival
+                {
+                    survival.journal.note_scales(&config.scales);
+                }
                 self.tools.view.publish_config(config);
                 self.check_socket_files();
             }

@@ -44,7 +44,7 @@ impl Control {
         let (load, message_sender) = (self.tools.load_config.clone(), self.message_sender.clone());
         let spawned = std::thread::Builder::new()
             .name("reread".to_owned())
-            .spawn(move || message_sender.send(Message::Reread(load(Purpose::Start).map(Box::new))));
+            .spawn(move || message_sender.send(Message::Reread(load(Purpose::Start, &[]).map(Box::new))));
         if let Err(error) = spawned {
             self.message_sender.send(Message::Reread(Err(format!("cannot start a thread to read it: {error}"))));
         }

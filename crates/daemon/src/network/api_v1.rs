@@ -34,6 +34,7 @@ mod programs;
 mod request;
 mod rotated;
 mod router;
+mod scale;
 mod selection;
 mod update_plan;
 mod usage;
@@ -74,6 +75,17 @@ static ROUTES: &[Route<Endpoint>] = &[
         )
         .with_body(NOTHING)
         .with_problems(CONFLICT),
+    ),
+    post(
+        "/config/scale",
+        Endpoint::new(
+            Right::Operate,
+            "Gives a program another number of processes",
+            Sends::Json(|generator| generator.subschema_for::<update_plan::PlanResource>()),
+            |request| Box::pin(scale::scale(request)),
+        )
+        .with_body(|generator| generator.subschema_for::<scale::ScaleOptions>())
+        .with_problems(&[404, 409]),
     ),
     post(
         "/config/update",

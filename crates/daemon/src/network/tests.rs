@@ -126,8 +126,8 @@ impl Setup {
             calls,
             activity_file: Some(format!("{}/main.log", directory.path().display())),
             load_config: match self.reads_config {
-                true => Arc::new(|_| Ok(samples::config([]))),
-                false => Arc::new(|_| Err("not in this test".to_owned())),
+                true => Arc::new(|_, _| Ok(samples::config([]))),
+                false => Arc::new(|_, _| Err("not in this test".to_owned())),
             },
         };
         let api = Api::new(daemon, activity, self.answers, self.clock);

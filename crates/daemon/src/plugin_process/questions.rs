@@ -185,7 +185,7 @@ mod tests {
             view: Arc::new(View::new(Arc::new(config([])))),
             calls: sender,
             activity_file: None,
-            load_config: Arc::new(|_| Ok(config([]))),
+            load_config: Arc::new(|_, _| Ok(config([]))),
         };
         let activity = Activity::new(LogLevel::Error, |_| {});
         let api = Api::new(daemon, activity, MemoryBudget::for_answers(), Clock { now: || 100, local });

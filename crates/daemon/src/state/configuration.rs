@@ -9,11 +9,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use supervisord_config::client_user::ClientUser;
 use supervisord_config::model::{self, LogLevel, NoticeLevel};
+use supervisord_config::scale::ProgramScale;
 use supervisord_config::schema::{default_supervisord, options_of_supervisord};
 
 use super::client_user::UserRecord;
 use super::definition::GroupRecord;
 use super::options::{self, Level};
+use super::scale::ScaleRecord;
 
 /// A whole configuration.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ pub struct Configuration {
     groups: Vec<GroupRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notices: Vec<Notice>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scales: Vec<ScaleRecord>,
 }
 
 /// The section of the daemon itself. There is one, so that what is at its default is not left out.
@@ -143,7 +147,7 @@ pub mod server {
 
 impl From<&model::Config> for Configuration {
     fn from(config: &model::Config) -> Configuration {
-        let model::Config { file, here, supervisord, servers, rpc_interfaces, groups, notices } = config;
+        let model::Config { file, here, supervisord, servers, rpc_interfaces, groups, scales, notices } = config;
         Configuration {
             file: file.clone(),
             here: here.clone(),
@@ -158,6 +162,7 @@ impl From<&model::Config> for Configuration {
                 })
                 .collect(),
             groups: groups.iter().map(|group| GroupRecord::from(&**group)).collect(),
+            scales: scales.iter().map(ScaleRecord::from).collect(),
             notices: notices
                 .iter()
                 .map(|notice| Notice { level: LogLevel::from(notice.level).into(), text: notice.text.clone() })
@@ -168,7 +173,7 @@ impl From<&model::Config> for Configuration {
 
 impl From<Configuration> for model::Config {
     fn from(configuration: Configuration) -> model::Config {
-        let Configuration { file, here, supervisord, servers, rpc_interfaces, groups, notices } = configuration;
+        let Configuration { file, here, supervisord, servers, rpc_interfaces, groups, notices, scales } = configuration;
         model::Config {
             file,
             here,
@@ -179,6 +184,7 @@ impl From<Configuration> for model::Config {
                 .map(|RpcInterface { name, factory, options }| model::Plugin { name, factory, options })
                 .collect(),
             groups: groups.into_iter().map(|group| Arc::new(group.into())).collect(),
+            scales: scales.into_iter().map(ProgramScale::from).collect(),
             notices: notices
                 .into_iter()
                 .map(|Notice { level, text }| model::ConfigNotice { level: level.into(), text, place: None })

@@ -10,12 +10,14 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use supervisord_config::model::Group;
+use supervisord_config::scale::ProgramScale;
 use supervisord_core::output::Channel;
 use supervisord_core::supervisor::{DaemonExit, ProcessId, Supervisor};
 use supervisord_sys::{Pid, exec, proc_stat, start_time};
 
 use super::record::{Logs, ProcessRecord, Record, Socket, Writer};
 use super::run::Runs;
+use super::scale::ScaleRecord;
 use super::version;
 use crate::output::{OutputHandle, OutputRequest};
 
@@ -85,6 +87,9 @@ impl Journal {
                 append(&mut content, &Record::Process(Box::new(process)));
                 self.written.insert(*id, hash(&content[begin..]));
             }
+        }
+        if !supervisor.config().scales.is_empty() {
+            append(&mut content, &scales(&supervisor.config().scales));
         }
         sockets.into_iter().for_each(|socket| append(&mut content, &Record::Socket(socket)));
         if supervisor.is_ending() {
@@ -173,6 +178,17 @@ impl Journal {
     /// Notes that a group is no longer active.
     pub fn note_removed(&mut self, group: &str) {
         self.append_record(&Record::Removed(group.to_owned()));
+    }
+
+    /// Notes that a process of a group that stays is no more: the last that was noted of it may be that it had a child.
+    pub fn note_withdrawn(&mut self, group: &str, process: &str) {
+        let gone = ProcessRecord { group: group.to_owned(), name: process.to_owned(), ..ProcessRecord::default() };
+        self.append_record(&Record::Process(Box::new(gone)));
+    }
+
+    /// Notes which programs are scaled.
+    pub fn note_scales(&mut self, scaled: &[ProgramScale]) {
+        self.append_record(&scales(scaled));
     }
 
     /// Notes that a FastCGI socket is open.
@@ -272,6 +288,10 @@ impl Writer {
         let ours = writer();
         self.boot == ours.boot && (self.first.is_none() || self.first == ours.first)
     }
+}
+
+fn scales(scaled: &[ProgramScale]) -> Record {
+    Record::Scales(scaled.iter().map(ScaleRecord::from).collect())
 }
 
 fn append_group(content: &mut Vec<u8>, supervisor: &Supervisor, group: &Group) {

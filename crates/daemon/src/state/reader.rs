@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use supervisord_config::model::{Config, Group, GroupKind, Process};
+use supervisord_config::scale::ProgramScale;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 
 use super::command::CommandRecord;
@@ -21,6 +22,8 @@ pub struct State {
     waiting: HashMap<String, usize>,
     /// The open FastCGI sockets.
     pub sockets: Vec<Socket>,
+    /// The programs that were scaled.
+    pub scales: Vec<ProgramScale>,
     /// Whether everything was being stopped.
     pub is_ending: bool,
     /// Why, where a program has caused it.
@@ -199,6 +202,7 @@ impl Gathering {
                 self.state.sockets.retain(|known| (&known.group, &known.url) != (&socket.group, &socket.url));
                 self.state.sockets.push(socket);
             }
+            Record::Scales(scales) => self.state.scales = scales.into_iter().map(ProgramScale::from).collect(),
             Record::Ending => self.state.is_ending = true,
             Record::Exit(exit) => self.state.exit = Some(exit),
         }

@@ -26,6 +26,7 @@ use super::last_request::LastRequestRecord;
 use super::listener::Listener;
 use super::rolling_turn::RollingRecord;
 use super::run::{Run, Runs};
+use super::scale::ScaleRecord;
 use super::stop_decision::StopRecord;
 use crate::clock::present;
 
@@ -49,6 +50,8 @@ pub enum Record {
     Process(Box<ProcessRecord>),
     /// A FastCGI socket is open.
     Socket(Socket),
+    /// The programs that are scaled, all of them.
+    Scales(Vec<ScaleRecord>),
     /// The daemon is stopping everything, to end or to begin again.
     Ending,
     /// It does so because of a program; the line stands behind the one before.

@@ -320,6 +320,9 @@ impl Cast {
                 &self.ears,
                 "command={dir}/ear\nevents=REMOTE_COMMUNICATION,PROCESS_COMMUNICATION\nbuffer_size=100000\nstderr_logfile=NONE\n",
             ),
+            "[program:elastic]\ncommand=sleep 100000\nprocess_name=elastic%(process_num)03d\nnumprocs=2\nstartsecs=0\n\
+             autorestart=true\nstdout_logfile=NONE\nstderr_logfile=NONE\n"
+                .to_owned(),
             "[eventlistener:deaf]\ncommand={dir}/ear deaf\nevents=PROCESS_LOG,PROCESS_STATE\nbuffer_size=1000000\n\
              startsecs=0\nstderr_logfile=NONE\n"
                 .to_owned(),

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::UpdateMode;
 use supervisord_config::option_changes::OptionChange;
+use supervisord_config::scale::ProgramScale;
 use supervisord_core::call::Answer;
 use supervisord_core::update_plan::{GroupStep, ProcessStep, UpdatePlan};
 
@@ -53,6 +54,19 @@ pub(super) struct PlanResource {
     groups: Vec<GroupStepResource>,
     /// The processes that are concerned, in the order in which they are.
     steps: Vec<ProcessStepResource>,
+    /// The programs that run, and go on running, with another number of processes than their sections say.
+    scaled: Vec<ScaleResource>,
+}
+
+/// A program that is scaled.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Scale")]
+struct ScaleResource {
+    /// The section, such as `program:web`.
+    section: String,
+    numprocs: i64,
+    /// How many the section says.
+    configured: i64,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -90,7 +104,7 @@ struct OptionChangeResource {
 }
 
 impl From<UpdatePlan> for PlanResource {
-    fn from(UpdatePlan { mode, groups, steps }: UpdatePlan) -> PlanResource {
+    fn from(UpdatePlan { mode, groups, steps, scales }: UpdatePlan) -> PlanResource {
         let group = |GroupStep { group, action, changes }: GroupStep| GroupStepResource {
             group,
             action: action.word(),
@@ -108,6 +122,10 @@ impl From<UpdatePlan> for PlanResource {
             mode: mode.word(),
             groups: groups.into_iter().map(group).collect(),
             steps: steps.into_iter().map(step).collect(),
+            scaled: scales
+                .into_iter()
+                .map(|ProgramScale { section, numprocs, configured }| ScaleResource { section, numprocs, configured })
+                .collect(),
         }
     }
 }

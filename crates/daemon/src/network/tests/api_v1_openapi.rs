@@ -31,9 +31,12 @@ const BODIES: [(&str, &str); 4] = [
 fn answers(call: &Call) -> Option<CallOutcome> {
     Some(Ok(match call {
         Call::ReloadConfig { .. } => Answer::Difference(Difference::default()),
-        Call::PlanUpdate { .. } | Call::UpdateMinimally { .. } => {
-            Answer::Plan(Box::new(UpdatePlan { mode: UpdateMode::Minimal, groups: Vec::new(), steps: Vec::new() }))
-        }
+        Call::PlanUpdate { .. } | Call::UpdateMinimally { .. } => Answer::Plan(Box::new(UpdatePlan {
+            mode: UpdateMode::Minimal,
+            groups: Vec::new(),
+            steps: Vec::new(),
+            scales: Vec::new(),
+        })),
         _ => Answer::Done,
     }))
 }

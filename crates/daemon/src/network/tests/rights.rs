@@ -63,7 +63,7 @@ fn world() -> World {
     let (calls, pending) = calls::queue(Arc::new(notifier));
     let view = Arc::new(View::new(Arc::new(samples::config([]))));
     view.publish_row(Row { stdout_logfile: Some(file.clone()), ..row("a", "a") });
-    let load_config: crate::api::ReadConfig = Arc::new(|_| Ok(samples::config([])));
+    let load_config: crate::api::ReadConfig = Arc::new(|_, _| Ok(samples::config([])));
     let daemon = Daemon { view, calls, activity_file: Some(file), load_config };
     let clock = Clock { now: || 1_000_000, local: |_| NOON };
     let activity = Activity::new(LogLevel::Error, |_| {});
@@ -74,9 +74,12 @@ fn world() -> World {
     let calls = control(pending, |call| {
         Some(Ok(match call {
             Call::ReloadConfig { .. } => Answer::Difference(Difference::default()),
-            Call::PlanUpdate { .. } | Call::UpdateMinimally { .. } => {
-                Answer::Plan(Box::new(UpdatePlan { mode: UpdateMode::Minimal, groups: Vec::new(), steps: Vec::new() }))
-            }
+            Call::PlanUpdate { .. } | Call::UpdateMinimally { .. } => Answer::Plan(Box::new(UpdatePlan {
+                mode: UpdateMode::Minimal,
+                groups: Vec::new(),
+                steps: Vec::new(),
+                scales: Vec::new(),
+            })),
             _ => Answer::Done,
         }))
     });
