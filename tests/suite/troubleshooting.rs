@@ -267,6 +267,8 @@ fn wait_ends_when_all_have_got_there_whatever_happens_to_the_daemon() {
         );
         let waited = daemon.ctl(&["wait", "after", "--timeout", "50ms"]);
         assert_eq!((waited.stdout.as_str(), waited.code), ("after: ERROR (is not running: STOPPED)\n", 1));
+        let waited = daemon.ctl(&["wait", "team:a", "--timeout", "0s"]);
+        assert_eq!((waited.stdout.as_str(), waited.code), ("", 0), "it is so already");
         for (arguments, text) in [
             (&["wait", "nobody"][..], "nobody: ERROR (no such process)\n"),
             (&["wait", "nobody:*"], "nobody: ERROR (no such group)\n"),

@@ -230,6 +230,12 @@ fn watch(
             Ok(Some(Ok(_))) => {}
             Ok(Some(Err(_)) | None) => return Ok(Watched::Disconnected),
             Err(_) => {
+                // The daemon may have been too slow to tell in time what has been so for long.
+                match verdict(session, awaited, request)? {
+                    Verdict::Reached => return Ok(Watched::Reached),
+                    Verdict::NotYet => {}
+                    Verdict::Never => return Ok(Watched::Failed),
+                }
                 session.set_exit_status(status::GENERIC);
                 if !request.json {
                     report_missing(session, awaited, request.goal)?;
