@@ -112,7 +112,7 @@ fn a_stop_of_all_goes_on_after_kill_9() {
     only_ours(|| {
         let text = "[program:db]\ncommand=sleep 1000\nstartsecs=0\n\
                     [program:web]\ncommand=sh -c 'trap \"\" TERM; echo 1 > ready; while :; do sleep 0.1; done'\nstartsecs=0\n\
-                    depends_on=db\nstopwaitsecs=4\n";
+                    depends_on=db\nstopwaitsecs=8\n";
         let mut daemon = Scene::with("stopall", text).start(Subject::Ours);
         daemon.wait_for_file("ready");
         daemon.call("supervisor.stopAllProcesses", &[false.into()]);

@@ -149,8 +149,8 @@ fn a_program_that_is_not_ready_in_time_has_failed_to_start() {
         .script("slow", "#!/bin/sh\necho soon >&2\nexec sleep 1000\n")
         .script("mute", "#!/bin/sh\nexec 3>&-\nexec sleep 1000\n")
         .start(Subject::Ours);
-        let started = daemon.ctl(&["start", "slow"]).stdout;
-        assert_eq!(started, "slow: ERROR (already started)\n");
+        let started = daemon.ctl(&["start", "mute"]).stdout;
+        assert_eq!(started, "mute: ERROR (already started)\n");
         daemon.wait_for_states(&["slow", "gone"], "FATAL");
         let log = daemon.log();
         assert_eq!(log.matches("WARN stopping slow: Not ready within 1s (fd:4)").count(), 2, "{log}");
@@ -297,7 +297,7 @@ fn a_program_notifies_through_kill_9_and_an_upgrade() {
 #[test]
 fn a_program_may_ask_for_more_time() {
     only_ours(|| {
-        let mut daemon = notifying("ready_timeout=1s\nstopwaitsecs=1\n").start(Subject::Ours);
+        let mut daemon = notifying("ready_timeout=30s\nstopwaitsecs=1\n").start(Subject::Ours);
         daemon.wait_for_state("p", "STARTING");
         say(&daemon, "EXTEND_TIMEOUT_USEC=3600000000\n");
         daemon.wait_until("it has more time", |daemon| {

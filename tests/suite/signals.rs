@@ -67,7 +67,7 @@ fn sighup_rereads_the_configuration_and_restarts_everything() {
 
 #[test]
 fn sighup_during_shutdown_is_ignored() {
-    let text = "[program:slow]\ncommand=sh -c 'trap \"\" TERM; touch ready; while :; do sleep 0.1; done'\nstartsecs=0\nstopwaitsecs=3\n\
+    let text = "[program:slow]\ncommand=sh -c 'trap \"\" TERM; touch ready; while :; do sleep 0.1; done'\nstartsecs=0\nstopwaitsecs=6\n\
         stdout_logfile=NONE\nstderr_logfile=NONE\nkillasgroup=true\n";
     compare(&Scene::with("ignored", text), |daemon, observed| {
         daemon.wait_for_state("slow", "RUNNING");

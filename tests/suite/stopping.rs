@@ -45,11 +45,11 @@ fn heard(place: &Place) -> Vec<String> {
 #[test]
 fn a_stop_sequence_sends_its_signals_one_after_the_other() {
     only_ours(|| {
-        let daemon = ready("stop_sequence=TERM:2s, INT:2s, QUIT:1min, KILL");
+        let daemon = ready("stop_sequence=TERM:4s, INT:4s, QUIT:1min, KILL");
         assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
         assert_eq!(heard(&daemon), ["TERM", "INT", "QUIT"]);
         assert_eq!(sent(&daemon), ["SIGTERM", "SIGINT", "SIGQUIT"]);
-        for line in ["step 1 of its sequence: SIGTERM, for 2s", "step 3 of its sequence: SIGQUIT, for 1min"] {
+        for line in ["step 1 of its sequence: SIGTERM, for 4s", "step 3 of its sequence: SIGQUIT, for 1min"] {
             assert!(daemon.log().contains(&format!("INFO stopping p, {line}\n")), "{}", daemon.log());
         }
         assert!(daemon.log().contains("WARN stopped: p (exit status 7)"), "{}", daemon.log());
@@ -71,7 +71,7 @@ fn a_stop_sequence_ends_with_sigkill_whether_or_not_it_is_written() {
 #[test]
 fn several_stop_signals_are_sent_one_after_the_other() {
     only_ours(|| {
-        let daemon = ready("stopsignal=TERM,INT, quit\nstopwaitsecs=1");
+        let daemon = ready("stopsignal=TERM,INT, quit\nstopwaitsecs=3");
         assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
         assert_eq!(heard(&daemon), ["TERM", "INT", "QUIT"]);
         let known = daemon.call("supervisor.getAllConfigInfo", &[]);
@@ -83,7 +83,7 @@ fn several_stop_signals_are_sent_one_after_the_other() {
 #[test]
 fn a_stop_sequence_survives_an_upgrade_and_a_crash() {
     only_ours(|| {
-        let mut daemon = ready("stop_sequence=TERM:2s, INT:2s, QUIT:1min");
+        let mut daemon = ready("stop_sequence=TERM:4s, INT:4s, QUIT:1min");
         daemon.call("supervisor.stopProcess", &["p".into(), false.into()]);
         daemon.wait_until("it has heard TERM", |daemon| heard(daemon) == ["TERM"]);
         assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
@@ -117,7 +117,7 @@ fn draining(options: &str) -> Daemon {
 #[test]
 fn a_command_is_a_step_of_a_stop() {
     only_ours(|| {
-        let daemon = draining("stop_sequence=exec:./drain first:1s, exec:'./drain' second 3:1min, QUIT:1min");
+        let daemon = draining("stop_sequence=exec:./drain first:3s, exec:'./drain' second 3:1min, QUIT:1min");
         let pid = daemon.pid_of("p");
         assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
         assert_eq!(heard(&daemon), [format!("first {pid}"), format!("second {pid}"), "QUIT".to_owned()]);

@@ -66,8 +66,8 @@ fn a_slow_start_is_no_sign_of_a_daemon_that_hangs() {
     only_ours(|| {
         let slow = "[program:slow]\ncommand=sleep 1000\nstartsecs=1000\nautostart=false\n";
         let daemon = Scene::with("slow", slow).start(Subject::Ours);
-        let (shown, code) = Terminal::ctl(&daemon, &["--timeout=0.3", "start", "slow"]).end();
-        let expected = "this was not finished within 0.3 s; supervisord goes on with it (see supervisorctl status)";
+        let (shown, code) = Terminal::ctl(&daemon, &["--timeout=3", "start", "slow"]).end();
+        let expected = "this was not finished within 3 s; supervisord goes on with it (see supervisorctl status)";
         assert!(shown.contains(expected) && !shown.contains("hung"), "{shown}");
         assert_eq!((code, daemon.state_of("slow").as_str()), (1, "STARTING"));
     });

@@ -39,7 +39,7 @@ mod rights;
 mod streams;
 
 /// Long enough for anything that happens at all.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How the control plane answers; none leaves the call unanswered until the end.
 type Rote = fn(&Call) -> Option<CallOutcome>;

@@ -115,7 +115,7 @@ fn large_bodies_in_chunks_wait_for_room_too() {
 #[test]
 fn a_form_has_its_room_until_it_is_answered() {
     let size = 100 << 10;
-    let limits = Limits { all_bodies_bytes: size, whole_body: Duration::from_secs(2), ..Limits::default() };
+    let limits = Limits { all_bodies_bytes: size, whole_body: Duration::from_secs(5), ..Limits::default() };
     let plane = Setup { limits, rote: |_| None, ..Setup::default() }.start();
     let form = "action=stopall&x=";
     let mut client = plane.unix();
