@@ -5,6 +5,7 @@ use std::pin::Pin;
 use schemars::{Schema, SchemaGenerator};
 use supervisord_core::actor::Right;
 
+use super::parameters::QueryParameter;
 use super::problem::Problem;
 use super::request::ApiRequest;
 use crate::network::reply::Reply;
@@ -28,25 +29,6 @@ pub(super) struct Endpoint {
     pub(super) sends: Sends,
     /// The statuses of its problems, besides those that follow from the rest.
     pub(super) problems: &'static [u16],
-}
-
-/// A parameter behind the path.
-#[derive(Clone, Copy)]
-pub(super) struct QueryParameter {
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    pub(super) kind: QueryKind,
-}
-
-/// What a parameter may be.
-#[derive(Clone, Copy)]
-pub(super) enum QueryKind {
-    /// It is there or not.
-    Flag,
-    /// A whole number, at least and at most.
-    Number(i64, i64),
-    /// Texts; it may be repeated.
-    Texts,
 }
 
 /// What a route answers with.

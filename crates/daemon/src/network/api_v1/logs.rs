@@ -9,8 +9,9 @@ use supervisord_core::output::Channel;
 use supervisord_wire::name::namespec;
 
 use super::actions::act_on;
-use super::endpoint::{QueryKind, QueryParameter, SchemaOf};
+use super::endpoint::SchemaOf;
 use super::messages::Nothing;
+use super::parameters::{QueryKind, QueryParameter};
 use super::problem::Problem;
 use super::programs;
 use super::request::{ApiRequest, LAST_EVENT_ID, encoded, event_stream, json};

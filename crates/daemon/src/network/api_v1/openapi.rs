@@ -7,8 +7,8 @@ use hyper::{Method, StatusCode};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::endpoint::{Endpoint, QueryKind, QueryParameter, Sends};
-use super::parameters;
+use super::endpoint::{Endpoint, Sends};
+use super::parameters::{self, QueryKind, QueryParameter};
 use super::problem::{self, Problem};
 use super::request::{ApiRequest, encoded, json as reply_json};
 use super::router::Route;

@@ -2,9 +2,27 @@
 
 use hyper::StatusCode;
 
-use super::endpoint::{QueryKind, QueryParameter};
 use super::problem::Problem;
 use crate::network::query::pairs;
+
+/// A parameter behind the path.
+#[derive(Clone, Copy)]
+pub(super) struct QueryParameter {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) kind: QueryKind,
+}
+
+/// What a parameter may be.
+#[derive(Clone, Copy)]
+pub(super) enum QueryKind {
+    /// It is there or not.
+    Flag,
+    /// A whole number, at least and at most.
+    Number(i64, i64),
+    /// Texts; it may be repeated.
+    Texts,
+}
 
 /// What a flag may be written as: `?follow` alone, or with a value.
 pub(super) const FLAG_VALUES: [&str; 5] = ["", "true", "1", "false", "0"];
