@@ -40,10 +40,9 @@ impl Supervisor {
 
     /// Stops what is disabled and runs: the daemon before was killed when it had stored that, and before it could stop it.
     pub fn stop_disabled(&mut self, now: Now) {
-        let is_left = |(_, member): &(&ProcessId, &Box<super::Member>)| {
-            member.disabled.is_some() && member.machine.can_be_stopped()
-        };
-        for id in self.members.iter().filter(is_left).map(|(id, _)| *id).collect::<Vec<_>>() {
+        let disabled = self.members.iter().filter(|(_, member)| member.disabled.is_some());
+        let disabled: Vec<ProcessId> = disabled.map(|(id, _)| *id).collect();
+        for id in disabled.into_iter().filter(|id| self.is(*id, Machine::can_be_stopped)).collect::<Vec<_>>() {
             self.cancel_listener_restart(id);
             self.note_request(id, RequestedAction::Stop, LEFT_RUNNING);
             self.drive_machine(now, id, MachineInput::Stop);

@@ -117,8 +117,7 @@ fn the_next_daemon_knows_it_also_where_it_could_not_be_stopped() {
 fn what_depends_on_it_waits_in_vain() {
     let web = varied("web", |process| {
         let condition = DependencyCondition::Ready;
-        process.order.depends_on =
-            vec![Dependency::On { group: "a".into(), process: Some("a".into()), condition }].into();
+        process.order.depends_on = vec![Dependency::On { group: "a".into(), process: Some("a".into()), condition }];
     });
     let mut world = World::started(vec![program("a"), web]);
     world.pass(5_000);
