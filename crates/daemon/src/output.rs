@@ -52,6 +52,7 @@ mod system_log;
 mod transit;
 mod transit_recovery;
 mod upkeep;
+mod waiting_output;
 
 pub use activity_log::OpenError;
 pub use budget::ReportBudget;

@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use supervisord_config::model::WhenBlocked;
-use supervisord_core::output::backlog::Backlog;
 
 use super::loss::Loss;
-use super::stream_log::FULL;
+use super::waiting_output::{ALL_IS_FULL, WaitingOutput};
 
 /// How long a file is left alone that did not take anything.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
@@ -14,7 +13,7 @@ pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Output that waits for a file.
 #[derive(Debug, Default)]
 pub(super) struct HeldOutput {
-    waiting: Backlog,
+    waiting: WaitingOutput,
     retry_at: Option<Instant>,
 }
 
@@ -37,7 +36,11 @@ impl HeldOutput {
     /// Keeps what the file did not take. The error says how much is lost, which may be nothing.
     pub fn hold(&mut self, bytes: &[u8], policy: Option<WhenBlocked>, loss: Loss) -> Loss {
         self.retry_at.get_or_insert_with(|| Instant::now() + RETRY);
-        loss.of(self.waiting.push(bytes, FULL, policy))
+        let overflow = self.waiting.push(bytes, policy);
+        match overflow.is_of_all && overflow.lost > 0 {
+            true => Loss::new(overflow.lost, &ALL_IS_FULL),
+            false => loss.of(overflow.lost),
+        }
     }
 
     /// Writes what waits, oldest first, until the file refuses something.

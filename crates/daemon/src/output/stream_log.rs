@@ -13,15 +13,13 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use supervisord_config::model::WhenBlocked;
-use supervisord_core::output::backlog::Backlog;
 use supervisord_sys::{fd, sink};
 
 use super::loss::Loss;
+use super::waiting_output::{ALL_IS_FULL, Overflow, WaitingOutput, is_room_scarce};
 
 /// From this many waiting bytes on, streams that feed the log are not read.
 const CONGESTED: usize = 64 << 10;
-/// The most bytes that wait: room for the last words of a few processes beside what waits already.
-pub(super) const FULL: usize = 4 << 20;
 /// How long a reader may take nothing before it counts as gone.
 const READER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most bytes written at once to a descriptor that would make us wait: as many as a pipe that has room always takes.
@@ -44,7 +42,7 @@ pub(super) enum Outlet {
 #[derive(Debug)]
 pub(super) struct StreamLog {
     outlet: Outlet,
-    waiting: Backlog,
+    waiting: WaitingOutput,
     policy: Option<WhenBlocked>,
     is_watched: bool,
     /// When the other end last took something, or the queue began.
@@ -54,7 +52,7 @@ pub(super) struct StreamLog {
 
 impl StreamLog {
     pub fn new(outlet: Outlet) -> StreamLog {
-        let waiting = Backlog::default();
+        let waiting = WaitingOutput::default();
         StreamLog { outlet, waiting, policy: None, is_watched: false, progress: Instant::now(), is_given_up: false }
     }
 
@@ -73,7 +71,8 @@ impl StreamLog {
 
     /// Whether those who feed it should wait.
     pub fn is_congested(&self) -> bool {
-        self.waiting.len() >= CONGESTED
+        let is_long = |length: usize| length >= CONGESTED || (length > 0 && is_room_scarce());
+        is_long(self.waiting.len())
             && match self.policy {
                 None => !self.is_given_up,
                 Some(policy) => policy == WhenBlocked::Block,
@@ -112,9 +111,10 @@ impl StreamLog {
         if !rest.is_empty() && self.waiting.is_empty() {
             self.progress = Instant::now();
         }
-        match self.waiting.push(rest, FULL, self.policy) {
-            0 => Ok(()),
-            lost => Err(Loss::new(lost, &"nobody reads it")),
+        match self.waiting.push(rest, self.policy) {
+            Overflow { lost: 0, .. } => Ok(()),
+            Overflow { lost, is_of_all: false } => Err(Loss::new(lost, &"nobody reads it")),
+            Overflow { lost, is_of_all: true } => Err(Loss::new(lost, &ALL_IS_FULL)),
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) const CAPACITY: usize = 1 << 20;
 pub(super) const PIECE: usize = 128 << 10;
 
 /// As much as a program can write at once without anybody writing in between (the `PIPE_BUF` of Linux).
-const ATOMIC: usize = 4096;
+pub(super) const ATOMIC: usize = 4096;
 
 /// The words at the beginning of the memory.
 pub(super) mod word {
@@ -272,12 +272,12 @@ impl Transit {
         (!self.is_unusable).then_some(self.capacity)
     }
 
-    /// Takes what is in a pipe, as far as there is room; 0 at its end. It never waits (EAGAIN).
-    pub fn take(&mut self, from: BorrowedFd<'_>) -> io::Result<usize> {
+    /// Takes what is in a pipe, as far as there is room, and `most` bytes at the most; 0 at its end. It never waits (EAGAIN).
+    pub fn take(&mut self, from: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
         if mem::take(&mut self.is_looked_at) {
             self.note(word::STREAM, 0);
         }
-        self.take_at_most(from, self.capacity)
+        self.take_at_most(from, self.capacity.min(most))
     }
 
     /// The last of `count` bytes that were taken, at most so many.

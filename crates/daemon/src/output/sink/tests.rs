@@ -11,7 +11,7 @@ use super::super::held_output::RETRY;
 use super::super::log_file::{LogFile, NEW_MODE};
 use super::super::log_limits::LogLimits;
 use super::super::log_target::Target;
-use super::super::stream_log::FULL;
+use super::super::waiting_output::FULL;
 use super::*;
 
 /// A log on a device that takes nothing.

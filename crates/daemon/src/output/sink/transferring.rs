@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 
+use supervisord_config::model::WhenBlocked;
 use supervisord_core::output::last_lines::MOST;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::rotation::Rotation;
@@ -13,7 +14,8 @@ use super::super::log_file::Transfer;
 use super::super::log_target::Target;
 use super::super::loss::{Entries, Loss};
 use super::super::pipeline_notes::StreamKey;
-use super::super::transit::{PIECE, Transit};
+use super::super::transit::{ATOMIC, PIECE, Transit};
+use super::super::waiting_output::is_room_scarce;
 use super::Sink;
 
 impl Sink {
@@ -25,9 +27,10 @@ impl Sink {
         rotation: Rotation,
         end: Option<&mut EndOfOutput>,
     ) -> (Transfer, Entries) {
+        let most = self.most_at_once();
         let mut kept_up = Entries::new();
         self.keep_up_if_due(&mut kept_up);
-        let (taken, mut entries) = self.take_by(transit, |transit| transit.take(pipe));
+        let (taken, mut entries) = self.take_by(transit, |transit| transit.take(pipe, most));
         entries.splice(..0, kept_up);
         if let Transfer::Moved(count) = taken {
             if let Some(end) = end {
@@ -48,6 +51,8 @@ impl Sink {
         stream: StreamKey,
         pipeline: &Pipeline,
     ) -> (Transfer, Entries) {
+        let most = self.most_at_once().min(bytes.len());
+        let bytes = &mut bytes[..most];
         self.take_by(transit, |transit| transit.take_to_look_at(pipe, bytes, stream, pipeline))
     }
 
@@ -71,6 +76,12 @@ impl Sink {
         self.append_taken(transit, text.len(), rotation, &mut entries);
         transit.finish_text();
         Some(entries)
+    }
+
+    /// How much may be taken before it is known whether the file takes it: of a program that is to wait, little where there is
+    /// hardly any room for what has to be kept.
+    fn most_at_once(&self) -> usize {
+        if self.policy == Some(WhenBlocked::Block) && is_room_scarce() { ATOMIC } else { usize::MAX }
     }
 
     fn take_by(

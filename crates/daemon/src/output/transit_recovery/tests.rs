@@ -42,7 +42,7 @@ impl Scene {
         transit.set_kept(true);
         let found = FileId::of(&fs::metadata(&log).expect("there"));
         transit.claim(&log.to_str().expect("text").into(), found);
-        let count = if bytes.is_empty() { 0 } else { transit.take(source.as_fd()).expect("taken") };
+        let count = if bytes.is_empty() { 0 } else { transit.take(source.as_fd(), usize::MAX).expect("taken") };
         assert_eq!((count, pipe::waiting(source.as_fd()).expect("counted")), (bytes.len(), 0));
         Scene { dir, transit, source, count }
     }
@@ -95,7 +95,7 @@ fn the_next_daemon_goes_on_with_what_is_held_for_this_one() {
         assert_eq!(fs::read_to_string(&log).expect("text"), so_far);
         program.write_all(words.as_bytes()).expect("room in the pipe");
         transit.claim(&log.to_str().expect("text").into(), FileId::of(&fs::metadata(&log).expect("there")));
-        assert_eq!(transit.take(source.as_fd()).expect("taken"), words.len());
+        assert_eq!(transit.take(source.as_fd(), usize::MAX).expect("taken"), words.len());
         assert_eq!(pipe::waiting(source.as_fd()).expect("counted"), 0, "it relies on being kept");
     }
     let scene = Scene { dir, transit, count: 0, source };
@@ -443,7 +443,7 @@ fn move_until_killed(log: &str) {
     let mut transit = transit_of_victim();
     transit.claim(&path, FileId::of(&file.metadata().expect("there")));
     loop {
-        match transit.take(source.as_fd()) {
+        match transit.take(source.as_fd(), usize::MAX) {
             Ok(0) => return,
             Ok(count) => {
                 // As for a log that is rotated.
