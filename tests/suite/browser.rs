@@ -4,6 +4,7 @@ mod access;
 mod driver;
 mod hostile;
 mod page;
+mod plan;
 mod program;
 mod scale;
 mod table;

@@ -16,6 +16,8 @@ const WORDS = {
   start: { verb: 'Start', doing: 'starting…', done: 'started' },
   stop: { verb: 'Stop', doing: 'stopping…', done: 'stopped' },
   restart: { verb: 'Restart', doing: 'restarting…', done: 'restarted' },
+  disable: { verb: 'Disable', doing: 'disabling…', done: 'disabled' },
+  enable: { verb: 'Enable', doing: 'enabling…', done: 'enabled' },
   signal: { verb: 'Send', doing: 'signalling…', done: 'signalled' },
   'clear-logs': { verb: 'Clear logs', doing: 'clearing logs…', done: 'logs cleared' },
 };
@@ -56,7 +58,11 @@ export class Actions {
       const lines = [`What ${names} wrote so far is removed for good.`];
       return confirm({ title: 'Clear the logs?', lines, verb, isDangerous: true });
     }
-    if (list.length === 1 || action === 'start') {
+    if (action === 'disable') {
+      const lines = [`${names} is stopped, and nothing starts it until it is enabled again, not even a reboot.`];
+      return confirm({ title: 'Disable it?', lines, verb, isDangerous: true });
+    }
+    if (list.length === 1 || ['start', 'enable'].includes(action)) {
       return true;
     }
     return confirm({ title: `${verb} ${count(list.length, 'program')}?`, lines: [names], verb, isDangerous: action === 'stop' });

@@ -5,11 +5,15 @@ import { confirm } from './dialog.js';
 import { h, setText } from './dom.js';
 import { count } from './format.js';
 import { icon } from './icons.js';
+import { isEmpty, planElements, scaledElements, stopped, summaryText } from './plan.js';
+import { mayAdminister } from './rights.js';
 
-const KINDS = [
-  ['added', 'Added', 'good', 'It is started if it has autostart.'],
-  ['changed', 'Changed', 'warn', 'It is stopped and started with its new definition.'],
-  ['removed', 'Removed', 'bad', 'It is stopped and forgotten.'],
+// How many names a question lists.
+const NAMED = 12;
+
+const MODES = [
+  ['minimal', 'Only the processes that need it'],
+  ['groups', 'Whole groups, as Supervisor does'],
 ];
 
 export class ConfigurationView {
@@ -18,7 +22,15 @@ export class ConfigurationView {
     this.live = live;
     this.announce = announce;
     this.plan = h('div', { class: 'plan', role: 'status' });
-    this.check = h('button', { type: 'button', class: 'button primary', onclick: () => this.reread() }, icon('search'), 'See what would change');
+    // None before the file has said which.
+    this.mode = null;
+    this.check = h('button', { type: 'button', class: 'button', onclick: () => this.read() }, icon('restart'), 'Read the files again');
+    this.modes = h(
+      'fieldset',
+      { class: 'modes' },
+      h('legend', {}, 'What an update restarts'),
+      MODES.map(([mode, label]) => h('label', {}, h('input', { type: 'radio', name: 'mode', value: mode, onchange: () => this.choose(mode) }), label)),
+    );
     this.outcome = h('p', { class: 'note', role: 'status' });
     this.element = h(
       'section',
@@ -28,8 +40,8 @@ export class ConfigurationView {
         'section',
         { class: 'card' },
         h('h2', {}, 'Apply changes of the files'),
-        h('p', { class: 'lead' }, 'The daemon reads its configuration again and says what is different. Nothing changes until you apply it.'),
-        h('div', { class: 'buttons' }, this.check),
+        h('p', { class: 'lead' }, 'This is what an update would do to each process now. Nothing changes until you apply it.'),
+        h('div', { class: 'plan-controls' }, this.modes, this.check),
         this.plan,
       ),
       h(
@@ -52,9 +64,15 @@ export class ConfigurationView {
     this.plan.replaceChildren();
     setText(this.outcome, '');
     window.scrollTo(0, 0);
+    this.closing = new AbortController();
+    // Whoever comes back from an editor sees what is in the files now.
+    document.addEventListener('visibilitychange', () => !document.hidden && this.read(), { signal: this.closing.signal });
+    this.read();
   }
 
-  close() {}
+  close() {
+    this.closing?.abort();
+  }
 
   onShortcut(key) {
     if (key === 'Escape') {
@@ -63,44 +81,77 @@ export class ConfigurationView {
     return key === 'Escape';
   }
 
-  async reread() {
+  choose(mode) {
+    this.mode = mode;
+    return this.read();
+  }
+
+  // Reads the files and shows the plan; answers it, or nothing where it cannot be made.
+  async read() {
+    if (!mayAdminister()) {
+      return null;
+    }
     this.check.disabled = true;
+    let plan = null;
     try {
-      this.showPlan(await post('config/reread'));
+      plan = await this.ask();
+      this.showPlan(plan);
     } catch (failure) {
       this.showFailure('The configuration cannot be applied', failure);
     }
     this.check.disabled = false;
+    return plan;
+  }
+
+  async ask() {
+    const plan = await post('config/plan', this.mode === null ? {} : { mode: this.mode });
+    const { warnings = [] } = await post('config/reread');
+    return { ...plan, warnings };
   }
 
   showPlan(plan) {
-    const changes = KINDS.flatMap(([kind, label, tone, meaning]) => (plan[kind] ?? []).map((name) => ({ name, label, tone, meaning })));
-    const { warnings = [], changes: differences = [] } = plan;
-    const listed = changes.map(({ name, label, tone, meaning }) =>
-      h('li', { class: `change tone-${tone}` }, h('span', { class: 'state' }, label), h('b', {}, h('bdi', {}, name)), h('span', { class: 'sub' }, meaning)),
-    );
-    const apply = h('button', { type: 'button', class: 'button primary', onclick: () => this.update(changes) }, icon('check'), `Apply ${count(changes.length, 'change')}`);
+    this.mode = plan.mode;
+    this.modes.querySelectorAll('input').forEach((input) => (input.checked = input.value === plan.mode));
+    const { warnings } = plan;
+    const apply = h('button', { type: 'button', class: 'button primary', onclick: () => this.update(plan) }, icon('check'), 'Apply');
+    const nothing = h('p', { class: 'nothing' }, icon('check'), 'The files say what is active: nothing to apply.');
     this.plan.replaceChildren(
       ...[
-        changes.length === 0 ? h('p', { class: 'nothing' }, icon('check'), 'Nothing has changed.') : h('ul', { class: 'changes' }, listed),
-        differences.length > 0 && h('ul', { class: 'differences' }, differences.map((line) => h('li', {}, line))),
+        isEmpty(plan) ? nothing : planElements(plan),
+        scaledElements(plan),
         warnings.length > 0 && h('div', { class: 'warnings' }, h('h3', {}, count(warnings.length, 'warning')), h('ul', {}, warnings.map((warning) => h('li', {}, String(warning.message ?? warning))))),
-        changes.length > 0 && h('div', { class: 'buttons' }, apply),
-      ].filter(Boolean),
+        !isEmpty(plan) && h('div', { class: 'buttons' }, apply),
+      ]
+        .flat()
+        .filter(Boolean),
     );
   }
 
-  async update(changes) {
-    const stops = changes.filter(({ tone }) => tone !== 'good').map(({ name }) => name);
-    const lines = [`Programs of these groups are stopped: ${stops.join(', ')}`];
-    if (stops.length > 0 && !(await confirm({ title: 'Apply the changes?', lines, verb: 'Apply' }))) {
+  // Applies what is shown, and nothing else.
+  async update(shown) {
+    let plan;
+    try {
+      plan = await this.ask();
+    } catch (failure) {
+      this.showFailure('The configuration cannot be applied', failure);
+      return;
+    }
+    if (JSON.stringify(plan) !== JSON.stringify(shown)) {
+      this.showPlan(plan);
+      const text = 'The files or the programs have changed meanwhile: look at the plan again.';
+      this.plan.prepend(h('p', { class: 'note note-bad' }, text));
+      this.announce(text);
+      return;
+    }
+    const names = stopped(plan);
+    const listed = names.slice(0, NAMED).join(', ') + (names.length > NAMED ? ` and ${names.length - NAMED} more` : '');
+    if (names.length > 0 && !(await confirm({ title: 'Apply the plan?', lines: [`These are stopped: ${listed}`], verb: 'Apply' }))) {
       return;
     }
     this.plan.replaceChildren(h('p', { class: 'note note-busy' }, 'Applying…'));
     try {
-      const done = await post('config/update', { groups: [] });
-      const words = KINDS.map(([kind, label]) => (done[kind]?.length > 0 ? `${label}: ${done[kind].join(', ')}.` : '')).filter(Boolean);
-      const text = words.join(' ') || 'Nothing had to be changed.';
+      await post('config/update', { mode: plan.mode, groups: [] });
+      const text = `Done: ${summaryText(plan)}.`;
       this.plan.replaceChildren(h('p', { class: 'nothing' }, icon('check'), text));
       this.announce(text);
     } catch (failure) {

@@ -16,6 +16,8 @@ const PATHS = {
   start: { fill: 'M5 3.2v9.6a.5.5 0 0 0 .8.4l7-4.8a.5.5 0 0 0 0-.8l-7-4.8a.5.5 0 0 0-.8.4z' },
   stop: { fill: 'M4.5 3.5h7a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1h-7a1 1 0 0 1-1-1v-7a1 1 0 0 1 1-1z' },
   restart: { stroke: 'M13 8a5 5 0 1 1-1.5-3.55 M13 2.2v2.8h-2.8' },
+  disable: { stroke: 'M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 0 0 0-11z M4.2 4.2l7.6 7.6' },
+  enable: { stroke: 'M8 2.5v5 M5 4.2a5 5 0 1 0 6 0' },
   logs: { stroke: 'M3 4h10 M3 8h10 M3 12h6' },
   chevron: { stroke: 'M6 4l4 4-4 4' },
   back: { stroke: 'M10 3.5L5.5 8l4.5 4.5' },

@@ -132,7 +132,7 @@ export class ProgramView {
     setText(this.feedback, text);
     setHidden(this.feedback, text === '');
     this.feedback.className = `note program-note note-${busy ? 'busy' : feedback?.ok ? 'good' : 'bad'}`;
-    const possible = verbs(program);
+    const possible = mayOperate() && !program.disabled ? [...verbs(program), 'disable'] : verbs(program);
     const shown = `${possible} ${busy} ${program.pid !== null}`;
     if (this.shownActions === shown) {
       return;

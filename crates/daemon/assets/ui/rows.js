@@ -9,7 +9,7 @@ import { icon } from './icons.js';
 import { tally } from './list.js';
 import { condition, keyOf, lastExit, needsAttention, noteOf, stateOf, STATES, STATE_NAMES, timing, titleOf, verbs } from './states.js';
 
-const ALL_VERBS = ['start', 'restart', 'stop'];
+const ALL_VERBS = ['start', 'restart', 'stop', 'enable'];
 
 export const linkOf = (program) => `#/programs/${encodeURIComponent(program.group)}/${encodeURIComponent(program.name)}`;
 

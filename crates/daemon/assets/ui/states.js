@@ -55,6 +55,9 @@ export function verbs(program) {
   if (!mayOperate()) {
     return [];
   }
+  if (program.disabled && ['STOPPED', 'EXITED', 'FATAL'].includes(program.state)) {
+    return ['enable'];
+  }
   switch (program.state) {
     case 'RUNNING':
       return ['restart', 'stop'];

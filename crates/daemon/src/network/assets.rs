@@ -52,6 +52,7 @@ static ASSETS: &[Asset] = assets! {
     "ui/list.js" "text/javascript"
     "ui/live.js" "text/javascript"
     "ui/log.js" "text/javascript"
+    "ui/plan.js" "text/javascript"
     "ui/program.js" "text/javascript"
     "ui/rights.js" "text/javascript"
     "ui/rows.js" "text/javascript"
