@@ -235,6 +235,8 @@ fn without_a_tree_orphans_are_left_alone_and_are_nobody_s_business() {
         daemon.wait_until("those of the group have ended", |_| alive() == 3);
         assert_eq!(daemon.state_of("p"), "STOPPED");
         assert_eq!(alive(), 3, "those in sessions of their own live");
+        // The environment of one has no mark by which it would be found.
+        processes::kill_all(&pids);
     });
 }
 

@@ -315,13 +315,21 @@ impl Place {
         if beside.exists() { beside } else { shared.into() }
     }
 
-    /// Removes what daemons that were killed have left in shared memory, whatever their pid files are called.
+    /// Removes what daemons that were killed have left in shared memory, whatever their pid files are called, and whether they
+    /// are in the directory or one below it.
     fn remove_spawned_pids(&self) {
-        let Ok(found) = fs::metadata(self.dir()) else { return };
-        let prefix = format!("supervisord-{:x}-{:x}-", found.dev(), found.ino());
-        let entries = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
-        let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
-        ours.for_each(|entry| _ = fs::remove_file(entry.path()));
+        let below = fs::read_dir(self.dir()).into_iter().flatten().flatten().map(|entry| entry.path());
+        let directories = below.chain([self.dir().to_owned()]).filter_map(|path| fs::symlink_metadata(path).ok());
+        let prefixes: Vec<String> = directories
+            .filter(fs::Metadata::is_dir)
+            .map(|found| format!("supervisord-{:x}-{:x}-", found.dev(), found.ino()))
+            .collect();
+        for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Kills every process of the scene, and `others`, and removes what is outside of its directory.
