@@ -1,10 +1,12 @@
 //! Logs that nobody reads, and what is lost of them. The original has no choice.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
 use crate::harness::http;
@@ -91,6 +93,41 @@ fn a_blocked_log_loses_the_newest_lines_and_keeps_the_others() {
         let numbers = read_until(&mut daemon, &mut reader, |text| text.len() > 4 << 20);
         assert!(numbers.len() >= kept as usize && numbers.is_sorted());
         assert!(numbers[..kept as usize].iter().copied().eq(1..=kept));
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// The log is a file that may not become larger, as on a full disk; its place is taken by another one in the end.
+#[test]
+fn what_a_log_does_not_take_waits_in_a_file_through_kill_9_and_an_upgrade() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand={dir}/writer\ndirectory={dir}\nautostart=false\nstartsecs=0\n\
+            stdout_logfile={dir}/p.log\nstdout_logfile_maxbytes=0\nstderr_logfile=NONE\nlog_when_blocked=spill:64MB\n";
+        let scene =
+            Scene::with("spilled", text).script("writer", WRITER).shell("set -- prlimit --fsize=8388608 \"$@\"");
+        let mut daemon = scene.start(Subject::Ours);
+        assert_eq!(daemon.ctl(&["start", "p"]).code, 0);
+        daemon.wait_for_file("done");
+        let spilled = |daemon: &Daemon| -> Vec<PathBuf> {
+            let entries = fs::read_dir(daemon.path(".")).expect("read").map(|entry| entry.expect("an entry").path());
+            entries.filter(|path| path.extension().is_some_and(|extension| extension == "spill")).collect()
+        };
+        let size = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
+        daemon.wait_until("all of it is in files", |daemon| {
+            let kept: u64 = spilled(daemon).iter().map(|path| size(path) - 4096).sum();
+            kept > 0 && kept + size(&daemon.path("p.log")) == u64::from(LINES) * 13
+        });
+        assert_eq!(fs::metadata(&spilled(&daemon)[0]).expect("there").mode() & 0o777, 0o600);
+        daemon.crash();
+        daemon.start_again();
+        daemon.wait_for_log(" have waited in ");
+        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord\n");
+        fs::rename(daemon.path("p.log"), daemon.path("p.old")).expect("renamed");
+        daemon.signal(Signal::SIGUSR2);
+        daemon.wait_until("the log has it", |daemon| spilled(daemon).is_empty());
+        let written = daemon.read("p.old") + &daemon.read("p.log");
+        assert!(written.lines().map(str::to_owned).eq((1..=LINES).map(|number| format!("line {number:07}"))));
+        assert!(!daemon.log().contains("output is lost"), "{}", daemon.log());
         assert_eq!(daemon.stop(), 0);
     });
 }

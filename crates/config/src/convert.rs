@@ -272,9 +272,16 @@ pub fn activity_format(text: &str) -> Result<ActivityFormat, Complaint> {
 /// What happens to output that a log cannot take, in any case.
 pub fn when_blocked(text: &str) -> Result<WhenBlocked, Complaint> {
     let lower = strip(text).to_lowercase();
+    let complaint = || Complaint::quoting("invalid policy for a log ", repr(text), "");
+    if let Some(size) = lower.strip_prefix("spill") {
+        let bytes = size.strip_prefix(':').and_then(|size| byte_size(strip(size)).ok());
+        let bytes = bytes.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0);
+        let advice = || complaint().advise("write how much may wait in a file, for example spill:64MB".to_owned());
+        return bytes.map(WhenBlocked::Spill).ok_or_else(advice);
+    }
     WhenBlocked::ALL.into_iter().find(|policy| policy.word() == lower).ok_or_else(|| {
         let words = WhenBlocked::ALL.map(WhenBlocked::word);
-        Complaint::quoting("invalid policy for a log ", repr(text), "").advise(did_you_mean(&lower, words))
+        complaint().advise(did_you_mean(&lower, words))
     })
 }
 
@@ -346,6 +353,18 @@ mod tests {
         assert_eq!(byte_size(&format!("{huge}GB")), Ok(i64::MAX));
         assert_eq!(byte_size("9999999999GB"), Ok(i64::MAX));
         assert!(integer(&format!("-{huge}")).is_ok_and(|number| number <= -i64::MAX));
+    }
+
+    #[test]
+    fn a_policy_may_have_a_size() {
+        for policy in WhenBlocked::ALL.into_iter().chain([WhenBlocked::Spill(64 << 20)]) {
+            assert_eq!(when_blocked(&policy.to_string()), Ok(policy));
+        }
+        assert_eq!(when_blocked(" Spill: 64MB "), Ok(WhenBlocked::Spill(64 << 20)));
+        for text in ["spill", "spill:", "spill:0", "spill:-1", "spill:much", "spilled"] {
+            let advice = when_blocked(text).expect_err(text).advice().map(str::to_owned);
+            assert_eq!(advice.as_deref(), Some("write how much may wait in a file, for example spill:64MB"), "{text}");
+        }
     }
 
     #[test]

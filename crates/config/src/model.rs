@@ -237,10 +237,12 @@ pub enum WhenBlocked {
     DropOldest,
     /// The newest is lost.
     DropNewest,
+    /// It waits in a file of so many bytes at the most; not 0. Beyond that the newest is lost.
+    Spill(u64),
 }
 
 impl WhenBlocked {
-    /// All of them.
+    /// All that are one word.
     pub const ALL: [WhenBlocked; 3] = [WhenBlocked::Block, WhenBlocked::DropOldest, WhenBlocked::DropNewest];
 
     /// The word for it.
@@ -249,6 +251,16 @@ impl WhenBlocked {
             WhenBlocked::Block => "block",
             WhenBlocked::DropOldest => "drop_oldest",
             WhenBlocked::DropNewest => "drop_newest",
+            WhenBlocked::Spill(_) => "spill",
+        }
+    }
+}
+
+impl fmt::Display for WhenBlocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WhenBlocked::Spill(bytes) => write!(f, "{}:{bytes}", self.word()),
+            policy => f.write_str(policy.word()),
         }
     }
 }

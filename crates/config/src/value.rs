@@ -364,12 +364,12 @@ impl OptionValue for ActivityFormat {
 
 impl OptionValue for WhenBlocked {
     fn value(&self) -> ConfigValue<'_> {
-        ConfigValue::Text(self.word().into())
+        ConfigValue::Text(self.to_string().into())
     }
 
     fn from_value(value: ConfigValue<'_>) -> Option<WhenBlocked> {
         let ConfigValue::Text(text) = value else { return None };
-        WhenBlocked::ALL.into_iter().find(|policy| policy.word() == text)
+        convert::when_blocked(&text).ok()
     }
 }
 

@@ -497,6 +497,7 @@ fn output_options(settings: &Supervisord) -> Options {
         rotation: Rotation { maxbytes: settings.logfile_maxbytes, backups: settings.logfile_backups },
         rotation_rules: RotationRules::of(&settings.rotation),
         disk_reserve: settings.log_min_free_disk,
+        spill_directory: settings.childlogdir.clone(),
         echo_to_stdout: stays_in_foreground(settings) && !settings.silent,
         level: settings.loglevel,
         strip_ansi: settings.strip_ansi,

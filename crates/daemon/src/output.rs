@@ -44,6 +44,7 @@ mod read_coalescing;
 mod sink;
 mod sink_id;
 mod sinks;
+mod spill;
 mod state_file;
 mod stream;
 mod stream_log;
@@ -87,6 +88,8 @@ pub struct Options {
     pub rotation_rules: Option<Arc<RotationRules>>,
     /// How much of a disk the logs of programs leave free.
     pub disk_reserve: Option<DiskReserve>,
+    /// Where output may wait for logs in files.
+    pub spill_directory: String,
     /// Write every line of the activity log to stdout first.
     pub echo_to_stdout: bool,
     /// The least severe level that is written.
@@ -130,6 +133,7 @@ impl Output {
             rotation,
             rotation_rules,
             disk_reserve,
+            spill_directory,
             echo_to_stdout,
             level,
             strip_ansi,
@@ -140,6 +144,7 @@ impl Output {
         if let Some(reserve) = disk_reserve {
             sinks.leave_free(reserve);
         }
+        sinks.spill_to(&spill_directory);
         let activity = ActivityWriter::open(&activity, &limits, (level, format), echo_to_stdout, &mut sinks)?;
         let is_audited = audit.is_some();
         let audit = AuditWriter::open(audit.as_deref(), &limits, &mut sinks)?;

@@ -62,7 +62,7 @@ impl Backlog {
                 self.bytes.extend(bytes);
                 self.drop_oldest(bytes.len() - room)
             }
-            Some(WhenBlocked::DropNewest) => {
+            Some(WhenBlocked::DropNewest | WhenBlocked::Spill(_)) => {
                 let lines = bytes[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
                 self.bytes.extend(&bytes[..lines]);
                 bytes.len() - lines

@@ -71,6 +71,11 @@ impl LogFile {
         Ok(())
     }
 
+    /// Which file it is, and how long.
+    pub fn end(&self) -> io::Result<(FileId, u64)> {
+        Ok((self.id, self.file.metadata()?.len()))
+    }
+
     /// Whether both are the same file.
     pub fn is_same(&self, other: &LogFile) -> bool {
         self.id == other.id

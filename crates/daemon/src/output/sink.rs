@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 use mio::{Registry, Token};
-use supervisord_config::model::WhenBlocked;
+use supervisord_config::model::{LogLevel, WhenBlocked};
 use supervisord_core::rotation::Rotation;
 
 use crate::follow::Change;
 
 use super::disk_guard::{DISK_IS_LOW, DiskGuard};
-use super::held_output::HeldOutput;
+use super::held_output::{HeldOutput, SpillPlace};
 use super::log_file::{LogFile, NEW_MODE};
 use super::log_target::Target;
 use super::loss::{Account, Entries, Loss};
+use super::spill::Spill;
 use super::stream_log::StreamLog;
 use super::upkeep::Upkeep;
 
@@ -42,6 +43,8 @@ pub(super) struct Sink {
     policy: Option<WhenBlocked>,
     /// Where there is such a policy: what a file has not taken yet.
     held: HeldOutput,
+    /// Where a file with such output may be.
+    spill_directory: Option<Arc<str>>,
     /// Whether there may be a backup that is to be compressed.
     is_uncompressed: bool,
     /// Where it leaves a part of its disk free.
@@ -69,6 +72,7 @@ impl Sink {
             upkeep: None,
             policy: None,
             held: HeldOutput::default(),
+            spill_directory: None,
             is_uncompressed: false,
             disk_guard: None,
         }
@@ -80,6 +84,37 @@ impl Sink {
         if let Some(stream) = self.stream() {
             stream.set_policy(policy);
         }
+    }
+
+    /// A policy may keep what it does not take in a file in this directory.
+    pub fn spill_to(&mut self, directory: Arc<str>) {
+        self.spill_directory = Some(directory);
+    }
+
+    /// There is a file with what an earlier daemon could not write: it is written first.
+    pub fn adopt_spill(&mut self, directory: &Arc<str>) -> Entries {
+        self.spill_to(directory.clone());
+        match Spill::open(directory, &self.path) {
+            Ok(spill) => {
+                let text = format!("{} bytes for {} have waited in {}", spill.len(), self.path, spill.path());
+                self.held.adopt(spill);
+                vec![(LogLevel::Info, text)]
+            }
+            Err(error) => {
+                let name = Spill::name(&self.path);
+                vec![(LogLevel::Warn, format!("could not read {name} in {directory}, which may have output: {error}"))]
+            }
+        }
+    }
+
+    /// What waits for it, or would, is in a file.
+    pub fn is_spilled(&self) -> bool {
+        matches!(self.policy, Some(WhenBlocked::Spill(_))) || self.held.spilled().is_some()
+    }
+
+    /// Whether anything waits that is gone with this process.
+    pub fn is_in_memory(&self) -> bool {
+        self.held.is_in_memory() || matches!(&self.target, Target::Stream(stream) if stream.is_behind())
     }
 
     /// A log that cannot be opened yet: every write tries again.
@@ -173,7 +208,9 @@ impl Sink {
         if self.policy.is_none() && self.held.is_empty() {
             return Err(loss);
         }
-        Err(self.held.hold(rest, self.policy, loss))
+        let Sink { path, spill_directory, disk_guard, held, .. } = self;
+        let place = SpillPlace { directory: spill_directory.as_deref(), log: path, guard: disk_guard.as_deref() };
+        Err(held.hold(rest, self.policy, loss, place))
     }
 
     /// Tries again to write what a file has not taken, if it is time.
@@ -185,9 +222,9 @@ impl Sink {
     fn flush_held(&mut self) -> Result<(), Loss> {
         let Target::File(file) = &mut self.target else { return Ok(()) };
         let guard = self.disk_guard.as_deref();
-        self.held.flush(|piece| match file.has_room_on_disk(guard, piece.len()) {
-            true => file.append(piece),
-            false => Err(Loss::new(piece.len(), &DISK_IS_LOW)),
+        self.held.flush(file, |file, length| match file.has_room_on_disk(guard, length) {
+            true => Ok(()),
+            false => Err(Loss::new(length, &DISK_IS_LOW)),
         })
     }
 
@@ -238,6 +275,10 @@ impl Sink {
         let waiting = self.stream().map_or(0, StreamLog::give_up_waiting) + self.held.give_up();
         let mut entries = Entries::new();
         self.account.close(waiting as u64, &mut entries);
+        if let Some(spill) = self.held.spilled() {
+            let text = format!("{} bytes for {} wait in {}", spill.len(), self.path, spill.path());
+            entries.push((LogLevel::Warn, text));
+        }
         entries
     }
 
@@ -278,9 +319,18 @@ impl Sink {
     /// Writes what waits.
     pub fn flush(&mut self) -> Entries {
         let mut entries = Entries::new();
+        if let Target::Unopened = self.target
+            && !self.held.is_empty()
+        {
+            self.open_file();
+        }
         let outcome = match &mut self.target {
             Target::Stream(stream) => stream.flush(),
             Target::File(_) if !self.held.is_empty() => self.flush_held(),
+            Target::Unopened if !self.held.is_empty() => {
+                self.held.try_later();
+                return entries;
+            }
             Target::File(_) | Target::Unopened => return entries,
         };
         self.settle(outcome, &mut entries);

@@ -30,6 +30,7 @@ use super::loss::Entries;
 use super::pipeline_notes::StreamKey;
 use super::sink::Sink;
 pub(super) use super::sink_id::SinkId;
+use super::spill::{self, Spill};
 use super::system_log::SystemLog;
 use super::transit::{LONGEST_TEXT, Transit};
 use super::transit_recovery::TransitRecovery;
@@ -64,6 +65,10 @@ pub(super) struct Sinks {
     /// Logs that may have backups to compress.
     uncompressed: HashSet<SinkId>,
     directories: Arc<Mutex<Directories>>,
+    /// Where output may wait for logs in files.
+    spill_directory: Option<Arc<str>>,
+    /// The names of such files for logs that are not open.
+    spills: HashSet<String>,
     compressor: Option<Compressor>,
     disk_guard: Option<Arc<Mutex<DiskGuard>>>,
     /// Logs of which an entry says that they cannot be rotated.
@@ -140,6 +145,8 @@ impl Sinks {
             next_upkeep: None,
             uncompressed: HashSet::new(),
             directories: Arc::default(),
+            spill_directory: None,
+            spills: HashSet::new(),
             compressor: None,
             disk_guard: None,
             unrotatable: HashSet::new(),
@@ -161,6 +168,12 @@ impl Sinks {
     /// From now on the logs of programs leave so much of each disk free.
     pub fn leave_free(&mut self, reserve: DiskReserve) {
         self.disk_guard = Some(Arc::new(Mutex::new(DiskGuard::new(reserve))));
+    }
+
+    /// From now on output can wait for logs in files in this directory, where an earlier daemon may have left some.
+    pub fn spill_to(&mut self, directory: &str) {
+        self.spills = spill::left_in(directory).into_iter().collect();
+        self.spill_directory = Some(directory.into());
     }
 
     /// From now on rotated logs can be compressed.
@@ -538,6 +551,12 @@ impl Sinks {
     pub fn clear(&mut self, path: &str) -> io::Result<()> {
         let Some(id) = self.by_key.get(&Key::of(path)).copied() else {
             let cleared = log_target::empty(path);
+            if let Some(directory) = self.spill_directory.clone()
+                && self.spills.remove(&Spill::name(path))
+                && let Ok(spill) = Spill::open(&directory, path)
+            {
+                spill.remove();
+            }
             self.follow.notify(path, Change::Replaced);
             return cleared;
         };
@@ -562,7 +581,8 @@ impl Sinks {
 
     /// Whether any log has something that waits for a reader who is not given up.
     pub fn is_any_behind(&self) -> bool {
-        self.next_deadline().is_some()
+        let waits = |sink: &Sink| sink.is_in_memory() && sink.deadline().is_some();
+        self.behind.iter().any(|id| self.open.get(id).is_some_and(|shared| waits(&shared.sink)))
     }
 
     /// What happens from now on to what this log cannot take, if its new user has a wish. Where several share a log, the last one
@@ -570,12 +590,14 @@ impl Sinks {
     pub fn set_policy(&mut self, id: SinkId, policy: Option<WhenBlocked>) {
         if let Some(shared) = self.open.get_mut(&id).filter(|_| policy.is_some()) {
             shared.sink.set_policy(policy);
+            self.spill_directory.iter().for_each(|directory| shared.sink.spill_to(directory.clone()));
         }
     }
 
-    /// Waits for no reader any longer than for a second.
+    /// Waits for no reader any longer than for a second. What waits in files is there for the next daemon.
     pub fn end_policies(&mut self) {
-        self.open.values_mut().for_each(|shared| shared.sink.set_policy(None));
+        let others = self.open.values_mut().filter(|shared| !shared.sink.is_spilled());
+        others.for_each(|shared| shared.sink.set_policy(None));
     }
 
     /// Gives up readers who have taken nothing for too long, and tries files again that have taken nothing.
@@ -632,7 +654,15 @@ impl Sinks {
         let id = SinkId(self.next);
         self.next += 1;
         self.by_key.insert(key.clone(), id);
-        self.open.insert(id, Box::new(Shared { sink, key, users: 0, writer: None }));
+        let is_left = !self.spills.is_empty() && self.spills.remove(&Spill::name(sink.path()));
+        let mut shared = Box::new(Shared { sink, key, users: 0, writer: None });
+        let directory = self.spill_directory.as_ref().filter(|_| is_left);
+        let entries = directory.map(|directory| shared.sink.adopt_spill(directory));
+        self.open.insert(id, shared);
+        if let Some(entries) = entries {
+            self.behind.insert(id);
+            self.queue_notices(id, entries);
+        }
         id
     }
 
@@ -642,6 +672,9 @@ impl Sinks {
         self.uncompressed.remove(&id);
         if let Some(mut shared) = self.open.remove(&id) {
             self.by_key.remove(&shared.key);
+            if shared.sink.is_behind() {
+                self.spills.insert(Spill::name(shared.sink.path()));
+            }
             let mut entries = shared.sink.close();
             note_losses(&mut self.losses, &mut shared);
             if let Some(registry) = &self.registry {

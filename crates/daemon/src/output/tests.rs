@@ -46,6 +46,7 @@ impl Rig {
             rotation: Rotation::NEVER,
             rotation_rules: None,
             disk_reserve: None,
+            spill_directory: dir.path().display().to_string(),
             echo_to_stdout: false,
             level: LogLevel::Info,
             strip_ansi: false,

@@ -93,7 +93,7 @@ impl TransitRecovery {
         let bytes = &self.bytes[self.progress.written..];
         let Some(length) = self.progress.under_way else { return Missing { bytes, is_uncertain: false } };
         let part = &self.bytes[self.progress.written..self.end];
-        match self.behind(length, part.len()) {
+        match tail(&self.path, self.file, length, part.len()) {
             Ok(tail) => Missing { bytes: &bytes[appended(part, &tail, length)..], is_uncertain: false },
             Err(_) => Missing { bytes, is_uncertain: true },
         }
@@ -121,27 +121,30 @@ impl TransitRecovery {
     fn note(&self, index: usize, value: u64) {
         self.memory.word(index).store(value, Ordering::SeqCst);
     }
+}
 
-    /// What stands in the file from `length` on, as much as ours can be among.
-    fn behind(&self, length: u64, count: usize) -> io::Result<Vec<u8>> {
-        let file = trusted::open_read(&self.path)?;
-        let found = file.metadata()?;
-        if FileId::of(&found) != self.file || found.len() < length {
-            return Err(ErrorKind::NotFound.into());
-        }
-        let mut tail = vec![0; count + LOOK_THROUGH];
-        let mut filled = 0;
-        while filled < tail.len() {
-            match file.read_at(&mut tail[filled..], length + filled as u64) {
-                Ok(0) => break,
-                Ok(more) => filled += more,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        tail.truncate(filled);
-        Ok(tail)
+/// What stands in the file at this path from `length` on, as much as `count` bytes of ours can be among.
+///
+/// # Errors
+/// It cannot be read, is another file, or is shorter.
+pub(super) fn tail(path: &str, id: FileId, length: u64, count: usize) -> io::Result<Vec<u8>> {
+    let file = trusted::open_read(path)?;
+    let found = file.metadata()?;
+    if FileId::of(&found) != id || found.len() < length {
+        return Err(ErrorKind::NotFound.into());
     }
+    let mut tail = vec![0; count + LOOK_THROUGH];
+    let mut filled = 0;
+    while filled < tail.len() {
+        match file.read_at(&mut tail[filled..], length + filled as u64) {
+            Ok(0) => break,
+            Ok(more) => filled += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    tail.truncate(filled);
+    Ok(tail)
 }
 
 /// Makes the text again that a pipeline was making, and puts it in the place of the bytes. Says whether it was all there was.
@@ -213,7 +216,7 @@ const PAGE: u64 = 4096;
 ///
 /// Others may have appended, too, before ours and behind. Ours stand in one piece, all of them or the first ones up to
 /// the end of a page. A few bytes only count where nobody was before them, because others may write the same.
-fn appended(bytes: &[u8], tail: &[u8], length: u64) -> usize {
+pub(super) fn appended(bytes: &[u8], tail: &[u8], length: u64) -> usize {
     let telling = &bytes[..bytes.len().min(TELLING)];
     let starts = if telling.len() < TELLING { 1 } else { tail.len() };
     for start in (0..starts).filter(|start| tail[*start..].starts_with(telling)) {

@@ -48,6 +48,7 @@ impl Sink {
         }?;
         (self.is_torn, self.is_replaced) = (false, true);
         // It would have been in the file that is empty now.
+        self.held.give_up_all();
         self.held = HeldOutput::default();
         self.upkeep.iter_mut().for_each(|upkeep| _ = upkeep.take_put_off());
         Ok(())
@@ -67,7 +68,7 @@ impl Sink {
             self.settle(Err(loss), &mut entries);
         }
         if !self.held.is_empty() && !matches!(target, Target::File(_)) {
-            let loss = Loss::new(self.held.give_up(), &"it was replaced by something that is no file");
+            let loss = Loss::new(self.held.give_up_all(), &"it was replaced by something that is no file");
             self.settle(Err(loss), &mut entries);
         }
         self.is_torn &= match (&self.target, &target) {

@@ -1,6 +1,8 @@
+use std::cell::Cell;
 use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use supervisord_config::model::{LogRotation, WhenBlocked};
 use supervisord_config::rotate_when::RotateWhen;
@@ -116,4 +118,75 @@ fn a_rotation_that_came_due_while_output_waited_is_done_after_it() {
     assert_eq!(fs::read(&path).expect("read"), b"");
     sink.write(b"three\n", rotation);
     assert_eq!(fs::read(&path).expect("read"), b"three\n", "it was rotated once");
+}
+
+#[test]
+fn what_does_not_fit_waits_in_a_file_for_the_next_daemon_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, place) = (dir.path().join("log").display().to_string(), Arc::from(dir.path().display().to_string()));
+    fs::write(&path, "").expect("written");
+    let policy = WhenBlocked::Spill(8);
+    let mut sink = full(&path, policy);
+    sink.spill_to(Arc::clone(&place));
+    let mut entries = sink.write(b"one\n", Rotation::NEVER);
+    entries.extend(sink.write(b"two\n", Rotation::NEVER));
+    entries.extend(sink.write(b"three\n", Rotation::NEVER));
+    assert!(sink.is_behind() && !sink.is_in_memory() && !sink.is_congested());
+    let file = dir.path().join(Spill::name(&path));
+    assert_eq!(fs::metadata(&file).expect("there").mode() & 0o777, 0o600);
+    entries.extend(sink.flush());
+    let texts: Vec<String> = entries.into_iter().map(|(_, text)| text).collect();
+    assert!(texts[0].contains("output waits: ") && texts[1].ends_with(" is full") && texts.len() == 2, "{texts:?}");
+    assert_eq!((sink.take_losses(), sink.close().len()), (6, 2));
+    drop(sink);
+    // The next one has another policy, and has not opened the log yet.
+    let mut sink = Sink::unopened(path.as_str().into(), None);
+    assert!(sink.adopt_spill(&place)[0].1.contains("8 bytes for "));
+    sink.write(b"four\n", Rotation::NEVER);
+    assert!(sink.retry_if_due(Instant::now()).is_some());
+    assert!(!sink.is_behind() && sink.deadline().is_none() && !file.exists());
+    sink.write(b"five\n", Rotation::NEVER);
+    assert_eq!(fs::read(&path).expect("read"), b"one\ntwo\nfour\nfive\n");
+}
+
+/// A daemon may be killed at each step of an append to the log.
+#[test]
+fn what_an_interrupted_replay_has_written_is_not_written_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, place) = (dir.path().join("log").display().to_string(), dir.path().display().to_string());
+    fs::write(&path, "before\n").expect("written");
+    let lines: String = (0..20_000).map(|number| format!("{number:09}\n")).collect();
+    let mut spill = Spill::create(&place, &path).expect("made");
+    spill.push(lines.as_bytes(), u64::MAX, None).expect("kept");
+    assert!(Spill::create(&place, &path).is_err(), "what is there is not given up");
+    let open = || {
+        let file = File::options().append(true).open(&path).expect("opened");
+        let found = file.metadata().expect("there");
+        LogFile::new(path.as_str().into(), file, &found)
+    };
+    const PIECE: u64 = 64 << 10;
+    let mut rounds = 0;
+    loop {
+        let mut header = fs::read(spill.path()).expect("read")[..4096].to_vec();
+        let is_begun = Cell::new(false);
+        let outcome = spill.replay(&mut open(), |_, length| match is_begun.replace(true) {
+            false => Ok(()),
+            true => Err(Loss::new(length, &"killed")),
+        });
+        if outcome.is_ok() {
+            break;
+        }
+        // It was killed after the append, before it could note that.
+        let found = fs::metadata(&path).expect("there");
+        let words = [found.dev(), found.ino(), found.len() - PIECE, PIECE];
+        words.iter().zip(2..).for_each(|(word, at)| header[at * 8..][..8].copy_from_slice(&word.to_le_bytes()));
+        let file = File::options().write(true).open(spill.path()).expect("opened");
+        file.write_all_at(&header, 0).expect("written");
+        spill = Spill::open(&place, &path).expect("understood");
+        rounds += 1;
+    }
+    assert!(rounds > 2);
+    assert!(fs::read_to_string(&path).expect("read") == format!("before\n{lines}"));
+    spill.remove();
+    assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 1);
 }
