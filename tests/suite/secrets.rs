@@ -1,11 +1,15 @@
 //! Secrets: variables whose values are looked up at the start of a program and are kept nowhere. The original has none.
 
 use std::fs;
+use std::path::PathBuf;
 
-use crate::harness::{Daemon, Scene, Subject, only_ours};
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
+
+use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
 /// The options these tests are about.
-pub const PINNED: &[&str] = &["program secret.name"];
+pub const PINNED: &[&str] = &["program secret.name", "program secret_files"];
 
 const VALUE: &str = "correct-horse-battery";
 
@@ -100,6 +104,79 @@ fn a_secret_of_a_command_is_in_the_environment_of_the_program_and_nowhere_else()
         let why = daemon.ctl(&["why", "p"]).stdout;
         assert!(why.contains("command of secret Key failed (exit status 4: sealed)"), "{why}");
         assert_kept_nowhere(&daemon);
+    });
+}
+
+const FILES: &str = "[program:p]\ncommand=./show\nstartsecs=0\nstartretries=0\nstdout_logfile={dir}/p.log\n\
+    secret_files=true\nsecret.DB_PASSWORD=file:{dir}/db\nsecret.Key=exec:cat {dir}/key\npost_start=./seen\n";
+
+/// Tells where its secrets are and what they look like, and reads them.
+const SHOW_FILES: &str = "#!/bin/sh\ncd \"$CREDENTIALS_DIRECTORY\" || exit 1\nexec >\"$OLDPWD/seen.new\"\n\
+    echo \"$DB_PASSWORD $Key\"\nstat -c '%a %U' . DB_PASSWORD Key\ncat DB_PASSWORD Key\n\
+    mv \"$OLDPWD/seen.new\" \"$OLDPWD/seen\"\npwd > \"$OLDPWD/where\"\ncd \"$OLDPWD\"\nexec sleep 1000\n";
+
+const SEEN: &str = "#!/bin/sh\ncat \"$CREDENTIALS_DIRECTORY/Key\" > hook.new\nmv hook.new hook\n";
+
+fn with_files(options: &str) -> Scene {
+    let scene =
+        Scene::with("secret-files", &format!("{FILES}{options}")).script("show", SHOW_FILES).script("seen", SEEN);
+    scene.file("db", &format!("{VALUE}\n")).file("key", VALUE)
+}
+
+/// The directory of the program that has been started since this was asked last.
+fn directory(daemon: &mut Daemon) -> PathBuf {
+    let path = PathBuf::from(daemon.wait_for_file("where").trim());
+    fs::remove_file(daemon.path("where")).expect("it is there");
+    path
+}
+
+#[test]
+fn secrets_are_files_that_end_with_the_program() {
+    only_ours(|| {
+        let mut daemon = with_files("").start(Subject::Ours);
+        let first = directory(&mut daemon);
+        let me = nix::unistd::User::from_uid(geteuid()).ok().flatten().map_or_else(String::new, |user| user.name);
+        let expected = format!(" \n700 {me}\n400 {me}\n400 {me}\n{VALUE}{VALUE}");
+        assert_eq!(daemon.read("seen"), expected);
+        assert_eq!(daemon.wait_for_file("hook"), VALUE, "the hooks of a program that runs find them, too");
+        assert!(["/run/", "/dev/shm/", "/tmp/"].iter().any(|place| first.starts_with(place)), "{}", first.display());
+        daemon.ctl(&["restart", "p"]);
+        let second = directory(&mut daemon);
+        assert!(second != first && !first.exists() && second.exists());
+        daemon.ctl(&["upgrade"]);
+        daemon.wait_for_log("upgrade");
+        daemon.wait_for_state("p", "RUNNING");
+        assert!(second.exists());
+        daemon.crash();
+        daemon.start_again();
+        daemon.wait_for_state("p", "RUNNING");
+        assert!(second.join("DB_PASSWORD").exists(), "a program that goes on keeps its files");
+        daemon.kill_child("p");
+        let third = directory(&mut daemon);
+        daemon.wait_until("the files of the one that was killed are removed", |_| !second.exists());
+        let pid = daemon.pid_of("p");
+        daemon.crash();
+        processes::signal(pid, Signal::SIGKILL);
+        daemon.start_again();
+        let fourth = directory(&mut daemon);
+        assert!(fourth != third && !third.exists(), "what nobody needs any more is removed by the next daemon");
+        assert_eq!(daemon.stop(), 0);
+        assert!(!fourth.exists() && !fourth.parent().expect("a home").exists(), "nothing is left");
+    });
+}
+
+#[test]
+fn files_of_secrets_belong_to_the_user_of_the_program() {
+    if !geteuid().is_root() {
+        return eprintln!("left out, because only root may change users");
+    }
+    only_ours(|| {
+        let scene = with_files("user=nobody\n").open_to_all().shell("chmod 777 .; chmod 644 key");
+        let mut daemon = scene.start(Subject::Ours);
+        let path = directory(&mut daemon);
+        assert!(daemon.read("seen").starts_with(" \n700 nobody\n400 nobody\n400 nobody\n"), "{}", daemon.read("seen"));
+        daemon.ctl(&["stop", "p"]);
+        assert!(!path.exists());
     });
 }
 

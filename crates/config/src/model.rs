@@ -564,6 +564,8 @@ pub struct Spawn {
     pub env_command: Option<String>,
     /// Variables whose values are looked up at each start; they win over `environment`.
     pub secrets: Vec<Secret>,
+    /// Whether it finds those as files in a private directory, and not as variables.
+    pub secret_files: bool,
     /// What to tell it in `SUPERVISOR_SERVER_URL`.
     pub serverurl: ProgramServerUrl,
     /// The listening socket it gets as descriptor 0.

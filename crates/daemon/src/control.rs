@@ -193,6 +193,7 @@ impl Control {
         let mut events = Events::with_capacity(256);
         if !resumed {
             self.recall_cgroups();
+            self.children.recall_secrets(&self.tools);
         }
         if self.survival.as_ref().is_some_and(|survival| !survival.journal.is_begun()) {
             self.begin_journal();

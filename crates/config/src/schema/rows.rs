@@ -167,6 +167,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
     row(S::Program, "env_file", K::EnvironmentFiles, Is(""), "0.1.0", Restart, "files of variables, KEY=VALUE in each line, that are read at each start").kept(field!(Process: spawn.env_file)).also(&["envfiles", "environment_file"]).example("/etc/app.env, -/etc/optional.env"),
     row(S::Program, "env_command", K::Command, Unset("none"), "0.1.0", Restart, "command that runs before each start, within hook_timeout, and writes variables to its stdout, KEY=VALUE in each line").kept(field!(Process: spawn.env_command)).example("/usr/local/bin/fetch-env"),
     row(S::Program, "secret.name", K::Secret, Unset("no secrets"), "0.1.0", Restart, "place of the value of the variable NAME, which is read at each start and stored nowhere").kept(field!(Process: spawn.secrets)).family().example("file:/run/secrets/name"),
+    row(S::Program, "secret_files", K::Boolean, Is("false"), "0.1.0", Restart, "pass secrets as files in a private directory, which CREDENTIALS_DIRECTORY names, and not as variables").kept(field!(Process: spawn.secret_files)).example("true"),
     row(S::Program, "nice", K::Integer, Unset("the daemon's own"), "0.1.0", Restart, "nice value: -20 for the most processor time, 19 for the least").kept(field!(Process: spawn.nice)).within(-20, 19).example("10"),
     row(S::Program, "serverurl", K::UrlOrAuto, Unset("AUTO, the daemon's own"), "3.0", Restart, "value of SUPERVISOR_SERVER_URL").kept(field!(Process: spawn.serverurl)),
 

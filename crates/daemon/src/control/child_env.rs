@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use supervisord_config::model::{Config, Process, ProgramServerUrl};
 use supervisord_sys::Errno;
 use supervisord_sys::spawn::Environment;
+use supervisord_sys::user::current_uid;
 
 /// Where programs are looked for when neither the configuration nor the daemon's environment says.
 const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
@@ -15,20 +16,35 @@ pub struct ChildEnv {
     environment: Environment,
     /// The daemon's own address for its children; none without servers.
     server_url: Option<String>,
+    /// A name by which this daemon and the next one are told from others.
+    instance: String,
 }
 
 impl ChildEnv {
     /// Collects the environment of the daemon and its address.
     pub fn new(environment: Vec<(OsString, OsString)>, config: &Config) -> ChildEnv {
-        ChildEnv { environment: environment.into_iter().collect(), server_url: config.server_url() }
+        let instance = format!("supervisord-{}-{:016x}", current_uid(), digest(&config.supervisord.pidfile));
+        ChildEnv { environment: environment.into_iter().collect(), server_url: config.server_url(), instance }
     }
 }
 
 impl ChildEnv {
+    /// A name by which this daemon, and the one that comes after it, are told from all others of the machine: those have other pid
+    /// files.
+    pub(super) fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// A variable of the daemon's own environment.
     pub(super) fn own(&self, name: &str) -> Option<&OsStr> {
         self.environment.get(name).filter(|value| !value.is_empty())
     }
+}
+
+/// A number for a text, the same in each release (FNV-1a).
+fn digest(text: &str) -> u64 {
+    let step = |digest: u64, byte: u8| (digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 /// The directories in which the program of a process is looked for.

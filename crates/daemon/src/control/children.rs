@@ -302,6 +302,12 @@ impl Children {
         token
     }
 
+    /// Finds the directories of secrets that the daemon before has left, and removes those of children that have ended.
+    pub(super) fn recall_secrets(&mut self, tools: &Tools) {
+        let living = self.by_process.values().copied().collect();
+        self.spawner.recall_secrets(living, tools);
+    }
+
     /// Knows the cgroups again that were made before this program ran, to remove them when their programs have ended.
     pub(super) fn recall_cgroups(&mut self) {
         self.cgroups = Cgroup::left_behind();

@@ -109,6 +109,7 @@ impl Control {
             let result = end.result(&last_lines(output));
             return self.input(SupervisorInput::CommandEnded { process, command, result });
         }
+        self.children.spawner.remove_secrets(run);
         let kills = is_foreign_kill.then(|| self.memory_kills.look(present())).flatten();
         if kills.is_some() || !output.is_empty() {
             let traces = EndTraces { output: last_lines(output), kills };

@@ -44,6 +44,7 @@ impl Control {
         for command in handed.commands {
             self.adopt_command(command);
         }
+        self.children.recall_secrets(&self.tools);
         // The first thing after an upgrade: nobody has reaped meanwhile.
         self.reap_and_report();
         // From here on children may be made, which the state file must know.

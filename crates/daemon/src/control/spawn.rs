@@ -9,11 +9,12 @@ mod environment_files;
 mod failure;
 mod logs;
 mod pipes;
+mod secret_directories;
 mod secret_variables;
 mod told_environment;
 mod users;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -56,6 +57,7 @@ use failure::{dispatcher_error, fork_error, log_error, removed, system_failure};
 use logs::{LogOpener, Opening};
 pub(super) use logs::{awaiting, channel, command_channel, end_marker, mark_signal};
 use pipes::Pipes;
+use secret_directories::{SecretDirectories, SecretReader};
 pub use secret_variables::obstacle as obstacle_to_secret;
 use told_environment::{ToldEnvironment, ToldEnvironments};
 use users::Users;
@@ -77,6 +79,7 @@ pub(super) struct ChildSpawner {
     cgroups: Cgroups,
     /// What programs are to find in their environments that are about to be spawned.
     pub(super) told: ToldEnvironments,
+    secret_directories: SecretDirectories,
     pub(super) notifications: Notifications,
 }
 
@@ -94,6 +97,7 @@ struct Creation<'p> {
     run: RunId,
     command: Launch,
     told: ToldEnvironment,
+    reader: SecretReader,
     /// What its environment has besides that of the program.
     variables: &'p [(String, String)],
     descriptors: ChildDescriptors<'p>,
@@ -133,6 +137,7 @@ impl ChildSpawner {
             offload: Offload::new(output),
             cgroups: Cgroups::default(),
             told: ToldEnvironments::default(),
+            secret_directories: SecretDirectories::default(),
             notifications: Notifications::default(),
         }
     }
@@ -206,7 +211,8 @@ impl ChildSpawner {
             .collect();
         let created = self.told.take(id, &row.config).and_then(|told| {
             let (variables, descriptors) = (&*variables, pipes.descriptors(entrance));
-            let creation = Creation { run, command, told, variables, descriptors, opening, tree };
+            let reader = SecretReader::Program(run);
+            let creation = Creation { run, command, told, reader, variables, descriptors, opening, tree };
             self.create(&row, creation, pid_slot, tools)
         });
         let cgroup = cgroup.map(|new| new.cgroup);
@@ -214,6 +220,7 @@ impl ChildSpawner {
             Ok(created) => created,
             Err(failure) => {
                 cgroup.iter().for_each(|cgroup| _ = cgroup.remove());
+                self.remove_secrets(run);
                 release(run, tools, survival);
                 return Err(failure);
             }
@@ -290,19 +297,20 @@ impl ChildSpawner {
         tools: &Tools,
     ) -> Result<(u32, Now, Option<Duration>), SpawnFailure> {
         let process = &row.config;
-        let Creation { run, command, told, variables, descriptors, opening, tree } = creation;
+        let Creation { run, command, told, reader, variables, descriptors, opening, tree } = creation;
         let fork_error = |error| system_failure(error, fork_error(process, error));
-        let variables = environment_files::variables(process, &mut self.offload).and_then(|from_files| {
-            let mut confidential = secret_variables::variables(process, &tools.child_env, &mut self.offload)?;
-            confidential.extend(told.confidential);
+        let user = self.users.run_as(process, &mut self.offload, &tools.activity);
+        let user = user.map_err(|NoReply| SpawnFailure::Unanswered("the user database does not respond".to_owned()));
+        let plan = user.and_then(|user| {
+            let from_files = environment_files::variables(process, &mut self.offload)?;
             let from_files = from_files.into_iter().chain(told.variables.into_iter().flatten()).collect();
-            Ok(Variables { from_files, confidential, further: variables })
+            let mut values = secret_variables::variables(process, &tools.child_env, &mut self.offload)?;
+            values.extend(told.confidential);
+            let asked = (tools.child_env.instance(), &mut self.offload);
+            let confidential = self.secret_directories.variables(process, values, reader, user.as_ref(), asked)?;
+            let variables = Variables { from_files, confidential, further: variables };
+            plan(row, command, &variables, user, tools).map_err(fork_error)
         });
-        let plan = match (variables, self.users.run_as(process, &mut self.offload, &tools.activity)) {
-            (Ok(variables), Ok(user)) => plan(row, command, &variables, user, tools).map_err(fork_error),
-            (Err(failure), _) => Err(failure),
-            (Ok(_), Err(NoReply)) => Err(SpawnFailure::Unanswered("the user database does not respond".to_owned())),
-        };
         if let Err(failure) = self.log_opener.wait(opening, tools) {
             let text = format!(
                 "{} cannot be started: user {} cannot open its log {}: {}",
@@ -324,6 +332,16 @@ impl ChildSpawner {
         let child = child.map_err(fork_error)?;
         logs::spawned(run, child.get(), process, tools);
         Ok((child.get(), present(), self.start_times.started(child, before)))
+    }
+
+    /// Removes the directory of the secrets of a child that has ended, if it has one.
+    pub(super) fn remove_secrets(&mut self, run: RunId) {
+        self.secret_directories.remove(run, &mut self.offload);
+    }
+
+    /// Finds the directories of secrets that the daemon before has left, and removes those of others than these children.
+    pub(super) fn recall_secrets(&mut self, living: HashSet<RunId>, tools: &Tools) {
+        self.secret_directories.recall(tools.child_env.instance(), living, &mut self.offload);
     }
 
     /// Begins a turn of the loop: tidies up after children that have executed their programs.

@@ -10,6 +10,7 @@ use supervisord_sys::spawn::{ChildDescriptors, Stdio};
 use supervisord_sys::{Errno, pipe};
 
 use super::logs::{self, command_channel};
+use super::secret_directories::SecretReader;
 use super::told_environment::ToldEnvironment;
 use super::{ChildSpawner, Creation, NO_PID_SLOT, dispatcher_error, removed, spawn_failure, system_failure};
 use crate::clock::present;
@@ -66,6 +67,7 @@ impl ChildSpawner {
             true => None,
             false => Some(pipe::from_child().map_err(refused)?),
         };
+        let program = runs.program.as_ref().map(|program| RunId(program.run));
         let run = self.next_run();
         let kill_at = present().mono.saturating_add(plan.timeout);
         let kept = CommandRun { command, run: Run::new(run), kill_at, timeout: plan.timeout };
@@ -94,6 +96,7 @@ impl ChildSpawner {
             run,
             command: launch,
             told: ToldEnvironment::default(),
+            reader: SecretReader::Command(program),
             variables: &plan.environment,
             descriptors,
             opening,

@@ -21,7 +21,7 @@ use crate::control::offload::{NoReply, Offload};
 const MOST_BYTES: u64 = 128 << 10;
 
 /// The variable in which the system tells the daemon where its own credentials are.
-const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+pub(super) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// The variables of the secrets of a process that stand in files.
 pub(super) fn variables(
