@@ -122,6 +122,7 @@ open(my $note, '>>', "state/$name") or die;
 syswrite($note, "run $$\n");
 select(undef, undef, undef, rand(0.1));
 die 'nothing told' unless $ENV{TOLD} eq $ENV{SUPERVISOR_PROCESS_NAME};
+die 'no secret' unless -s "$ENV{CREDENTIALS_DIRECTORY}/WORD";
 open(my $ready, '>&=3') or die;
 syswrite($ready, "\n");
 close($ready);
@@ -301,7 +302,7 @@ impl Cast {
                 "ready",
                 &self.ready,
                 format!(
-                    "command={{dir}}/ready\nautorestart=true\nstartretries=0\nready_when=fd:3\nenv_command={{dir}}/tell\n{silent}"
+                    "command={{dir}}/ready\nautorestart=true\nstartretries=0\nready_when=fd:3\nenv_command={{dir}}/tell\nsecret_files=true\nsecret.WORD=file:{{dir}}/tell\n{silent}"
                 ),
             ),
             program(
