@@ -497,6 +497,8 @@ impl Chaos {
         self.traces.wait_for_lines(&mut self.daemon);
         self.wait_for_lives();
         self.end_daemon();
+        let lacking = self.cast.ready.iter().filter(|name| self.daemon.path(&format!("lack-{name}")).exists());
+        assert_eq!(lacking.collect::<Vec<_>>(), [""; 0], "they started without their variables or secrets");
         // Lines that a killed daemon had not written yet.
         let doubts = self.stops + 1 + self.kills / 10;
         let hooked = hooks::check(&self.daemon, &self.cast.hooked, doubts);
