@@ -135,6 +135,24 @@ fn what_cannot_be_scaled_says_why_and_changes_nothing() {
 }
 
 #[test]
+fn an_operator_scales_what_is_theirs_and_learns_nothing_else_of_the_file() {
+    only_ours(|| {
+        let users = format!("[user:ann]\nuid={}\nrole=operator\nprograms=web:*\n", nix::unistd::getuid());
+        let mut daemon = Scene::with("scale-roles", &format!("{WORKERS}{users}")).start(Subject::Ours);
+        daemon.wait_until("it runs", |daemon| daemon.log().contains("success: web_2 entered RUNNING"));
+        assert_eq!(daemon.ctl(&["scale", "web=4"]).stdout, "web:web_3: added process\n");
+        let said = daemon.ctl(&["scale", "db=1"]);
+        assert!(said.code == 1 && said.stdout.contains("no program or group is named db"), "{}", said.stdout);
+        let said = daemon.ctl(&["scale", "--persist", "web=5"]);
+        assert!(said.code == 1 && said.stdout.contains("may not administer"), "{}", said.stdout);
+        rewrite(&daemon, "[program:db]", "[program:db]\nstopwaitsecs=private");
+        let said = daemon.ctl(&["scale", "web=5"]);
+        assert!(said.code == 1 && !said.stdout.contains("private"), "{}", said.stdout);
+        assert!(said.stdout.contains("supervisorctl reread tells administrators why"), "{}", said.stdout);
+    });
+}
+
+#[test]
 fn a_scale_is_written_into_a_file_that_is_included() {
     only_ours(|| {
         let mut daemon = start("scale-persist", "[include]\nfiles=conf.d/*.conf\n");

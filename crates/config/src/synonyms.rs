@@ -31,6 +31,11 @@ pub fn advice_of_client(word: &str) -> Option<&'static str> {
         "kill" if !is_option => {
             Some("supervisorctl signal KILL NAME sends a signal, supervisorctl stop NAME stops a program")
         }
+        "mask" | "off" if !is_option => {
+            Some("supervisorctl disable NAME stops a program, and nothing starts it until supervisorctl enable NAME")
+        }
+        "unmask" | "on" if !is_option => Some("supervisorctl enable NAME lets a disabled program be started again"),
+        "numprocs" | "resize" => Some("supervisorctl scale NAME=NUMBER runs another number of processes of a program"),
         "daemon-reload" => Some("supervisorctl reread reads the configuration, supervisorctl update applies it"),
         name if DRY_RUN.contains(&name) => Some(PLAN),
         name if VALIDATE.contains(&name) => Some(CHECK_OR_PLAN),

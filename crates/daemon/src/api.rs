@@ -204,6 +204,11 @@ impl Api {
         scales.push(ScaleRequest { section: section.clone(), numprocs, only_for: None });
         let config = match self.blocking.run(move || load(Purpose::Reread, &scales)).await? {
             Ok(config) => Box::new(config),
+            // What else is in the file is for those who may read it.
+            Err(text) if actor.check_all_programs(Right::Administer).is_err() && !text.contains(&section) => {
+                let text = "the configuration cannot be read: supervisorctl reread tells administrators why";
+                return Err(Refusal::with(Reason::CannotReread, text).into());
+            }
             Err(text) => return Err(Refusal::with(Reason::CannotReread, text).into()),
         };
         let outcome = send(daemon, actor, Call::Scale { config, section, numprocs });

@@ -37,7 +37,7 @@ pub(super) async fn scale(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let view = api.view(actor)?;
     let section = section_of(&view, &program)?;
     check_number(&view, &section, numprocs)?;
-    let plan = update_plan::of(api.scale(actor, section, numprocs, persist).await)?;
+    let plan = update_plan::of(api.scale(actor, section.clone(), numprocs, persist).await)?.about(&section);
     Ok(json(encoded(&plan)?, api.answers.nothing()))
 }
 

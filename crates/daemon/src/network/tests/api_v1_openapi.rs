@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use supervisord_config::dependency::DependencyCondition;
 use supervisord_config::diff::Difference;
 use supervisord_config::model::UpdateMode;
+use supervisord_config::scale::ProgramScale;
 use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance, HindranceCause};
 use supervisord_core::health::{HealthResult, HealthStatus};
@@ -21,7 +22,8 @@ use crate::network::api_v1;
 const DOCUMENT: &str = "/api/v1/openapi.json";
 
 /// What a request needs besides its address.
-const BODIES: [(&str, &str); 4] = [
+const BODIES: [(&str, &str); 5] = [
+    ("/config/scale", "{\"program\":\"a\",\"numprocs\":1}"),
     ("/programs/{group}/{name}/signal", "{\"signal\":\"HUP\"}"),
     ("/programs/actions", "{\"action\":\"start\",\"select\":[\"*\"]}"),
     ("/programs/{group}/{name}/stdin", "{\"data\":\"x\"}"),
@@ -31,12 +33,14 @@ const BODIES: [(&str, &str); 4] = [
 fn answers(call: &Call) -> Option<CallOutcome> {
     Some(Ok(match call {
         Call::ReloadConfig { .. } => Answer::Difference(Difference::default()),
-        Call::PlanUpdate { .. } | Call::UpdateMinimally { .. } => Answer::Plan(Box::new(UpdatePlan {
-            mode: UpdateMode::Minimal,
-            groups: Vec::new(),
-            steps: Vec::new(),
-            scales: Vec::new(),
-        })),
+        Call::PlanUpdate { .. } | Call::UpdateMinimally { .. } | Call::Scale { .. } => {
+            Answer::Plan(Box::new(UpdatePlan {
+                mode: UpdateMode::Minimal,
+                groups: Vec::new(),
+                steps: Vec::new(),
+                scales: vec![ProgramScale { section: "program:a".to_owned(), numprocs: 2, configured: 1 }],
+            }))
+        }
         _ => Answer::Done,
     }))
 }

@@ -74,12 +74,14 @@ fn world() -> World {
     let calls = control(pending, |call| {
         Some(Ok(match call {
             Call::ReloadConfig { .. } => Answer::Difference(Difference::default()),
-            Call::PlanUpdate { .. } | Call::UpdateMinimally { .. } => Answer::Plan(Box::new(UpdatePlan {
-                mode: UpdateMode::Minimal,
-                groups: Vec::new(),
-                steps: Vec::new(),
-                scales: Vec::new(),
-            })),
+            Call::PlanUpdate { .. } | Call::UpdateMinimally { .. } | Call::Scale { .. } => {
+                Answer::Plan(Box::new(UpdatePlan {
+                    mode: UpdateMode::Minimal,
+                    groups: Vec::new(),
+                    steps: Vec::new(),
+                    scales: Vec::new(),
+                }))
+            }
             _ => Answer::Done,
         }))
     });
@@ -207,7 +209,8 @@ fn every_action_of_the_page_needs_a_right() {
 }
 
 /// The bodies of the requests that need one.
-const BODIES: [(&str, &str); 4] = [
+const BODIES: [(&str, &str); 5] = [
+    ("/config/scale", "{\"program\":\"a\",\"numprocs\":1}"),
     ("/programs/{group}/{name}/signal", "{\"signal\":\"HUP\"}"),
     ("/programs/actions", "{\"action\":\"start\",\"select\":[\"*\"]}"),
     ("/programs/{group}/{name}/stdin", "{\"data\":\"x\"}"),
