@@ -164,13 +164,14 @@ impl Supervisor {
         match refusal {
             Some(text) => {
                 self.log(LogLevel::Critical, text.clone());
-                for call in waiting {
-                    self.finish_item(call, id, Err(Refusal::with(Reason::Failed, &text)));
-                }
                 // A refused signal request says nothing about the process; the original makes the process UNKNOWN in
                 // this case, too.
                 if call.is_none() {
                     self.drive_machine(now, id, MachineInput::SignalRefused);
+                }
+                // Whoever is answered sees the new state.
+                for call in waiting {
+                    self.finish_item(call, id, Err(Refusal::with(Reason::Failed, &text)));
                 }
             }
             None => {

@@ -31,6 +31,27 @@ fn a_signal_that_may_not_be_sent_changes_nothing() {
 }
 
 #[test]
+fn who_hears_that_a_signal_was_refused_sees_the_new_state() {
+    let mut world = World::started(vec![program("p")]);
+    world.untouchable.push("p".to_owned());
+    world.pass(2000);
+    let call = SupervisorInput::Call { id: CallId(1000), actor: Actor::plug_in(), call: stop("p", true) };
+    world.supervisor.handle(world.now, call);
+    let mut shown = Vec::new();
+    while let Some(effect) = world.supervisor.poll_effect() {
+        match &effect {
+            Effect::PublishRow(_) => shown.push(world.state("p")),
+            Effect::Reply { .. } => assert_eq!(shown.last(), Some(&ProcessState::Unknown)),
+            _ => {}
+        }
+        if let Some(answer) = world.perform(effect) {
+            world.supervisor.handle(world.now, answer);
+        }
+    }
+    assert!(world.replies.contains_key(&CallId(1000)));
+}
+
+#[test]
 fn a_start_that_waits_is_answered_when_the_program_runs() {
     let mut world = World::started(vec![varied("p", |process| process.start.autostart = false)]);
     let waiting = world.call(start("p", true));
