@@ -12,7 +12,7 @@ fn world() -> String {
 
 /// Python's own XML-RPC client with the transport of the original's package.
 const SCRIPT: &str = "
-import os, sys, xmlrpc.client
+import os, sys, time, xmlrpc.client
 from supervisor.xmlrpc import SupervisorTransport
 transport = SupervisorTransport(None, None, 'unix://' + os.getcwd() + '/s.sock')
 proxy = xmlrpc.client.ServerProxy('http://127.0.0.1', transport)
@@ -22,6 +22,9 @@ print(sorted(proxy.supervisor.getProcessInfo('cat')))
 print(len(proxy.supervisor.getAllProcessInfo()), 'supervisor.getState' in proxy.system.listMethods())
 print(proxy.supervisor.stopProcess('cat'), proxy.supervisor.startProcess('cat', True))
 print(proxy.supervisor.sendProcessStdin('cat', 'gr\\u00fc\\u00df dich\\n'))
+# It is stopped below, and must have read the text before.
+while not os.path.exists('cat.log') or not os.path.getsize('cat.log'):
+    time.sleep(0.02)
 print(proxy.supervisor.startProcess('team:*'), len(proxy.supervisor.stopProcessGroup('team')))
 for bad in (lambda: proxy.supervisor.startProcess('nobody'), lambda: proxy.supervisor.startProcess(),
             lambda: proxy.supervisor.nonsense(), lambda: proxy.supervisor.startProcess('broken'),
