@@ -95,7 +95,8 @@ impl Sink {
     pub fn adopt_spill(&mut self, directory: &Arc<str>) -> Entries {
         self.spill_to(directory.clone());
         match Spill::open(directory, &self.path) {
-            Ok(spill) => {
+            Ok(None) => Entries::new(),
+            Ok(Some(spill)) => {
                 let text = format!("{} bytes for {} have waited in {}", spill.len(), self.path, spill.path());
                 self.held.adopt(spill);
                 vec![(LogLevel::Info, text)]

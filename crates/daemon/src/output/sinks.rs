@@ -553,7 +553,7 @@ impl Sinks {
             let cleared = log_target::empty(path);
             if let Some(directory) = self.spill_directory.clone()
                 && self.spills.remove(&Spill::name(path))
-                && let Ok(spill) = Spill::open(&directory, path)
+                && let Ok(Some(spill)) = Spill::open(&directory, path)
             {
                 spill.remove();
             }
@@ -660,7 +660,9 @@ impl Sinks {
         let entries = directory.map(|directory| shared.sink.adopt_spill(directory));
         self.open.insert(id, shared);
         if let Some(entries) = entries {
-            self.behind.insert(id);
+            if self.open.get(&id).is_some_and(|shared| shared.sink.is_behind()) {
+                self.behind.insert(id);
+            }
             self.queue_notices(id, entries);
         }
         id

@@ -80,7 +80,7 @@ impl Spill {
     /// The file cannot be made, or one with something in it is there already.
     pub fn create(directory: &str, log: &str) -> io::Result<Spill> {
         let path = path_of(directory, log)?;
-        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() == 0) {
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() < HEADER) {
             trusted::remove(&path)?;
         }
         drop(trusted::create_new(&path, 0o600)?);
@@ -91,16 +91,21 @@ impl Spill {
         Ok(spill)
     }
 
-    /// What an earlier daemon has left for this log.
+    /// What an earlier daemon has left for this log; none where that is nothing.
     ///
     /// # Errors
-    /// There is none, it cannot be read, belongs to somebody else, or is not understood.
-    pub fn open(directory: &str, log: &str) -> io::Result<Spill> {
+    /// There is no file, it cannot be read, belongs to somebody else, or is not understood.
+    pub fn open(directory: &str, log: &str) -> io::Result<Option<Spill>> {
         let path = path_of(directory, log)?;
         let file = trusted::open_read_write(&path)?;
         let found = file.metadata()?;
         if !found.is_file() || found.mode() & 0o077 != 0 {
             return Err(ErrorKind::PermissionDenied.into());
+        }
+        // A daemon was killed before it had put anything in, or when the log had everything.
+        if found.len() < HEADER {
+            trusted::remove(&path)?;
+            return Ok(None);
         }
         let mut header = [0; HEADER as usize];
         file.read_exact_at(&mut header, 0)?;
@@ -121,7 +126,11 @@ impl Spill {
             spill.read += spill.appended(under_way)?;
             spill.note(None)?;
         }
-        Ok(spill)
+        if spill.is_empty() {
+            spill.remove();
+            return Ok(None);
+        }
+        Ok(Some(spill))
     }
 
     /// The path of the file.

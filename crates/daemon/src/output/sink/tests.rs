@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -182,11 +183,24 @@ fn what_an_interrupted_replay_has_written_is_not_written_again() {
         words.iter().zip(2..).for_each(|(word, at)| header[at * 8..][..8].copy_from_slice(&word.to_le_bytes()));
         let file = File::options().write(true).open(spill.path()).expect("opened");
         file.write_all_at(&header, 0).expect("written");
-        spill = Spill::open(&place, &path).expect("understood");
+        spill = Spill::open(&place, &path).expect("understood").expect("not all of it is in the log");
         rounds += 1;
     }
     assert!(rounds > 2);
     assert!(fs::read_to_string(&path).expect("read") == format!("before\n{lines}"));
+    // It was killed when the log had everything, before it had removed the file or after it had emptied it.
+    for length in [4096, 0] {
+        let bytes = fs::read(spill.path()).expect("read");
+        fs::write(spill.path(), &bytes[..length]).expect("cut");
+        if length > 0 {
+            let file = File::options().write(true).open(spill.path()).expect("opened");
+            file.write_all_at(&0_u64.to_le_bytes(), 8).expect("written");
+        }
+        assert!(Spill::open(&place, &path).expect("understood").is_none());
+        assert!(!Path::new(spill.path()).exists());
+        fs::write(spill.path(), &bytes).expect("written");
+        fs::set_permissions(spill.path(), fs::Permissions::from_mode(0o600)).expect("set");
+    }
     spill.remove();
     assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 1);
 }
