@@ -1,5 +1,8 @@
 //! Files of variables. The original has none.
 
+use std::path::Path;
+use std::process::Command;
+
 use crate::harness::{Scene, Subject, only_ours};
 
 /// The options these tests are about.
@@ -63,4 +66,38 @@ fn a_file_that_is_missing_or_wrong_is_a_failed_start_that_says_where() {
         daemon.write("p.env", "A=1\n");
         assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: started\n");
     });
+}
+
+/// Nobody writes to it, so that whoever opens it would wait.
+#[test]
+fn a_named_pipe_is_refused_at_once() {
+    only_ours(|| {
+        let options = "env_file={dir}/pipe\nsecret.KEY=file:{dir}/pipe\nautostart=false";
+        let checked = scene(options).arguments(&["--check", "-c", "supervisord.conf"]);
+        let place = checked.set_up(Subject::Ours);
+        make_pipe(&place.path("pipe"));
+        let said = checked.run_in(&place);
+        assert_eq!(said.code, 2, "{}", said.transcript());
+        assert_eq!(
+            said.stdout.matches(": it is a named pipe, and must be a regular file (").count(),
+            2,
+            "{}",
+            said.stdout
+        );
+        let daemon_scene = scene(options);
+        let place = daemon_scene.set_up(Subject::Ours);
+        let pipe = place.path("pipe");
+        make_pipe(&pipe);
+        let mut daemon = daemon_scene.start_in(place);
+        let reason = format!("{} cannot be read as user ", pipe.display());
+        daemon.wait_for_state("p", "STOPPED");
+        assert_eq!(daemon.ctl(&["start", "p"]).stdout, "p: ERROR (spawn error)\n");
+        let why = daemon.ctl(&["why", "p"]).stdout;
+        assert!(why.contains(&reason) && why.contains("it is a named pipe, and must be a regular file"), "{why}");
+    });
+}
+
+fn make_pipe(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().expect("mkfifo runs");
+    assert!(made.success(), "{}", path.display());
 }

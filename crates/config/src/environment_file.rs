@@ -99,13 +99,14 @@ impl<'t> FileReader<'t> {
             return Err(self.bad(EXPECTED));
         };
         self.rest = value.trim_start_matches([' ', '\t']);
+        let begun = self.bad(EXPECTED);
         let value = match self.rest.chars().next() {
             Some('\'') => self.quoted('\'')?,
             Some('"') => self.quoted('"')?,
             _ => without_comment(self.take_line()).to_owned(),
         };
         if value.contains('\0') {
-            return Err(self.bad("a value cannot contain a zero byte"));
+            return Err(BadLine { reason: "a value cannot contain a zero byte", ..begun });
         }
         Ok((name.to_owned(), value))
     }
@@ -182,6 +183,8 @@ mod tests {
             ("A=1\nSECRET\n", 2, EXPECTED),
             ("\n\n1A=x\n", 3, EXPECTED),
             ("export\n", 1, EXPECTED),
+            ("A=1\nB=a\0b\nC=2\n", 2, "a value cannot contain a zero byte"),
+            ("A=1\nB='a\n\0b'\n", 2, "a value cannot contain a zero byte"),
             ("=x", 1, EXPECTED),
             ("A=1\n\nB='x\n\n", 3, "the quotes of the value are never closed"),
             ("A=\"x\\", 1, "the quotes of the value are never closed"),

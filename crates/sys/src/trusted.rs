@@ -11,9 +11,9 @@
 //! not root, and on systems other than Linux, the system alone decides.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +25,12 @@ pub(crate) const NON_BLOCKING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
 /// Opens a log for reading; never blocks.
 pub fn open_read(path: &str) -> io::Result<File> {
     open(path, libc::O_RDONLY | NON_BLOCKING, 0)
+}
+
+/// Opens a file that the configuration names for reading, following links as the system does; does not wait for the other end of
+/// a named pipe.
+pub fn open_configured(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(NON_BLOCKING).open(path)
 }
 
 /// Opens a file to be overwritten, and creates it if it does not exist; does not truncate it. Never blocks.

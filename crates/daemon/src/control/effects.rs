@@ -43,13 +43,13 @@ impl Control {
         }
     }
 
-    /// Runs a command of a process beside its program. A probe that cannot be run because the daemon lacks something for the
-    /// moment waits.
+    /// Runs a command of a process beside its program. One that cannot be run because the daemon lacks something for the moment
+    /// waits.
     fn run_command(&mut self, process: ProcessId, command: ProgramCommand, plan: &CommandPlan) -> Result<(), String> {
         match self.spawn_command(process, command, plan) {
             Ok(()) => Ok(()),
             Err(SpawnFailure::Exhausted(_) | SpawnFailure::Unanswered(_))
-                if command.is_probe() && self.put_off.put_off(process, command, plan, present().mono) =>
+                if self.put_off.put_off(process, command, plan, present().mono) =>
             {
                 Ok(())
             }

@@ -18,6 +18,10 @@ const WAIT_PER_TURN: Duration = Duration::from_secs(2);
 /// How long one is waited for while there are questions that have taken longer.
 const WAIT_WHILE_OVERDUE: Duration = Duration::from_millis(100);
 
+/// How long each question is waited for, whatever was waited for before it in this turn: one that does not respond must not look
+/// as if none did.
+const LEAST_WAIT: Duration = Duration::from_millis(10);
+
 /// How many questions may take longer at a time.
 const MOST_OVERDUE: usize = 256;
 
@@ -70,12 +74,12 @@ impl Offload {
             let _ = reply.give(question());
         }));
         self.output.ring_if_due();
-        let limit = self.wait_left.min(most);
+        let limit = self.wait_left.min(most).max(LEAST_WAIT);
         let answered = awaited.within(limit).map_err(|_| NoReply);
         match answered {
             Ok(_) => self.runner = Some(runner),
             Err(NoReply) => {
-                self.wait_left -= limit;
+                self.wait_left = self.wait_left.saturating_sub(limit);
                 self.overdue.insert(subject.to_owned(), runner.thread);
             }
         }
@@ -114,6 +118,8 @@ impl Runner {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -126,6 +132,13 @@ mod tests {
         assert_eq!(offload.wait_left, Duration::ZERO, "it is spent");
         assert!(offload.is_waiting());
         assert_eq!(offload.ask("held", || true), Err(NoReply), "it is asked already");
+        let (end, begun) = (Instant::now() + Duration::from_secs(60), Duration::ZERO);
+        while offload.ask("another", || 1) != Ok(1) {
+            assert!(
+                offload.wait_left == begun && Instant::now() < end,
+                "the next question of the turn is not waited for"
+            );
+        }
         offload.begin_turn();
         while offload.ask("two", || 2) != Ok(2) {}
         release.send(()).expect("somebody waits");

@@ -1,4 +1,4 @@
-//! Probes by commands that could not be run because the daemon lacked something for the moment: they are tried again until their
+//! Commands beside programs that could not be run because the daemon lacked something for the moment: they are tried again until their
 //! time limit, because that says nothing about the program.
 
 use std::time::Duration;

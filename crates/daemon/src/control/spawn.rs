@@ -11,6 +11,7 @@ mod logs;
 mod pipes;
 mod secret_directories;
 mod secret_variables;
+mod small_file;
 mod told_environment;
 mod users;
 

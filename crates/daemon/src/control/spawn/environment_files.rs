@@ -1,7 +1,7 @@
 //! The variables that a program has from files. They are read at every start, on another thread, and kept nowhere.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::path::Path;
 
 use supervisord_config::environment_file::{self, BadLine, EnvironmentFile};
 use supervisord_config::host::reason;
@@ -10,6 +10,7 @@ use supervisord_config::pyrepr::repr;
 use supervisord_core::supervisor::SpawnFailure;
 use supervisord_sys::user::current_name;
 
+use super::small_file;
 use crate::control::offload::{NoReply, Offload};
 
 /// The most bytes of a file: variables of a process have no room for more.
@@ -49,12 +50,8 @@ pub fn read(file: &EnvironmentFile) -> Result<Vec<(String, String)>, String> {
 }
 
 fn content(path: &str) -> io::Result<String> {
-    let mut content = String::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut content)?;
-    match u64::try_from(content.len()).is_ok_and(|length| length <= MOST_BYTES) {
-        true => Ok(content),
-        false => Err(io::Error::other(format!("it has more than {MOST_BYTES} bytes"))),
-    }
+    String::from_utf8(small_file::read(Path::new(path), MOST_BYTES)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 #[cfg(test)]
@@ -80,6 +77,10 @@ mod tests {
             bad.starts_with(&format!("{}:2: expected NAME=VALUE", path("bad"))) && !bad.contains("secret"),
             "{bad}"
         );
+        let pipe = path("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let refused = super::read(&EnvironmentFile { path: pipe, is_optional: true }).unwrap_err();
+        assert!(refused.ends_with(": it is a named pipe, and must be a regular file"), "{refused}");
         let large = "A=1\n".repeat(300_000);
         assert!(read("large", Some(&large), true).unwrap_err().ends_with(": it has more than 1048576 bytes"));
     }

@@ -2,7 +2,6 @@
 //! them. Freed memory is not overwritten: a value can stay in it until something else is written there.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use supervisord_config::secret::{Secret, SecretSource};
 use supervisord_core::supervisor::SpawnFailure;
 use supervisord_sys::user::current_name;
 
+use super::small_file;
 use crate::control::child_env::ChildEnv;
 use crate::control::offload::{NoReply, Offload};
 
@@ -57,9 +57,7 @@ pub fn obstacle(source: &SecretSource, child_env: &ChildEnv) -> Option<String> {
     let failure = match std::fs::metadata(&path) {
         Err(error) => reason(&error),
         Ok(found) if found.is_dir() => "it is a directory".to_owned(),
-        // A pipe would wait for somebody who writes to it.
-        Ok(found) if !found.is_file() => return None,
-        Ok(_) => reason(&File::open(&path).err()?),
+        Ok(_) => reason(&small_file::open(&path).err()?),
     };
     Some(cannot_read(&path, &failure))
 }
@@ -86,7 +84,7 @@ fn path(source: &SecretSource, child_env: &ChildEnv) -> Result<Option<PathBuf>, 
 /// What is in a file.
 fn read(path: &Path) -> io::Result<OsString> {
     let mut content = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut content)?;
+    small_file::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut content)?;
     value(content).map_err(io::Error::other)
 }
 
