@@ -25,6 +25,7 @@ mod environment_files;
 mod events;
 mod exit_statuses;
 mod fastcgi;
+mod forwarding;
 mod hooks;
 mod http;
 mod layering;

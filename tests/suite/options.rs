@@ -57,6 +57,7 @@ fn coverage() {
         crate::enablement::PINNED,
         crate::env_command::PINNED,
         crate::environment_files::PINNED,
+        crate::forwarding::PINNED,
         crate::secrets::PINNED,
     ]
     .iter()

@@ -23,6 +23,7 @@ mod error;
 pub mod expand;
 #[cfg(test)]
 mod fake_host;
+pub mod forward_target;
 mod glob;
 #[cfg(test)]
 mod golden;
@@ -66,6 +67,7 @@ pub mod signal;
 mod stop_steps;
 pub mod suggest;
 pub mod synonyms;
+pub mod syslog_code;
 pub mod value;
 pub mod words;
 

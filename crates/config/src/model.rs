@@ -9,6 +9,7 @@ use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::disk_reserve::DiskReserve;
 use crate::environment_file::EnvironmentFile;
+use crate::forward_target::ForwardTarget;
 use crate::host::Account;
 use crate::log_compression::LogCompression;
 use crate::log_form::LogFormat;
@@ -19,6 +20,7 @@ use crate::readiness::ReadyWhen;
 use crate::rotate_when::RotateWhen;
 use crate::scale::ProgramScale;
 use crate::secret::Secret;
+use crate::syslog_code::{SyslogFacility, SyslogSeverity};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -864,6 +866,14 @@ pub struct Logging {
     pub log_markers: bool,
     /// What happens to output that a log cannot take, in place of what happens to all.
     pub log_when_blocked: Option<WhenBlocked>,
+    /// What names the program in forwarded lines; none for the name of the process.
+    pub syslog_tag: Option<String>,
+    /// What kind of program it is for log services.
+    pub syslog_facility: SyslogFacility,
+    /// What names the host in forwarded lines; none for the name of the system.
+    pub syslog_hostname: Option<String>,
+    /// The file with the certificates that log services are trusted by; none for those of the system.
+    pub syslog_cafile: Option<String>,
 }
 
 /// When to start a process again after it ended by itself.
@@ -907,6 +917,10 @@ pub struct ChannelLog {
     pub log_format: LogFormat,
     /// Copy it to the system log.
     pub syslog: bool,
+    /// The log services that get its lines besides.
+    pub log_forward: Vec<ForwardTarget>,
+    /// How severe its lines are for them, unless they say so themselves.
+    pub log_severity: SyslogSeverity,
 }
 
 /// When a log is rotated besides at a size, and which rotated files are kept besides so many.

@@ -10,6 +10,7 @@ use crate::date_format::DateFormat;
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::disk_reserve::DiskReserve;
 use crate::environment_file::EnvironmentFile;
+use crate::forward_target::ForwardTarget;
 use crate::host::Account;
 use crate::log_compression::LogCompression;
 use crate::log_form::LogFormat;
@@ -22,6 +23,7 @@ use crate::probe::Probe;
 use crate::readiness::ReadyWhen;
 use crate::rotate_when::RotateWhen;
 use crate::secret::Secret;
+use crate::syslog_code::{SyslogFacility, SyslogSeverity};
 
 /// A value, borrowed from where it is kept, or made from a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,6 +195,37 @@ impl OptionValue for Vec<EnvironmentFile> {
     fn from_value(value: ConfigValue<'_>) -> Option<Vec<EnvironmentFile>> {
         let ConfigValue::Texts(texts) = value else { return None };
         Some(texts.iter().map(|text| EnvironmentFile::from_text(text)).collect())
+    }
+}
+
+impl OptionValue for Vec<ForwardTarget> {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Texts(self.iter().map(ForwardTarget::to_string).collect())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<Vec<ForwardTarget>> {
+        let ConfigValue::Texts(texts) = value else { return None };
+        texts.iter().map(|text| ForwardTarget::parse(text).ok()).collect()
+    }
+}
+
+impl OptionValue for SyslogFacility {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<SyslogFacility> {
+        if let ConfigValue::Text(text) = value { SyslogFacility::parse(&text).ok() } else { None }
+    }
+}
+
+impl OptionValue for SyslogSeverity {
+    fn value(&self) -> ConfigValue<'_> {
+        ConfigValue::Text(self.word().into())
+    }
+
+    fn from_value(value: ConfigValue<'_>) -> Option<SyslogSeverity> {
+        if let ConfigValue::Text(text) = value { SyslogSeverity::parse(&text).ok() } else { None }
     }
 }
 

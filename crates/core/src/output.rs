@@ -6,6 +6,7 @@ pub mod characters;
 #[cfg(test)]
 mod cuts;
 pub mod debug_text;
+pub mod forward;
 pub mod last_lines;
 pub mod line_watch;
 mod note;
@@ -20,6 +21,7 @@ use supervisord_config::model::WhenBlocked;
 pub use supervisord_wire::channel::Channel;
 
 use crate::rotation::rules::RotationRules;
+use forward::ForwardPlan;
 use records::RecordPlan;
 
 /// The configured processing of one stream of one process.
@@ -47,6 +49,8 @@ pub struct ChannelPlan {
     pub markers: bool,
     /// What happens to output that the log cannot take, in place of what happens to all.
     pub when_blocked: Option<WhenBlocked>,
+    /// Forward its lines to log services; none where they go nowhere else.
+    pub forward: Option<Arc<ForwardPlan>>,
     /// Report the first line that this matches, by which the process says that it is ready.
     pub ready_line: Option<LinePattern>,
 }

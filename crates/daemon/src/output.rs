@@ -28,6 +28,7 @@ mod compression_end;
 mod directories;
 mod disk_guard;
 mod end_of_output;
+mod forwarding;
 mod held_output;
 mod log_file;
 mod log_limits;
@@ -66,6 +67,7 @@ pub use transit::TransitFiles;
 use activity_log::ActivityWriter;
 use audit_log::AuditWriter;
 use compression::Compressor;
+use forwarding::Forwarders;
 use log_limits::LogLimits;
 use outlets::Outlets;
 use plane::Plane;
@@ -214,8 +216,9 @@ impl Output {
         sinks.set_compressor(Compressor::new(requests.clone()));
         requests.set_notifier(Notifier::new(Waker::new(poll.registry(), plane::REQUESTS)?));
         let budget = ReportBudget::new(requests.clone());
-        let outlets =
-            Outlets { sinks, activity, audit, strip_ansi, budget: budget.clone(), to_control: Box::new(report) };
+        let forwarders = Forwarders::new(requests.clone());
+        let (budget_of_outlets, to_control) = (budget.clone(), Box::new(report));
+        let outlets = Outlets { sinks, activity, audit, forwarders, strip_ansi, budget: budget_of_outlets, to_control };
         let plane = Plane::new(poll, requests.clone(), outlets, recovery)?;
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || plane.run())?;
         Ok(Running { handle: requests, budget, thread })

@@ -51,6 +51,8 @@ impl Errno {
     pub const EMFILE: Errno = Errno(libc::EMFILE);
     /// No space left on device.
     pub const ENOSPC: Errno = Errno(libc::ENOSPC);
+    /// Message too long.
+    pub const EMSGSIZE: Errno = Errno(libc::EMSGSIZE);
     /// Broken pipe.
     pub const EPIPE: Errno = Errno(libc::EPIPE);
     /// No child processes.

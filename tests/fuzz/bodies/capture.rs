@@ -16,7 +16,7 @@ fn note(seen: &mut Seen, piece: Piece<'_>) {
     match piece {
         Piece::Log(bytes) => seen.log.extend_from_slice(bytes),
         Piece::Records(bytes) => seen.log.extend_from_slice(&bytes),
-        Piece::Unformatted(_) => {}
+        Piece::Unformatted(_) | Piece::Line { .. } => {}
         Piece::Observed(bytes) => seen.observed.extend_from_slice(&bytes),
         Piece::Section(held) => seen.sections.push((held.bytes, held.dropped)),
         Piece::Cut(bytes) => seen.cut += bytes,
@@ -36,6 +36,7 @@ fn pass(output: &[u8], cuts: &[u8], capture: u64, strip: bool) -> Seen {
         records: None,
         markers: false,
         when_blocked: None,
+        forward: None,
         ready_line: None,
     };
     let mut pipeline = Pipeline::new(&plan, strip, true);

@@ -13,6 +13,7 @@ use crate::duration;
 use crate::environment;
 use crate::environment_file::EnvironmentFile;
 use crate::expand::{ExpansionNames, expand_again};
+use crate::forward_target::ForwardTarget;
 use crate::host::DaemonHost;
 use crate::log_compression::LogCompression;
 use crate::log_form::LogFormat;
@@ -28,6 +29,7 @@ use crate::readiness::ReadyWhen;
 use crate::rotate_when::RotateWhen;
 use crate::secret::SecretSource;
 use crate::signal;
+use crate::syslog_code::{SyslogFacility, SyslogSeverity};
 use crate::value::ConfigValue;
 
 /// What is written as a value.
@@ -119,6 +121,12 @@ pub enum Kind {
     ChildLog,
     /// In which form lines stand in a log.
     LogFormat,
+    /// Log services separated by commas.
+    ForwardTargets,
+    /// What kind of program messages of the system log are from.
+    SyslogFacility,
+    /// How severe a message of the system log is.
+    SyslogSeverity,
     InetAddress,
     /// `unix:///path` or `tcp://host:port`.
     Socket,
@@ -201,6 +209,11 @@ impl Kind {
             K::File | K::ActivityLog => "file in an existing directory",
             K::ChildLog => "file in an existing directory, AUTO or NONE",
             K::LogFormat => "raw, text, json or a template with %(message)s",
+            K::ForwardTargets => {
+                "udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH, or several separated by commas"
+            }
+            K::SyslogFacility => "user, daemon, local0 to local7, or another facility of the system log",
+            K::SyslogSeverity => "emerg, alert, crit, err, warning, notice, info or debug",
             K::InetAddress => "PORT, *:PORT or HOST:PORT",
             K::Socket => "unix:///PATH or tcp://HOST:PORT",
             K::Url | K::UrlOrAuto => "http://HOST:PORT, https://HOST:PORT or unix:///PATH",
@@ -295,6 +308,12 @@ impl Kind {
             }
             K::ChildLog => child_log(text),
             K::LogFormat => ConfigValue::Text(LogFormat::parse(text)?.to_string().into()),
+            K::ForwardTargets => {
+                let targets = ForwardTarget::parse_list(text)?;
+                ConfigValue::Texts(targets.iter().map(ForwardTarget::to_string).collect())
+            }
+            K::SyslogFacility => ConfigValue::Text(SyslogFacility::parse(text)?.word().into()),
+            K::SyslogSeverity => ConfigValue::Text(SyslogSeverity::parse(text)?.word().into()),
             K::ActivityLog if text == "syslog" => ConfigValue::ActivityLog(Cow::Owned(ActivityLog::Syslog)),
             K::ActivityLog => ConfigValue::ActivityLog(Cow::Owned(ActivityLog::File(text.to_owned()))),
             K::UrlOrAuto if strip(text).eq_ignore_ascii_case("AUTO") => ConfigValue::Unset,

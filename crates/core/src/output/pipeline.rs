@@ -3,6 +3,7 @@
 //! ```text
 //! chunk ─► strip ─► capture ─┬─► records ─► log (file)        ordinary output; records only where they are asked for
 //!                            ├─► system log                   the same, as it is
+//!                            ├─► lines ─► log services        the same, line by line, where it is forwarded
 //!                            ├─► observers (events, debug)    all output, in whole characters
 //!                            └─► section                      finished captures
 //! ```
@@ -26,6 +27,13 @@ pub enum Piece<'a> {
     Records(Vec<u8>),
     /// Write this to the system log: it becomes a part of records.
     Unformatted(&'a [u8]),
+    /// Forward this line, or this part of a long one, to log services.
+    Line {
+        /// Without its end.
+        text: &'a [u8],
+        /// Whether it follows the beginning of a long line.
+        is_continued: bool,
+    },
     /// Pass this to the observers of the stream; captured output too, as in the original.
     Observed(Cow<'a, [u8]>),
     /// Report this finished capture section.
@@ -51,6 +59,8 @@ struct Stages {
     observers: Option<WholeCharacters>,
     /// Boxed for the same reason.
     records: Option<Box<Records>>,
+    /// Where lines are forwarded. Boxed for the same reason.
+    forwarded: Option<Box<UnfinishedLine>>,
 }
 
 /// A pipeline as plain data, for whoever stores it: its stages, without the form of records, which the plan says.
@@ -64,25 +74,32 @@ pub struct PipelineData {
     pub observers: Option<WholeCharacters>,
     /// What has come of a line of which a record will be made.
     pub line: UnfinishedLine,
+    /// What has come of a line that will be forwarded.
+    pub forwarded: UnfinishedLine,
 }
 
 /// Until it is [adapted](Pipeline::adapt) to its plan, a line that has not ended is logged without a form.
 impl From<PipelineData> for Pipeline {
-    fn from(PipelineData { stripper, capture, observers, line }: PipelineData) -> Pipeline {
-        let has_line = line != UnfinishedLine::default();
+    fn from(PipelineData { stripper, capture, observers, line, forwarded }: PipelineData) -> Pipeline {
+        let has_line = !line.is_at_rest();
         let records = has_line.then(|| Box::new(Records::resume(RecordPlan::plain(), line)));
-        let stages = Stages { capture: capture.map(Box::new), observers, records };
+        let forwarded = (!forwarded.is_at_rest()).then(|| Box::new(forwarded));
+        let stages = Stages { capture: capture.map(Box::new), observers, records, forwarded };
         Pipeline { stripper, stripped: Vec::new(), stages }
     }
 }
 
 impl From<&Pipeline> for PipelineData {
     fn from(Pipeline { stripper, stages, .. }: &Pipeline) -> PipelineData {
-        let Stages { capture, observers, records } = stages.clone();
+        let Stages { capture, observers, records, forwarded } = stages.clone();
         let line = records.map(|records| records.unfinished().clone()).unwrap_or_default();
-        PipelineData { stripper: stripper.clone(), capture: capture.map(|capture| *capture), observers, line }
+        let (capture, forwarded) = (capture.map(|capture| *capture), forwarded.map(|line| *line).unwrap_or_default());
+        PipelineData { stripper: stripper.clone(), capture, observers, line, forwarded }
     }
 }
+
+/// The bit of the third byte of a note that tells of a line to be forwarded.
+const FORWARDS: u8 = 2;
 
 impl Pipeline {
     /// The pipeline of a new run. `watched` enables [`Piece::Observed`].
@@ -94,6 +111,7 @@ impl Pipeline {
                 capture: (plan.capture_maxbytes > 0).then(|| Box::new(Capture::new(plan.capture_maxbytes))),
                 observers: watched.then(WholeCharacters::default),
                 records: plan.records.clone().map(|plan| Box::new(Records::new(plan))),
+                forwarded: plan.forward.as_ref().map(|_| Box::default()),
             },
         }
     }
@@ -139,24 +157,27 @@ impl Pipeline {
 
     /// Whether every chunk becomes one [`Piece::Log`] unchanged, so that the pipeline can be bypassed.
     pub fn is_transparent(&self) -> bool {
-        let Stages { capture, observers, records } = &self.stages;
-        self.stripper.is_none() && capture.is_none() && observers.is_none() && records.is_none()
+        let Stages { capture, observers, records, forwarded } = &self.stages;
+        self.stripper.is_none() && capture.is_none() && observers.is_none() && records.is_none() && forwarded.is_none()
     }
 
     /// Whether its state is that of a new run: no bytes are held back, and no section has begun.
     pub fn is_at_rest(&self) -> bool {
-        let Stages { capture, observers, records } = &self.stages;
+        let Stages { capture, observers, records, forwarded } = &self.stages;
         self.stripper.as_ref().is_none_or(Stripper::is_at_rest)
             && capture.as_ref().is_none_or(|capture| capture.is_at_rest())
             && observers.as_ref().is_none_or(WholeCharacters::is_at_rest)
             && records.as_ref().is_none_or(|records| records.is_at_rest())
+            && forwarded.as_ref().is_none_or(|line| line.is_at_rest())
     }
 
-    /// Its state, in at most `longest` bytes besides what records need. That must be at least [`Pipeline::SHORTEST_NOTE`]; the
+    /// Its state, in at most `longest` bytes besides what lines need. That must be at least [`Pipeline::SHORTEST_NOTE`]; the
     /// content of a capture section is left out if it does not fit, and counts as dropped.
     pub fn note(&self, longest: usize) -> Vec<u8> {
-        let Stages { capture, observers, records } = &self.stages;
-        let mut out = vec![self.stripper.is_some().into(), capture.is_some().into(), observers.is_some().into()];
+        let Stages { capture, observers, records, forwarded } = &self.stages;
+        let forwarded = forwarded.as_ref().filter(|line| !line.is_at_rest());
+        let third = u8::from(observers.is_some()) | if forwarded.is_some() { FORWARDS } else { 0 };
+        let mut out = vec![self.stripper.is_some().into(), capture.is_some().into(), third];
         if let Some(stripper) = &self.stripper {
             stripper.note(&mut out);
         }
@@ -166,13 +187,16 @@ impl Pipeline {
         if let Some(capture) = capture {
             capture.note(&mut out, longest.saturating_sub(Pipeline::SHORTEST_NOTE));
         }
+        if let Some(line) = forwarded {
+            line.note(&mut out);
+        }
         if let Some(records) = records {
             records.note(&mut out);
         }
         out
     }
 
-    /// The most bytes of a note without the content of a section, and without records.
+    /// The most bytes of a note without the content of a section, and without lines.
     pub const SHORTEST_NOTE: usize = 80;
 
     /// Restores the pipeline from its note; none if the note is invalid.
@@ -180,20 +204,21 @@ impl Pipeline {
         let note = &mut note;
         let [strips, captures, shows] = [note::take_byte(note)?, note::take_byte(note)?, note::take_byte(note)?];
         let stripper = if strips > 0 { Some(Stripper::from_note(note)?) } else { None };
-        let observers = if shows > 0 { Some(WholeCharacters::from_note(note)?) } else { None };
+        let observers = if shows & !FORWARDS > 0 { Some(WholeCharacters::from_note(note)?) } else { None };
         let capture = if captures > 0 { Some(Box::new(Capture::from_note(note)?)) } else { None };
+        let forwarded = if shows & FORWARDS > 0 { Some(Box::new(UnfinishedLine::from_note(note)?)) } else { None };
         let records = if note.is_empty() { None } else { Some(Box::new(Records::from_note(note)?)) };
-        Some(Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture, observers, records } })
+        Some(Pipeline { stripper, stripped: Vec::new(), stages: Stages { capture, observers, records, forwarded } })
     }
 
     /// Continues with another plan. Bytes held back by a removed stage are emitted.
     pub fn adapt(&mut self, plan: &ChannelPlan, strip_ansi: bool, watched: bool, emit: &mut dyn FnMut(Piece<'_>)) {
         self.set_strip_ansi(strip_ansi, emit);
-        let Stages { capture, observers, records } = &mut self.stages;
+        let Stages { capture, observers, records, forwarded } = &mut self.stages;
         match capture {
             Some(capture) if plan.capture_maxbytes > 0 => capture.set_limit(plan.capture_maxbytes),
             Some(unwanted) => {
-                unwanted.finish(&mut |part| sort(part, observers, records, emit));
+                unwanted.finish(&mut |part| sort(part, observers, records, forwarded, emit));
                 *capture = None;
             }
             None if plan.capture_maxbytes > 0 => *capture = Some(Box::new(Capture::new(plan.capture_maxbytes))),
@@ -206,6 +231,14 @@ impl Pipeline {
                 *records = None;
             }
             (None, wanted) => *records = wanted.clone().map(|plan| Box::new(Records::new(plan))),
+        }
+        match (&mut *forwarded, &plan.forward) {
+            (Some(_), Some(_)) | (None, None) => {}
+            (Some(unwanted), None) => {
+                unwanted.finish(&mut |text, is_continued| emit(Piece::Line { text, is_continued }));
+                *forwarded = None;
+            }
+            (None, Some(_)) => *forwarded = Some(Box::default()),
         }
         if watched {
             observers.get_or_insert_default();
@@ -263,17 +296,20 @@ impl Stages {
         if bytes.is_empty() {
             return;
         }
-        let Stages { capture, observers, records } = self;
+        let Stages { capture, observers, records, forwarded } = self;
         match capture {
-            None => sort(Part::Plain(bytes), observers, records, emit),
-            Some(capture) => capture.push(bytes, &mut |part| sort(part, observers, records, emit)),
+            None => sort(Part::Plain(bytes), observers, records, forwarded, emit),
+            Some(capture) => capture.push(bytes, &mut |part| sort(part, observers, records, forwarded, emit)),
         }
     }
 
     fn finish(&mut self, emit: &mut dyn FnMut(Piece<'_>)) {
-        let Stages { capture, observers, records } = self;
+        let Stages { capture, observers, records, forwarded } = self;
         if let Some(capture) = capture {
-            capture.finish(&mut |part| sort(part, observers, records, emit));
+            capture.finish(&mut |part| sort(part, observers, records, forwarded, emit));
+        }
+        if let Some(line) = forwarded {
+            line.finish(&mut |text, is_continued| emit(Piece::Line { text, is_continued }));
         }
         if let Some(records) = records {
             emit_records(records.finish(), emit);
@@ -291,11 +327,13 @@ fn sort(
     part: Part<'_>,
     observers: &mut Option<WholeCharacters>,
     records: &mut Option<Box<Records>>,
+    forwarded: &mut Option<Box<UnfinishedLine>>,
     emit: &mut dyn FnMut(Piece<'_>),
 ) {
     match part {
         Part::Plain(bytes) => {
             log(bytes, records, emit);
+            forward(bytes, forwarded, emit);
             show(bytes, observers, emit);
         }
         Part::Captured(bytes) => show(bytes, observers, emit),
@@ -303,6 +341,7 @@ fn sort(
         Part::Unfinished(held) => {
             if !held.bytes.is_empty() {
                 log(&held.bytes, records, emit);
+                forward(&held.bytes, forwarded, emit);
             }
             if held.dropped > 0 {
                 emit(Piece::Cut(held.dropped));
@@ -318,6 +357,12 @@ fn log(bytes: &[u8], records: &mut Option<Box<Records>>, emit: &mut dyn FnMut(Pi
             emit(Piece::Unformatted(bytes));
             emit_records(records.push(bytes), emit);
         }
+    }
+}
+
+fn forward(bytes: &[u8], forwarded: &mut Option<Box<UnfinishedLine>>, emit: &mut dyn FnMut(Piece<'_>)) {
+    if let Some(line) = forwarded {
+        line.push(bytes, &mut |text, is_continued| emit(Piece::Line { text, is_continued }));
     }
 }
 
@@ -348,9 +393,11 @@ mod tests {
     use proptest::prelude::*;
 
     use supervisord_config::log_form::LogFormat;
+    use supervisord_config::syslog_code::{SyslogFacility, SyslogSeverity};
 
     use super::super::Channel;
     use super::super::capture::{BEGIN, END};
+    use super::super::forward::{ForwardOrigin, ForwardPlan};
     use super::super::records::RecordSource;
     use super::*;
 
@@ -367,6 +414,7 @@ mod tests {
             records: None,
             markers: false,
             when_blocked: None,
+            forward: None,
             ready_line: None,
         }
     }
@@ -375,6 +423,7 @@ mod tests {
     struct Seen {
         log: Vec<u8>,
         unformatted: Vec<u8>,
+        lines: Vec<(Vec<u8>, bool)>,
         observers: Vec<u8>,
         sections: Vec<Held>,
         cut: u64,
@@ -386,6 +435,7 @@ mod tests {
                 Piece::Log(bytes) => self.log.extend_from_slice(bytes),
                 Piece::Records(records) => self.log.extend_from_slice(&records),
                 Piece::Unformatted(bytes) => self.unformatted.extend_from_slice(bytes),
+                Piece::Line { text, is_continued } => self.lines.push((text.to_vec(), is_continued)),
                 Piece::Observed(bytes) => self.observers.extend_from_slice(&bytes),
                 Piece::Section(held) => self.sections.push(held),
                 Piece::Cut(bytes) => self.cut += bytes,
@@ -461,6 +511,50 @@ mod tests {
         pipeline.adapt(&plan(0), false, false, &mut |piece| seen.note(piece));
         assert!(pipeline.is_transparent());
         assert_eq!(seen.log, b"7> half\n");
+    }
+
+    fn forwarding() -> ChannelPlan {
+        let origin = ForwardOrigin {
+            facility: SyslogFacility::USER,
+            tag: String::new(),
+            hostname: String::new(),
+            program: String::new(),
+            group: String::new(),
+            process: String::new(),
+            channel: Channel::Stdout,
+            pid: None,
+        };
+        let (targets, severity) = (Vec::new(), SyslogSeverity::INFO);
+        let forward = ForwardPlan { targets, trusted_file: None, severity, origin: origin.into() };
+        ChannelPlan { forward: Some(forward.into()), ..plan(9) }
+    }
+
+    #[test]
+    fn lines_are_forwarded_beside_the_log() {
+        let line = |text: &str| (text.as_bytes().to_vec(), false);
+        let pipeline = Pipeline::new(&forwarding(), true, false);
+        assert!(!pipeline.is_transparent() && !pipeline.makes_records());
+        let seen = run(pipeline, &[b"a\x1b[1mb", BEGIN, b"hidden\n", END, b"c\r\n\nd"]);
+        assert_eq!((seen.log.as_slice(), seen.lines), (&b"abc\r\n\nd"[..], vec![line("abc"), line(""), line("d")]));
+    }
+
+    #[test]
+    fn a_line_that_is_forwarded_survives_as_data_and_as_a_note() {
+        let mut pipeline = Pipeline::new(&forwarding(), false, false);
+        pipeline.push(b"half", &mut |_| {});
+        assert!(!pipeline.is_at_rest());
+        let whole = vec![(b"half a line".to_vec(), false)];
+        let mut next = Pipeline::from(PipelineData::from(&pipeline));
+        next.adapt(&forwarding(), false, false, &mut |_| {});
+        assert_eq!(run(next, &[b" a line\n"]).lines, whole);
+        let note = pipeline.note(Pipeline::SHORTEST_NOTE);
+        assert_eq!(run(Pipeline::from_note(&note).unwrap(), &[b" a line\n"]).lines, whole);
+        let mut seen = Seen::default();
+        pipeline.adapt(&plan(0), false, false, &mut |piece| seen.note(piece));
+        assert!(pipeline.is_transparent());
+        assert_eq!((seen.lines, seen.log.len()), (vec![(b"half".to_vec(), false)], 0));
+        pipeline.adapt(&forwarding(), false, false, &mut |_| {});
+        assert!(!pipeline.is_transparent() && pipeline.is_at_rest());
     }
 
     #[test]

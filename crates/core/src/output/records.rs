@@ -18,6 +18,7 @@ mod severity;
 
 pub use record_format::{RecordFormat, RecordSource};
 pub use record_time::ReadTime;
+pub use severity::Severity;
 
 use record_format::{Compiled, Kind};
 
@@ -63,6 +64,65 @@ pub struct UnfinishedLine {
     pub is_continued: bool,
 }
 
+impl UnfinishedLine {
+    /// Takes the next piece, and gives each line that is complete with it, without its end. Of a line that is too long it gives
+    /// parts, of which all but the first continue a line.
+    pub fn push(&mut self, bytes: &[u8], each: &mut impl FnMut(&[u8], bool)) {
+        let (mut line, mut rest) = (mem::take(self), bytes);
+        while let Some(end) = memchr(b'\n', rest) {
+            let ends = &rest[..end];
+            rest = &rest[end + 1..];
+            if line.bytes.is_empty() {
+                end_line(ends, line.is_continued, each);
+            } else {
+                line.bytes.extend_from_slice(ends);
+                end_line(&line.bytes, line.is_continued, each);
+                line.bytes.clear();
+            }
+            line.is_continued = false;
+        }
+        line.bytes.extend_from_slice(rest);
+        // One byte more may be the carriage return of its end.
+        let mut divided = 0;
+        while line.bytes.len() - divided > LONGEST + 1 {
+            let part = first_part(&line.bytes[divided..]);
+            each(part, line.is_continued);
+            divided += part.len();
+            line.is_continued = true;
+        }
+        line.bytes.drain(..divided);
+        if line.bytes.is_empty() {
+            line.bytes = Vec::new();
+        }
+        *self = line;
+    }
+
+    /// Gives what has come of a line that will not end.
+    pub fn finish(&mut self, each: &mut impl FnMut(&[u8], bool)) {
+        match self.bytes.is_empty() {
+            true => *self = UnfinishedLine::default(),
+            false => self.push(b"\n", each),
+        }
+    }
+
+    /// Whether nothing has come of a line.
+    pub fn is_at_rest(&self) -> bool {
+        *self == UnfinishedLine::default()
+    }
+
+    /// Appends it to a note.
+    pub(super) fn note(&self, out: &mut Vec<u8>) {
+        out.push(self.is_continued.into());
+        note::put_bytes(out, &self.bytes);
+    }
+
+    /// Restores it from its note.
+    pub(super) fn from_note(note: &mut &[u8]) -> Option<UnfinishedLine> {
+        let is_continued = note::take_byte(note)? > 0;
+        Some(UnfinishedLine { bytes: note::take_bytes(note)?, is_continued })
+    }
+}
+
 impl Records {
     /// Those of a stream of which nothing has come.
     pub fn new(plan: RecordPlan) -> Records {
@@ -106,40 +166,14 @@ impl Records {
 
     /// Whether nothing has come of a line that has not ended.
     pub fn is_at_rest(&self) -> bool {
-        self.line == UnfinishedLine::default()
+        self.line.is_at_rest()
     }
 
     /// The records that are complete with this piece.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len() * 2);
         let compiled = self.compiled.get_or_insert_with(|| self.plan.format.compile(&self.time, self.plan.pid));
-        let (mut line, mut rest) = (mem::take(&mut self.line), bytes);
-        while let Some(end) = memchr(b'\n', rest) {
-            let ends = &rest[..end];
-            rest = &rest[end + 1..];
-            if line.bytes.is_empty() {
-                end_line(ends, line.is_continued, compiled, &mut out);
-            } else {
-                line.bytes.extend_from_slice(ends);
-                end_line(&line.bytes, line.is_continued, compiled, &mut out);
-                line.bytes.clear();
-            }
-            line.is_continued = false;
-        }
-        line.bytes.extend_from_slice(rest);
-        // One byte more may be the carriage return of its end.
-        let mut divided = 0;
-        while line.bytes.len() - divided > LONGEST + 1 {
-            let part = first_part(&line.bytes[divided..]);
-            compiled.push(part, Kind::of(line.is_continued), &mut out);
-            divided += part.len();
-            line.is_continued = true;
-        }
-        line.bytes.drain(..divided);
-        if line.bytes.is_empty() {
-            line.bytes = Vec::new();
-        }
-        self.line = line;
+        self.line.push(bytes, &mut |part, is_continued| compiled.push(part, Kind::of(is_continued), &mut out));
         out
     }
 
@@ -165,32 +199,30 @@ impl Records {
 
     /// Appends its form and its state to a note.
     pub(super) fn note(&self, out: &mut Vec<u8>) {
-        out.push(self.line.is_continued.into());
-        note::put_bytes(out, &self.line.bytes);
+        self.line.note(out);
         note::put_number(out, self.plan.pid.map_or(u64::MAX, u64::from));
         self.plan.format.note(out);
     }
 
     /// Restores it from its note.
     pub(super) fn from_note(note: &mut &[u8]) -> Option<Records> {
-        let is_continued = note::take_byte(note)? > 0;
-        let line = UnfinishedLine { bytes: note::take_bytes(note)?, is_continued };
+        let line = UnfinishedLine::from_note(note)?;
         let pid = u32::try_from(note::take_number(note)?).ok();
         let format = RecordFormat::from_note(note)?;
         Some(Records::resume(RecordPlan { format: format.into(), pid }, line))
     }
 }
 
-/// Makes the records of a line that has ended, without its line feed.
-fn end_line(line: &[u8], is_continued: bool, compiled: &Compiled, out: &mut Vec<u8>) {
+/// Gives a line that has ended, without its line feed.
+fn end_line(line: &[u8], is_continued: bool, each: &mut impl FnMut(&[u8], bool)) {
     let (mut rest, mut is_continued) = (line.strip_suffix(b"\r").unwrap_or(line), is_continued);
     while rest.len() > LONGEST {
         let part = first_part(rest);
-        compiled.push(part, Kind::of(is_continued), out);
+        each(part, is_continued);
         rest = &rest[part.len()..];
         is_continued = true;
     }
-    compiled.push(rest, Kind::of(is_continued), out);
+    each(rest, is_continued);
 }
 
 /// What of a line that is too long becomes its first record: no character is divided.

@@ -225,6 +225,8 @@ pub enum Effect {
     ReopenLogs,
     /// Remove escape sequences from output from now on, or no longer.
     StripAnsi(bool),
+    /// The logging of a process is defined anew, of which counts from now on what does not need a restart.
+    FollowLogging(ProcessId),
     /// No process holds this FastCGI socket any more.
     CloseSocket { group: Arc<str>, url: String },
     /// Readers must see the present state of this process ([`super::Supervisor::row`]).

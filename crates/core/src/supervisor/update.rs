@@ -289,6 +289,9 @@ impl Supervisor {
         member.machine.follow_definition(&old, &new, random, now.mono);
         self.refile(id, now);
         self.note_recycling(id, was_recycling);
+        if old.logging != new.logging {
+            self.effects.push_back(Effect::FollowLogging(id));
+        }
         self.effects.push_back(Effect::PublishRow(id));
     }
 

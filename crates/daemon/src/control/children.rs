@@ -468,6 +468,11 @@ impl Children {
         living().or_else(|| self.draining.get(&run).map(|draining| (draining.process, draining.pid)))
     }
 
+    /// The run of the program of a process, while its output is read.
+    pub(super) fn program_run(&self, process: ProcessId) -> Option<RunId> {
+        self.by_process.get(&process).copied()
+    }
+
     /// What identifies the child of a process to another daemon.
     pub(super) fn kept(&self, process: ProcessId) -> Option<state::Run> {
         let run = self.by_process.get(&process)?;

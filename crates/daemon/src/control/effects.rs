@@ -212,6 +212,11 @@ impl Control {
                 self.check_socket_files();
             }
             Effect::StripAnsi(on) => self.tools.output.send(OutputRequest::StripAnsi(on)),
+            Effect::FollowLogging(process) => {
+                if let Some(run) = self.children.program_run(process) {
+                    spawn::follow_definition(&self.supervisor, process, run, &self.tools);
+                }
+            }
             Effect::CloseSocket { group, url } => {
                 let closed = self.children.spawner.close_socket(&group, &url, &self.tools.activity);
                 if let (Some(survival), Some(number)) = (&mut self.survival, closed) {

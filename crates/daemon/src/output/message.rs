@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
+use supervisord_core::output::forward::ForwardPlan;
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::{Channel, ChannelPlan};
 pub use supervisord_core::supervisor::RunId;
@@ -11,6 +12,7 @@ use supervisord_sys::Errno;
 
 use super::answer::Promise;
 use super::compression_end::CompressionEnd;
+use super::loss::Entries;
 
 /// What control asks of the output plane, in order.
 pub enum OutputRequest {
@@ -55,6 +57,10 @@ pub enum OutputRequest {
     JournalBegin { path: String, content: Vec<u8> },
     /// Append a line to the state file.
     Journal { line: Vec<u8> },
+    /// Forward the lines of a stream where this plan says from now on.
+    Forward { run: RunId, channel: Channel, plan: Option<Arc<ForwardPlan>> },
+    /// What belongs into the activity log about lines that are forwarded.
+    Forwarding(Entries),
     /// A rotated log has been compressed, or could not be.
     Compressed(CompressionEnd),
     /// Remove the state file.

@@ -8,11 +8,15 @@ use supervisord_core::output::pipeline::{Piece, Pipeline, syslog_messages};
 use supervisord_core::output::{Channel, ChannelPlan, debug_text};
 use supervisord_core::rotation::Rotation;
 
+use supervisord_sys::clock;
+
 use crate::clock::read_time;
 
 use super::activity_log::ActivityWriter;
 use super::audit_log::AuditWriter;
 use super::budget::ReportBudget;
+use super::forwarding::{Forwarders, Forwarding};
+use super::loss::Entries;
 use super::message::{Report, RunId};
 use super::pipeline_notes::StreamKey;
 use super::sinks::{SinkId, Sinks};
@@ -24,6 +28,8 @@ pub(super) struct Source {
     pub channel: Channel,
     pub plan: ChannelPlan,
     pub sink: Option<SinkId>,
+    /// Where its lines are forwarded.
+    pub forwarding: Option<Forwarding>,
 }
 
 /// What is told of a piece of output once it is in the log.
@@ -38,6 +44,7 @@ pub(super) struct Outlets {
     pub sinks: Sinks,
     pub activity: ActivityWriter,
     pub audit: AuditWriter,
+    pub forwarders: Forwarders,
     pub strip_ansi: bool,
     pub budget: ReportBudget,
     pub to_control: Box<dyn Fn(Report) + Send>,
@@ -78,6 +85,7 @@ impl Outlets {
             }
             Piece::Records(records) if text.is_empty() => text = records,
             Piece::Records(records) => text.extend_from_slice(&records),
+            Piece::Line { text, is_continued } => self.forward(source, text, is_continued),
             Piece::Unformatted(bytes) => self.copy_to_system_log(source, bytes),
             Piece::Observed(bytes) => follow_ups.push(FollowUp::Observed(bytes.into_owned())),
             Piece::Section(held) => follow_ups.push(FollowUp::Section(held)),
@@ -91,6 +99,24 @@ impl Outlets {
     pub fn mark(&mut self, source: &Source, pipeline: &mut Pipeline, text: &str, is_line_unfinished: bool) {
         let marker = pipeline.marker(text, read_time(), is_line_unfinished);
         self.sinks.put(source.sink, source.key(), pipeline, &marker, source.rotation());
+    }
+
+    /// Writes entries of the activity log.
+    pub fn log_all(&mut self, entries: Entries) {
+        entries.into_iter().for_each(|(level, text)| self.log(level, &text));
+    }
+
+    /// Gives log services a moment for what is left for them.
+    pub fn end_forwarding(&mut self) {
+        let entries = self.forwarders.end();
+        self.log_all(entries);
+    }
+
+    fn forward(&mut self, source: &Source, text: &[u8], is_continued: bool) {
+        if let Some(forwarding) = &source.forwarding {
+            let entries = self.forwarders.forward(forwarding, text, is_continued, clock::wall());
+            self.log_all(entries);
+        }
     }
 
     fn copy_to_system_log(&mut self, source: &Source, bytes: &[u8]) {

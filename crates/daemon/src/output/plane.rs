@@ -232,6 +232,10 @@ impl Plane {
                 self.report_state(begun);
             }
             OutputRequest::Journal { line } => self.state_file.append(&line),
+            OutputRequest::Forward { run, channel, plan } => {
+                self.streams.forward(run, channel, plan, &mut self.outlets);
+            }
+            OutputRequest::Forwarding(entries) => self.outlets.log_all(entries),
             OutputRequest::Compressed(end) => self.outlets.sinks.end_compression(end),
             OutputRequest::JournalEnd { path } => self.state_file.end(&path),
             OutputRequest::Kept(is_kept) => {
@@ -322,6 +326,7 @@ impl Plane {
         self.outlets.sinks.end_policies();
         self.streams.drain_all(&mut self.outlets);
         self.outlets.write_notices();
+        self.outlets.end_forwarding();
         let deadline = Instant::now() + LAST_WRITES;
         while self.outlets.sinks.is_any_behind() && Instant::now() < deadline {
             self.wait(events);

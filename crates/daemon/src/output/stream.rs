@@ -10,10 +10,12 @@ use mio::unix::pipe::Receiver;
 use mio::{Interest, Registry, Token};
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::debug_text;
+use supervisord_core::output::forward::ForwardPlan;
 use supervisord_core::output::line_watch::LineWatch;
 use supervisord_core::output::pipeline::Pipeline;
 
 use super::end_of_output::EndOfOutput;
+use super::forwarding::Forwarding;
 use super::log_file::Transfer;
 use super::message::{AttachChannel, HandedStream, Report, RunId, StreamCopy};
 use super::outlets::{Outlets, Source};
@@ -68,14 +70,14 @@ impl Stream {
         let AttachChannel { channel, pipe, plan, pipeline, end } = channel;
         let line_watch = plan.ready_line.clone().map(|pattern| LineWatch::resume(pattern, &end));
         let end = (plan.keeps_end || plan.markers).then(|| EndOfOutput::resume(end));
-        let source = Source { run, process, channel, plan, sink };
+        let forwarding = plan.forward.as_deref().map(|plan| outlets.forwarders.acquire(plan));
+        let source = Source { run, process, channel, plan, sink, forwarding };
         let pipe = pipe.map(Receiver::from);
         if let Some(pipe) = &pipe {
             // Only a descriptor that is none can be refused.
             let _ = pipe.set_nonblocking(true);
         }
-        // What control reads itself it also shows to the observers itself.
-        let watched = pipe.is_some() && (source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug));
+        let watched = pipe.is_some() && is_observed(&source, outlets);
         let pipeline = match pipeline.or_else(|| outlets.sinks.noted(source.key())) {
             None => Pipeline::new(&source.plan, outlets.strip_ansi, watched),
             Some(mut pipeline) => {
@@ -157,12 +159,35 @@ impl Stream {
 
     /// Whether it is not to be read before its process has been made.
     pub fn awaits_process(&self) -> bool {
-        self.pipeline.awaits_process()
+        self.pipeline.awaits_process() || self.source.forwarding.as_ref().is_some_and(Forwarding::awaits_process)
     }
 
     /// Its process has been made.
     pub fn set_pid(&mut self, pid: u32) {
         self.pipeline.set_pid(pid);
+        if let Some(forwarding) = &mut self.source.forwarding {
+            forwarding.set_pid(pid);
+        }
+    }
+
+    /// Forwards its lines where this plan says from now on. What has come of a line goes where it says.
+    pub fn forward(&mut self, plan: Option<Arc<ForwardPlan>>, outlets: &mut Outlets) {
+        let Stream { pipe, pipeline, source, .. } = self;
+        let mut next = plan.as_deref().map(|plan| outlets.forwarders.acquire(plan));
+        let pid = source.forwarding.as_ref().and_then(Forwarding::pid);
+        if let (Some(next), Some(pid)) = (&mut next, pid)
+            && next.awaits_process()
+        {
+            next.set_pid(pid);
+        }
+        source.plan.forward = plan;
+        let is_ending = next.is_none();
+        let before = if is_ending { None } else { mem::replace(&mut source.forwarding, next) };
+        let watched = pipe.is_some() && is_observed(source, outlets);
+        let (plan, strip_ansi) = (&source.plan, outlets.strip_ansi);
+        outlets.deliver(source, pipeline, |pipeline, emit| pipeline.adapt(plan, strip_ansi, watched, emit));
+        let before = if is_ending { source.forwarding.take() } else { before };
+        before.into_iter().for_each(|before| outlets.forwarders.release(before));
     }
 
     /// Whose output it is.
@@ -295,17 +320,22 @@ impl Stream {
     pub fn release(mut self, registry: &Registry, outlets: &mut Outlets) {
         self.close_pipe(registry);
         outlets.sinks.forget(self.source.key());
+        self.release_outlets(outlets);
+    }
+
+    fn release_outlets(&mut self, outlets: &mut Outlets) {
         if let Some(sink) = self.source.sink {
             outlets.sinks.release(sink);
+        }
+        if let Some(forwarding) = self.source.forwarding.take() {
+            outlets.forwarders.release(forwarding);
         }
     }
 
     /// Gives the stream back as it is; its log is closed.
     pub fn hand_over(mut self, registry: &Registry, outlets: &mut Outlets) -> HandedStream {
         self.unwatch(registry);
-        if let Some(sink) = self.source.sink {
-            outlets.sinks.release(sink);
-        }
+        self.release_outlets(outlets);
         let rest = self.line_watch.take().map(LineWatch::into_rest).unwrap_or_default();
         let end = self.end.take().map_or(rest, |mut end| end.take());
         let Source { run, channel, .. } = self.source;
@@ -379,4 +409,9 @@ impl Stream {
         self.unwatch(registry);
         self.pipe = None;
     }
+}
+
+/// Whether control, or the activity log, sees what it carries. What control reads itself it also shows to the observers itself.
+fn is_observed(source: &Source, outlets: &Outlets) -> bool {
+    source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug)
 }

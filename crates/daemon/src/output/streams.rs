@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use supervisord_core::output::Channel;
+use supervisord_core::output::forward::ForwardPlan;
 
 use super::message::{AttachChannel, HandedStream, RunId, StreamCopy};
 use super::outlets::Outlets;
@@ -98,6 +99,17 @@ impl Streams {
             stream.set_pid(pid);
             if awaits_process {
                 self.watch(token);
+            }
+        }
+    }
+
+    /// Forwards the lines of a stream where this plan says.
+    pub fn forward(&mut self, run: RunId, channel: Channel, plan: Option<Arc<ForwardPlan>>, outlets: &mut Outlets) {
+        for token in self.runs.get(&run).into_iter().flatten() {
+            if let Some(stream) = self.streams.get_mut(token)
+                && stream.source().channel == channel
+            {
+                stream.forward(plan.clone(), outlets);
             }
         }
     }

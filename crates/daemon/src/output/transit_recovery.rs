@@ -155,8 +155,8 @@ fn look_at(memory: &mut SharedMemory, stream: StreamKey, bytes: &[u8]) -> io::Re
     pipeline.push(bytes, &mut |piece| match piece {
         Piece::Log(bytes) => text.extend_from_slice(bytes),
         Piece::Records(records) => text.extend_from_slice(&records),
-        // Where it goes to the system log, too, nobody knows whether it has.
-        Piece::Unformatted(_) => {}
+        // Where it goes to the system log or to a log service, too, nobody knows whether it has.
+        Piece::Unformatted(_) | Piece::Line { .. } => {}
         Piece::Observed(_) | Piece::Section(_) | Piece::Cut(_) => is_all = false,
     });
     let mut notes = PipelineNotes::of(memory, word::NOTES, NOTES);

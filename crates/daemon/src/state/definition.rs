@@ -165,6 +165,7 @@ mod tests {
     use supervisord_config::host::Account;
     use supervisord_config::log_form::LogFormat;
     use supervisord_config::samples;
+    use supervisord_config::syslog_code::SyslogSeverity;
     use supervisord_config::value::ConfigValue;
 
     use super::*;
@@ -180,6 +181,8 @@ mod tests {
             events_enabled: true,
             log_format: LogFormat::Raw,
             syslog: true,
+            log_forward: Vec::new(),
+            log_severity: SyslogSeverity::INFO,
         };
         let mut process = samples::process("unusual");
         process.identity.priority = 1;

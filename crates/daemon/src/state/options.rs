@@ -123,7 +123,7 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         K::Fraction => ConfigValue::Fraction(f64::deserialize(json)?),
         K::Duration => ConfigValue::Duration(Duration::from_millis(u64::deserialize(json)?)),
         K::ExitCodes => ConfigValue::Numbers(Vec::deserialize(json)?.into()),
-        K::Names | K::Tags | K::Secret | K::EnvironmentFiles | K::Events | K::Dependencies => {
+        K::Names | K::Tags | K::Secret | K::EnvironmentFiles | K::Events | K::Dependencies | K::ForwardTargets => {
             ConfigValue::Texts(Vec::deserialize(json)?.into())
         }
         K::Environment => ConfigValue::Pairs(Vec::deserialize(json)?.into()),
@@ -173,6 +173,8 @@ fn decode(kind: Kind, json: &Json) -> serde_json::Result<ConfigValue<'static>> {
         | K::Directory
         | K::File
         | K::LogFormat
+        | K::SyslogFacility
+        | K::SyslogSeverity
         | K::Url
         | K::PythonName
         | K::Patterns => ConfigValue::Text(String::deserialize(json)?.into()),

@@ -44,9 +44,12 @@ struct Stages {
     /// None where nothing has come of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     line: Option<Line>,
+    /// The same of a line that will be forwarded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forwarded: Option<Line>,
 }
 
-/// A line that has not ended, of which a record will be made.
+/// A line that has not ended.
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
     bytes: Vec<u8>,
@@ -123,16 +126,15 @@ pub mod optional_pipeline {
 
 impl From<&pipeline::Pipeline> for Pipeline {
     fn from(pipeline: &pipeline::Pipeline) -> Pipeline {
-        let PipelineData { stripper, capture, observers, line } = pipeline.into();
-        let UnfinishedLine { bytes, is_continued } = line;
-        let is_begun = is_continued || !bytes.is_empty();
+        let PipelineData { stripper, capture, observers, line, forwarded } = pipeline.into();
         Pipeline {
             stripper: stripper.map(Strip::from),
             stripped: Vec::new(),
             stages: Stages {
                 capture: capture.map(Capture::from),
                 observers: observers.map(|WholeCharacters { held }| Observers { held }),
-                line: is_begun.then_some(Line { bytes, is_continued }),
+                line: Line::of(line),
+                forwarded: Line::of(forwarded),
             },
         }
     }
@@ -140,14 +142,31 @@ impl From<&pipeline::Pipeline> for Pipeline {
 
 impl From<Pipeline> for pipeline::Pipeline {
     fn from(pipeline: Pipeline) -> pipeline::Pipeline {
-        let Pipeline { stripper, stripped: _, stages: Stages { capture, observers, line } } = pipeline;
+        let Pipeline { stripper, stripped: _, stages } = pipeline;
+        let Stages { capture, observers, line, forwarded } = stages;
         let data = PipelineData {
             stripper: stripper.map(Stripper::from),
             capture: capture.map(capture::Capture::from),
             observers: observers.map(|Observers { held }| WholeCharacters { held }),
-            line: line.map(|Line { bytes, is_continued }| UnfinishedLine { bytes, is_continued }).unwrap_or_default(),
+            line: line.map(UnfinishedLine::from).unwrap_or_default(),
+            forwarded: forwarded.map(UnfinishedLine::from).unwrap_or_default(),
         };
         data.into()
+    }
+}
+
+impl Line {
+    /// None where nothing has come of one.
+    fn of(line: UnfinishedLine) -> Option<Line> {
+        let is_begun = !line.is_at_rest();
+        let UnfinishedLine { bytes, is_continued } = line;
+        is_begun.then_some(Line { bytes, is_continued })
+    }
+}
+
+impl From<Line> for UnfinishedLine {
+    fn from(Line { bytes, is_continued }: Line) -> UnfinishedLine {
+        UnfinishedLine { bytes, is_continued }
     }
 }
 
@@ -211,6 +230,7 @@ mod tests {
             json!({"capture": {"limit": 9, "pending": [60], "section": null}, "onlookers": {"held": [226, 130]}}),
             json!({"capture": {"limit": 9, "pending": [], "section": {"bytes": [1, 2], "dropped": 3}}, "onlookers": null}),
             json!({"capture": null, "onlookers": null, "line": {"bytes": [104, 105], "is_continued": true}}),
+            json!({"capture": null, "onlookers": null, "forwarded": {"bytes": [104, 105], "is_continued": true}}),
         ];
         let strippers =
             [Value::Null, json!({"state": "Text"}), json!({"state": "Escape"}), json!({"state": "Sequence"})];

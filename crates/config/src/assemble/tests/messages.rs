@@ -81,7 +81,7 @@ fn every_option_of_the_table_says_where_its_value_is_bad_and_what_is_expected() 
             | Kind::ActivityFormat
             | Kind::InetAddress => "??",
             Kind::Fraction | Kind::Duration | Kind::Backoff | Kind::RestartLimit | Kind::StopScope => "??",
-            Kind::LogFormat => "??",
+            Kind::LogFormat | Kind::ForwardTargets | Kind::SyslogFacility | Kind::SyslogSeverity => "??",
             Kind::RecycleAfter | Kind::RotateWhen | Kind::DateFormat | Kind::LogCompression | Kind::DiskReserve => "??",
             Kind::PasswordHash | Kind::TokenHash | Kind::UserRole => "??",
             Kind::ProgramPatterns => "web:",

@@ -1,6 +1,7 @@
 //! The logs of a program: the output plane opens them before the program is spawned, and a spawn waits for that.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use supervisord_config::line_pattern::LinePattern;
@@ -15,6 +16,7 @@ use supervisord_core::row::Row;
 use supervisord_core::supervisor::{ProcessId, Supervisor};
 use supervisord_core::texts;
 
+use super::forwarding;
 use crate::control::tools::Tools;
 use crate::output::answer::{Awaited, NoAnswer, answer};
 use crate::output::{AttachChannel, LogFailure, OutputRequest, RunId};
@@ -78,7 +80,9 @@ impl LogOpener {
 
 /// Tells the output plane which process has been made, where records are to say that.
 pub(super) fn spawned(run: RunId, pid: u32, process: &Process, tools: &Tools) {
-    if [Channel::Stdout, Channel::Stderr].into_iter().any(|channel| *log_format(process, channel) != LogFormat::Raw) {
+    let names_process =
+        |channel| *log_format(process, channel) != LogFormat::Raw || forwarding::is_wanted(process, channel);
+    if [Channel::Stdout, Channel::Stderr].into_iter().any(names_process) {
         tools.output.put_off(OutputRequest::Spawned { run, pid });
     }
 }
@@ -150,6 +154,7 @@ pub(in crate::control) fn channel(
         records: if is_protocol { None } else { records(&row, channel, pid) },
         markers: process.logging.log_markers && !is_protocol && has_markers(supervisor, id, channel),
         when_blocked: process.logging.log_when_blocked,
+        forward: if is_protocol { None } else { forwarding::plan(&row, channel, pid).map(Arc::new) },
         ready_line: None,
     };
     Some(AttachChannel { channel, pipe, plan, pipeline, end })

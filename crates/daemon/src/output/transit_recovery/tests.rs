@@ -185,6 +185,7 @@ fn plan() -> ChannelPlan {
         records: None,
         markers: false,
         when_blocked: None,
+        forward: None,
         ready_line: None,
     }
 }
@@ -282,7 +283,7 @@ fn push(pipeline: &mut Pipeline, bytes: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
     pipeline.push(bytes, &mut |piece| match piece {
         Piece::Log(bytes) => text.extend_from_slice(bytes),
         Piece::Records(records) => text.extend_from_slice(&records),
-        Piece::Unformatted(_) => {}
+        Piece::Unformatted(_) | Piece::Line { .. } => {}
         Piece::Section(held) => sections.push(held.bytes),
         Piece::Observed(_) | Piece::Cut(_) => {}
     });

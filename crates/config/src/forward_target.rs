@@ -1,0 +1,174 @@
+//! Log services that lines are forwarded to, as they are written: `udp://loghost:514`.
+
+use std::fmt;
+
+use crate::complaint::Complaint;
+use crate::pyrepr::repr;
+use crate::pytext::strip;
+use crate::suggest::did_you_mean;
+
+/// A log service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ForwardTarget {
+    /// Syslog, a datagram for each message (RFC 5426).
+    Udp(ForwardHost),
+    /// Syslog over a connection (RFC 6587).
+    Tcp(ForwardHost),
+    /// Syslog over an encrypted connection (RFC 5425).
+    Tls(ForwardHost),
+    /// Syslog over a unix socket at this absolute path, which takes datagrams or connections.
+    Unix(String),
+}
+
+/// A host and a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ForwardHost {
+    /// A name or an address; one of IPv6 without brackets.
+    pub host: String,
+    pub port: u16,
+}
+
+/// The words before `://`.
+const SCHEMES: [&str; 4] = ["udp", "tcp", "tls", "unix"];
+
+/// The port of syslog over UDP; that of servers for TCP in practice, too.
+const PORT: u16 = 514;
+
+/// The port of syslog over TLS.
+const TLS_PORT: u16 = 6514;
+
+impl ForwardTarget {
+    /// Reads `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST:PORT` or `unix:///PATH`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<ForwardTarget, Complaint> {
+        let complaint = |advice: Option<String>| {
+            let advice = advice.or_else(|| {
+                Some("write udp://HOST:514, tcp://HOST:514, tls://HOST:6514 or unix:///dev/log".to_owned())
+            });
+            Complaint::quoting("not a log service: ", repr(text), "").advise(advice)
+        };
+        let Some((scheme, rest)) = text.split_once("://") else { return Err(complaint(None)) };
+        let scheme = scheme.to_ascii_lowercase();
+        let host = |port| ForwardHost::parse(rest, port).ok_or_else(|| complaint(None));
+        match scheme.as_str() {
+            "udp" => host(PORT).map(ForwardTarget::Udp),
+            "tcp" => host(PORT).map(ForwardTarget::Tcp),
+            "tls" => host(TLS_PORT).map(ForwardTarget::Tls),
+            "unix" if rest.starts_with('/') && rest.len() > 1 => Ok(ForwardTarget::Unix(rest.to_owned())),
+            "unix" => Err(complaint(Some("write an absolute path, unix:///dev/log".to_owned()))),
+            other => Err(complaint(did_you_mean(other, SCHEMES))),
+        }
+    }
+
+    /// Reads a list of them, separated by commas.
+    ///
+    /// # Errors
+    /// What is wrong with the first that is none.
+    pub fn parse_list(text: &str) -> Result<Vec<ForwardTarget>, Complaint> {
+        let mut targets = Vec::new();
+        if strip(text).is_empty() {
+            return Ok(targets);
+        }
+        for target in text.split(',') {
+            let target = ForwardTarget::parse(strip(target))?;
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        Ok(targets)
+    }
+}
+
+impl ForwardHost {
+    fn parse(text: &str, default_port: u16) -> Option<ForwardHost> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, behind) = rest.split_once(']')?;
+                (host, if behind.is_empty() { None } else { Some(behind.strip_prefix(':')?) })
+            }
+            None => match text.rsplit_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        let is_part = |letter: char| letter.is_alphanumeric() || "-_.%".contains(letter);
+        let is_host = match text.starts_with('[') {
+            true => host.contains(':') && host.chars().all(|letter| is_part(letter) || letter == ':'),
+            false => host.chars().all(is_part),
+        };
+        let port = port.map_or(Some(default_port), |port| port.parse().ok().filter(|port| *port > 0))?;
+        (is_host && !host.is_empty()).then(|| ForwardHost { host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for ForwardTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ForwardTarget::Udp(host) => write!(f, "udp://{host}"),
+            ForwardTarget::Tcp(host) => write!(f, "tcp://{host}"),
+            ForwardTarget::Tls(host) => write!(f, "tls://{host}"),
+            ForwardTarget::Unix(path) => write!(f, "unix://{path}"),
+        }
+    }
+}
+
+impl fmt::Display for ForwardHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_url() {
+        for (text, shown) in [
+            ("udp://loghost", "udp://loghost:514"),
+            ("UDP://10.0.0.1:5140", "udp://10.0.0.1:5140"),
+            ("tcp://[::1]:601", "tcp://[::1]:601"),
+            ("tcp://[fe80::1%eth0]", "tcp://[fe80::1%eth0]:514"),
+            ("tls://logs.example.com", "tls://logs.example.com:6514"),
+            ("unix:///dev/log", "unix:///dev/log"),
+        ] {
+            let target = ForwardTarget::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+            assert_eq!(target.to_string(), shown);
+            assert_eq!(ForwardTarget::parse(shown), Ok(target));
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_refused_with_what_to_write() {
+        let general = "write udp://HOST:514, tcp://HOST:514, tls://HOST:6514 or unix:///dev/log";
+        for (text, advice) in [
+            ("true", general),
+            ("loghost:514", general),
+            ("udp://", general),
+            ("udp://:514", general),
+            ("udp://host:0", general),
+            ("tcp://host:99999", general),
+            ("tcp://::1:514", general),
+            ("tcp://[host]:514", general),
+            ("udp://a b", general),
+            ("http://host", general),
+            ("upd://host", "did you mean udp?"),
+            ("unix://dev/log", "write an absolute path, unix:///dev/log"),
+        ] {
+            assert_eq!(ForwardTarget::parse(text).expect_err(text).advice(), Some(advice), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_names_each_once() {
+        let list = ForwardTarget::parse_list("udp://a, tcp://b:1,udp://a:514").unwrap();
+        assert_eq!(list.iter().map(ForwardTarget::to_string).collect::<Vec<_>>(), ["udp://a:514", "tcp://b:1"]);
+        assert_eq!(ForwardTarget::parse_list(""), Ok(Vec::new()));
+        assert!(ForwardTarget::parse_list("udp://a,").is_err());
+    }
+}
