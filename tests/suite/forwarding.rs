@@ -223,6 +223,7 @@ fn a_forwarded_line_survives_an_upgrade_and_kill_9_and_what_a_service_lacks_is_c
         daemon.wait_until("the half has been read", |daemon| daemon.read("p.log").ends_with("half "));
         daemon.wait_for_log("missing.sock, output waits: No such file or directory");
         assert_eq!(daemon.ctl(&["upgrade"]).code, 0);
+        daemon.wait_for_log("supervisord upgraded with pid");
         say(&daemon, "a line\nsecond half ");
         assert_eq!(service.next(), "half a line");
         daemon.wait_for_log("1 messages for unix://");

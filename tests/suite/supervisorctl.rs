@@ -26,7 +26,10 @@ fn a_misspelt_flag_is_refused_before_anything_is_done() {
             ("signal HUP --al cat", "Error: signal does not accept --al"),
             ("clear --all", "Error: clear does not accept --all"),
             ("remove --force team", "Error: remove does not accept --force"),
-            ("update --dry-run", "Error: update does not accept --dry-run"),
+            (
+                "update --dry-run",
+                "Error: update does not accept --dry-run; supervisorctl update --plan shows what an update would change, and changes nothing",
+            ),
             ("status --wid", "Error: status does not accept --wid; did you mean --wide?"),
             ("why --jsn cat", "Error: why does not accept --jsn; did you mean --json?"),
             ("health --quite", "Error: health does not accept --quite; did you mean --quiet?"),

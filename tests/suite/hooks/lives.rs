@@ -93,7 +93,9 @@ fn the_time_limit_of_a_hook_goes_on_in_the_next_daemon() {
         daemon.start_again();
         daemon.wait_for_state("p", "FATAL");
         assert!(!processes::alive(hook));
-        assert_eq!(description(&daemon), "pre-start hook failed (killed after 2s, its time limit)");
+        // What the hook wrote is quoted where the daemon that was killed had not read it.
+        let told = description(&daemon);
+        assert!(told.starts_with("pre-start hook failed (killed after 2s, its time limit"), "{told}");
     });
 }
 

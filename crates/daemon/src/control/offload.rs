@@ -86,6 +86,11 @@ impl Offload {
         answered
     }
 
+    /// Ends the thread that has answered so far; the next question starts another.
+    pub(super) fn rest(&mut self) {
+        self.runner = None;
+    }
+
     /// Whether there are questions that were not answered in time, and still are not.
     pub(super) fn is_waiting(&mut self) -> bool {
         self.overdue.retain(|_, thread| !thread.is_finished());

@@ -345,6 +345,8 @@ impl ChildSpawner {
     /// Finds the directories of secrets that the daemon before has left, and removes those of others than these children.
     pub(super) fn recall_secrets(&mut self, living: HashSet<RunId>, tools: &Tools) {
         self.secret_directories.recall(tools.child_env.instance(), living, &mut self.offload);
+        // A daemon without programs asks nothing more.
+        self.offload.rest();
     }
 
     /// Begins a turn of the loop: tidies up after children that have executed their programs.
