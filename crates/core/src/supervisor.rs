@@ -477,10 +477,11 @@ impl Supervisor {
 
     fn elapsed(&mut self, now: Now) {
         if std::mem::take(&mut self.rechecks_waiting) {
-            self.relink(now);
+            self.link();
+            // Nothing starts on what is to be stopped at once.
+            self.resume_ordered_stop(now);
             // A hook may have ended meanwhile.
             self.recheck_waiting(now);
-            self.resume_ordered_stop(now);
         }
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now.mono {

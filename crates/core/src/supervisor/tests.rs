@@ -354,7 +354,7 @@ impl World {
         assert!(!self.commands.keys().any(|(owner, _)| *owner == process), "a child while a command runs");
         assert!(self.ending.is_none() && self.mood == Mood::Running, "nothing is started during a shutdown");
         assert!(self.supervisor.row(process).is_none_or(|row| row.disabled.is_none()), "what is disabled is started");
-        assert!(self.may_start(process), "a start before what it depends on allows it");
+        assert!(self.may_start(process), "a start of {process:?} before what it depends on allows it");
         assert!(self.most == 0 || self.supervisor.starting() <= self.most, "too many start at once");
         self.next_pid += 1;
         let ignores_term =

@@ -276,3 +276,33 @@ proptest! {
         prop_assert!(world.children.is_empty());
     }
 }
+
+#[test]
+fn an_upgrade_while_everything_is_started_again_starts_nothing_too_early() {
+    let design = |edges: &[(usize, DependencyCondition)]| Design {
+        edges: edges.to_vec(),
+        reaction: OnDependencyFailure::Ignore,
+        autostart: false,
+        startsecs: 0,
+        sign: None,
+        restarts: AutoRestart::Never,
+        priority: 0,
+        hooks: Vec::new(),
+    };
+    let waits = design(&[(1, DependencyCondition::Started)]);
+    let base = Design {
+        sign: Some(ReadyWhen::Descriptor(3)),
+        hooks: vec![ProgramCommand::PostStop],
+        ..design(&[(0, DependencyCondition::Running)])
+    };
+    let healthy = design(&[(0, DependencyCondition::Healthy)]);
+    let designs = [design(&[]), base, healthy.clone(), waits.clone(), waits, healthy, design(&[])];
+    let mut world = World::limited(groups(&designs), 1);
+    world.give(SupervisorInput::Started);
+    world.pass(0);
+    for step in [Step::StartAll(false), Step::Die(1, 0), Step::StopWithDependents(0, false), Step::StartAll(false)] {
+        world.graph_step(step, &designs);
+    }
+    world.graph_step(Step::Upgrade, &designs);
+    world.check_waiting().unwrap();
+}
