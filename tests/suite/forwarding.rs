@@ -1,6 +1,7 @@
 //! Lines of programs that are forwarded to log services. The original has its `/dev/log` alone.
 
 use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 
@@ -245,5 +246,32 @@ fn a_target_that_is_none_is_refused_with_what_to_write() {
         for part in ["stdout_log_forward", "did you mean udp?", "syslog_facility", "did you mean local0?"] {
             assert!(said.contains(part), "{part}: {said}");
         }
+    });
+}
+
+#[test]
+fn the_journal_gets_the_fields_of_each_line() {
+    only_ours(|| {
+        let text = "[program:web]\ncommand=sh -c 'echo plain; printf \"<4>a\\001b\\n\"; exec sleep 1000'\n\
+             process_name=%(program_name)s_%(process_num)d\nautostart=false\nstartsecs=0\nsyslog_tag=shop\n\
+             stdout_log_forward=journald://{dir}/journal\n";
+        let mut daemon = Scene::with("forward-journal", text).start(Subject::Ours);
+        assert_eq!(daemon.ctl(&["start", "web:*"]).code, 0);
+        daemon.wait_for_log("/journal, output waits: No such file or directory");
+        let journal = UnixDatagram::bind(daemon.path("journal")).expect("a socket");
+        journal.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+        let pid = daemon.pid_of("web:web_0");
+        let fields = format!(
+            "SYSLOG_FACILITY=1\nSYSLOG_IDENTIFIER=shop\nSYSLOG_PID={pid}\nSUPERVISOR_PID={pid}\nSUPERVISOR_PROGRAM=web\n\
+             SUPERVISOR_GROUP=web\nSUPERVISOR_PROCESS=web_0\nSUPERVISOR_STREAM=stdout\n"
+        );
+        let next = || {
+            let mut entry = [0; 4096];
+            let length = journal.recv(&mut entry).expect("an entry");
+            String::from_utf8_lossy(&entry[..length]).into_owned()
+        };
+        assert_eq!(next(), format!("MESSAGE=plain\nPRIORITY=6\n{fields}"));
+        assert_eq!(next(), format!("MESSAGE\n\u{3}\0\0\0\0\0\0\0a\u{1}b\nPRIORITY=4\n{fields}"));
+        assert_eq!(daemon.stop(), 0);
     });
 }

@@ -18,6 +18,8 @@ pub enum ForwardTarget {
     Tls(ForwardHost),
     /// Syslog over a unix socket at this absolute path, which takes datagrams or connections.
     Unix(String),
+    /// systemd's journal, by its own protocol; at this absolute path where it has not its usual one.
+    Journal(Option<String>),
 }
 
 /// A host and a port.
@@ -29,7 +31,7 @@ pub struct ForwardHost {
 }
 
 /// The words before `://`.
-const SCHEMES: [&str; 4] = ["udp", "tcp", "tls", "unix"];
+const SCHEMES: [&str; 5] = ["udp", "tcp", "tls", "unix", "journald"];
 
 /// The port of syslog over UDP; that of servers for TCP in practice, too.
 const PORT: u16 = 514;
@@ -38,18 +40,21 @@ const PORT: u16 = 514;
 const TLS_PORT: u16 = 6514;
 
 impl ForwardTarget {
-    /// Reads `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST:PORT` or `unix:///PATH`.
+    /// Reads `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST:PORT`, `unix:///PATH`, `journald` or `journald:///PATH`.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<ForwardTarget, Complaint> {
         let complaint = |advice: Option<String>| {
             let advice = advice.or_else(|| {
-                Some("write udp://HOST:514, tcp://HOST:514, tls://HOST:6514 or unix:///dev/log".to_owned())
+                Some("write udp://HOST:514, tcp://HOST:514, tls://HOST:6514, unix:///PATH or journald".to_owned())
             });
             Complaint::quoting("not a log service: ", repr(text), "").advise(advice)
         };
-        let Some((scheme, rest)) = text.split_once("://") else { return Err(complaint(None)) };
+        if text.eq_ignore_ascii_case("journald") {
+            return Ok(ForwardTarget::Journal(None));
+        }
+        let Some((scheme, rest)) = text.split_once("://") else { return Err(complaint(did_you_mean(text, SCHEMES))) };
         let scheme = scheme.to_ascii_lowercase();
         let host = |port| ForwardHost::parse(rest, port).ok_or_else(|| complaint(None));
         match scheme.as_str() {
@@ -57,7 +62,8 @@ impl ForwardTarget {
             "tcp" => host(PORT).map(ForwardTarget::Tcp),
             "tls" => host(TLS_PORT).map(ForwardTarget::Tls),
             "unix" if rest.starts_with('/') && rest.len() > 1 => Ok(ForwardTarget::Unix(rest.to_owned())),
-            "unix" => Err(complaint(Some("write an absolute path, unix:///dev/log".to_owned()))),
+            "journald" if rest.starts_with('/') && rest.len() > 1 => Ok(ForwardTarget::Journal(Some(rest.to_owned()))),
+            "unix" | "journald" => Err(complaint(Some(format!("write an absolute path, {scheme}:///PATH")))),
             other => Err(complaint(did_you_mean(other, SCHEMES))),
         }
     }
@@ -110,6 +116,8 @@ impl fmt::Display for ForwardTarget {
             ForwardTarget::Tcp(host) => write!(f, "tcp://{host}"),
             ForwardTarget::Tls(host) => write!(f, "tls://{host}"),
             ForwardTarget::Unix(path) => write!(f, "unix://{path}"),
+            ForwardTarget::Journal(None) => f.write_str("journald"),
+            ForwardTarget::Journal(Some(path)) => write!(f, "journald://{path}"),
         }
     }
 }
@@ -136,6 +144,8 @@ mod tests {
             ("tcp://[fe80::1%eth0]", "tcp://[fe80::1%eth0]:514"),
             ("tls://logs.example.com", "tls://logs.example.com:6514"),
             ("unix:///dev/log", "unix:///dev/log"),
+            ("Journald", "journald"),
+            ("journald:///run/host/journal", "journald:///run/host/journal"),
         ] {
             let target = ForwardTarget::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
             assert_eq!(target.to_string(), shown);
@@ -145,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused_with_what_to_write() {
-        let general = "write udp://HOST:514, tcp://HOST:514, tls://HOST:6514 or unix:///dev/log";
+        let general = "write udp://HOST:514, tcp://HOST:514, tls://HOST:6514, unix:///PATH or journald";
         for (text, advice) in [
             ("true", general),
             ("loghost:514", general),
@@ -158,7 +168,9 @@ mod tests {
             ("udp://a b", general),
             ("http://host", general),
             ("upd://host", "did you mean udp?"),
-            ("unix://dev/log", "write an absolute path, unix:///dev/log"),
+            ("unix://dev/log", "write an absolute path, unix:///PATH"),
+            ("journald://", "write an absolute path, journald:///PATH"),
+            ("jounald", "did you mean journald?"),
         ] {
             assert_eq!(ForwardTarget::parse(text).expect_err(text).advice(), Some(advice), "{text}");
         }

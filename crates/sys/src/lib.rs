@@ -17,6 +17,7 @@ pub mod fd;
 pub mod host;
 pub mod inherited;
 pub mod isolate;
+pub mod journal_socket;
 pub mod limits;
 pub mod local_time;
 pub mod memory;

@@ -210,7 +210,7 @@ impl Kind {
             K::ChildLog => "file in an existing directory, AUTO or NONE",
             K::LogFormat => "raw, text, json or a template with %(message)s",
             K::ForwardTargets => {
-                "udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH, or several separated by commas"
+                "udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or journald, or several separated by commas"
             }
             K::SyslogFacility => "user, daemon, local0 to local7, or another facility of the system log",
             K::SyslogSeverity => "emerg, alert, crit, err, warning, notice, info or debug",

@@ -1,5 +1,6 @@
 //! Lines that are forwarded to log services, and what is known of each of them.
 
+pub mod journal;
 pub mod syslog;
 
 use std::sync::Arc;

@@ -207,6 +207,20 @@ pub(crate) fn sealed_memory_file(len: usize) -> io::Result<OwnedFd> {
     }
 }
 
+/// A memory file with this content, which nobody can change any more.
+pub(crate) fn sealed_content(content: &[u8]) -> io::Result<OwnedFd> {
+    if getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft < content.len() as u64) {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    let mut file = File::from(memory_file(libc::MFD_ALLOW_SEALING)?);
+    io::Write::write_all(&mut file, content)?;
+    // SAFETY: the descriptor is open, and the command takes a number.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS | libc::F_SEAL_WRITE) } {
+        0 => Ok(file.into()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The file must be on a file system in memory: a mapping of it then waits for no disk. All of it is reserved, because an access
 /// to a part for which there is no memory would raise SIGBUS.
 pub(crate) fn reserve_in_memory(file: BorrowedFd<'_>, len: usize) -> io::Result<()> {

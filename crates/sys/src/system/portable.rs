@@ -106,6 +106,10 @@ pub(crate) fn sealed_memory_file(_len: usize) -> io::Result<OwnedFd> {
     unsupported()
 }
 
+pub(crate) fn sealed_content(_content: &[u8]) -> io::Result<OwnedFd> {
+    unsupported()
+}
+
 pub(crate) fn reserve_in_memory(_file: BorrowedFd<'_>, _len: usize) -> io::Result<()> {
     unsupported()
 }

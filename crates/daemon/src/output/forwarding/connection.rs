@@ -5,12 +5,15 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
 use std::time::Duration;
 
 use supervisord_config::forward_target::{ForwardHost, ForwardTarget};
 use supervisord_core::output::forward::ForwardedLine;
+use supervisord_core::output::forward::journal::push_entry;
 use supervisord_core::output::forward::syslog::{push_frame, push_message};
 use supervisord_sys::Errno;
+use supervisord_sys::journal_socket::{JOURNAL, JournalSocket};
 
 use super::service::Service;
 use super::tls::TlsConnection;
@@ -27,6 +30,7 @@ pub(super) enum Connection {
     Tcp(TcpStream),
     UnixStream(UnixStream),
     Tls(Box<TlsConnection>),
+    Journal(JournalSocket),
 }
 
 /// A service does not take lines.
@@ -60,6 +64,10 @@ impl Connection {
                 Connection::Tls(TlsConnection::new(first(host, tcp)?, &host.host, config)?.into())
             }
             ForwardTarget::Unix(path) => unix(path)?,
+            ForwardTarget::Journal(path) => {
+                let path = Path::new(path.as_deref().unwrap_or(JOURNAL));
+                Connection::Journal(JournalSocket::connect(path, WRITE_LIMIT)?)
+            }
         })
     }
 
@@ -67,11 +75,15 @@ impl Connection {
     pub fn send(&mut self, lines: &[ForwardedLine]) -> (usize, Result<(), Failure>) {
         match self {
             Connection::Udp(socket) => {
-                let (sent, outcome) = send_each(lines, |message| socket.send(message));
+                let (sent, outcome) = send_each(lines, push_message, |message| socket.send(message).map(drop));
                 (sent, outcome.map_err(with_message_before))
             }
             Connection::UnixDatagrams(socket) => {
-                let (sent, outcome) = send_each(lines, |message| socket.send(message));
+                let (sent, outcome) = send_each(lines, push_message, |message| socket.send(message).map(drop));
+                (sent, outcome.map_err(|(error, lost)| Failure { lost, ..error.into() }))
+            }
+            Connection::Journal(socket) => {
+                let (sent, outcome) = send_each(lines, push_entry, |entry| socket.send(entry));
                 (sent, outcome.map_err(|(error, lost)| Failure { lost, ..error.into() }))
             }
             Connection::Tcp(stream) => send_all(lines, stream),
@@ -87,7 +99,7 @@ impl Connection {
     /// Whether the other end has closed it, so that what is written would be lost without an error.
     pub fn is_closed_by_peer(&mut self) -> bool {
         match self {
-            Connection::Udp(_) | Connection::UnixDatagrams(_) => false,
+            Connection::Udp(_) | Connection::UnixDatagrams(_) | Connection::Journal(_) => false,
             Connection::Tcp(stream) => {
                 stream.set_nonblocking(true).is_err() || has_ended(stream) || stream.set_nonblocking(false).is_err()
             }
@@ -121,14 +133,15 @@ fn with_message_before((error, lost): (io::Error, usize)) -> Failure {
 /// Sends a datagram for each line. An error comes with how many lines never can be sent.
 fn send_each(
     lines: &[ForwardedLine],
-    send: impl Fn(&[u8]) -> io::Result<usize>,
+    push: impl Fn(&ForwardedLine, &mut Vec<u8>),
+    send: impl Fn(&[u8]) -> io::Result<()>,
 ) -> (usize, Result<(), (io::Error, usize)>) {
     let mut message = Vec::new();
     for (sent, line) in lines.iter().enumerate() {
         message.clear();
-        push_message(line, &mut message);
+        push(line, &mut message);
         match send(&message) {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => return (sent, Ok(())),
             Err(error) => {
                 let is_too_long = error.raw_os_error() == Some(Errno::EMSGSIZE.number());
