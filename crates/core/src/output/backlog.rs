@@ -65,13 +65,26 @@ impl Backlog {
             Some(WhenBlocked::DropNewest | WhenBlocked::Spill(_)) => {
                 let lines = bytes[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
                 self.bytes.extend(&bytes[..lines]);
-                bytes.len() - lines
+                let begun = if lines == 0 { self.cut_open_line() } else { 0 };
+                bytes.len() - lines + begun
             }
             Some(WhenBlocked::Block) | None => {
                 self.bytes.extend(&bytes[..room]);
                 bytes.len() - room
             }
         }
+    }
+
+    /// Drops the beginning of a line whose rest is lost, and gives how many bytes that were. A line that has been written in part
+    /// ends.
+    fn cut_open_line(&mut self) -> usize {
+        let end = self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let begun = self.bytes.len() - end;
+        self.bytes.truncate(end);
+        if end == 0 && self.is_within_line {
+            self.bytes.push_back(b'\n');
+        }
+        begun
     }
 
     /// Drops whole lines, so many bytes at least, but not the rest of the line that has been written in part.
@@ -126,6 +139,18 @@ mod tests {
         assert_eq!(text(&backlog), "one\ntwo\n");
         assert_eq!(backlog.push(b"a\nb\n", 10, Some(WhenBlocked::DropNewest)), 2);
         assert_eq!((text(&backlog).as_str(), backlog.give_up(), backlog.len()), ("one\ntwo\na\n", 10, 0));
+    }
+
+    #[test]
+    fn the_beginning_of_a_line_is_dropped_with_its_rest() {
+        let mut backlog = Backlog::default();
+        assert_eq!(backlog.push(b"one\nhalf", 10, Some(WhenBlocked::DropNewest)), 0);
+        assert_eq!(backlog.push(b" a line\n", 10, Some(WhenBlocked::DropNewest)), 12);
+        assert_eq!(text(&backlog), "one\n");
+        backlog.written(4);
+        backlog.passed(b"half");
+        assert_eq!(backlog.push(b" a long line\n", 10, Some(WhenBlocked::DropNewest)), 13);
+        assert_eq!(text(&backlog), "\n", "a line that was written in part ends");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(super) struct StreamLog {
     outlet: Outlet,
     waiting: WaitingOutput,
     policy: Option<WhenBlocked>,
+    /// Whether what comes next is the rest of a line of which the policy has dropped the beginning.
+    is_torn: bool,
     is_watched: bool,
     /// When the other end last took something, or the queue began.
     progress: Instant,
@@ -53,7 +55,15 @@ pub(super) struct StreamLog {
 impl StreamLog {
     pub fn new(outlet: Outlet) -> StreamLog {
         let waiting = WaitingOutput::default();
-        StreamLog { outlet, waiting, policy: None, is_watched: false, progress: Instant::now(), is_given_up: false }
+        StreamLog {
+            outlet,
+            waiting,
+            policy: None,
+            is_torn: false,
+            is_watched: false,
+            progress: Instant::now(),
+            is_given_up: false,
+        }
     }
 
     /// The descriptor.
@@ -93,11 +103,13 @@ impl StreamLog {
     /// What happens to what the other end does not take.
     pub fn set_policy(&mut self, policy: Option<WhenBlocked>) {
         (self.policy, self.progress) = (policy, Instant::now());
+        self.is_torn &= self.drops_newest();
     }
 
     /// Writes `bytes`, or lets them wait.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Loss> {
-        let mut rest = bytes;
+        let torn = self.take_torn_part(bytes);
+        let mut rest = &bytes[torn..];
         while self.waiting.is_empty() && !rest.is_empty() {
             match self.outlet.write(rest) {
                 Ok(count) => {
@@ -111,11 +123,27 @@ impl StreamLog {
         if !rest.is_empty() && self.waiting.is_empty() {
             self.progress = Instant::now();
         }
-        match self.waiting.push(rest, self.policy) {
-            Overflow { lost: 0, .. } => Ok(()),
-            Overflow { lost, is_of_all: false } => Err(Loss::new(lost, &"nobody reads it")),
-            Overflow { lost, is_of_all: true } => Err(Loss::new(lost, &ALL_IS_FULL)),
+        let Overflow { lost, is_of_all } = self.waiting.push(rest, self.policy);
+        self.is_torn |= lost > 0 && self.drops_newest() && !rest.ends_with(b"\n");
+        match lost + torn {
+            0 => Ok(()),
+            lost if is_of_all => Err(Loss::new(lost, &ALL_IS_FULL)),
+            lost => Err(Loss::new(lost, &"nobody reads it")),
         }
+    }
+
+    fn drops_newest(&self) -> bool {
+        matches!(self.policy, Some(WhenBlocked::DropNewest | WhenBlocked::Spill(_)))
+    }
+
+    /// How many of these bytes belong to a line of which the beginning was dropped.
+    fn take_torn_part(&mut self, bytes: &[u8]) -> usize {
+        if !self.is_torn {
+            return 0;
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        self.is_torn = end.is_none();
+        end.map_or(bytes.len(), |end| end + 1)
     }
 
     /// Writes what waits, as far as the other end takes it.
@@ -171,5 +199,47 @@ impl Outlet {
             Err(error) if error.kind() == ErrorKind::Interrupted => self.write(bytes),
             written => written,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use super::super::waiting_output::FULL;
+    use super::*;
+
+    /// Output comes in pieces that end anywhere.
+    #[test]
+    fn the_newest_lines_are_lost_as_a_whole_wherever_pieces_end() {
+        let (writer, mut reader) = UnixStream::pair().unwrap();
+        writer.set_nonblocking(true).unwrap();
+        reader.set_nonblocking(true).unwrap();
+        let mut log = StreamLog::new(Outlet::Socket(writer.into()));
+        log.set_policy(Some(WhenBlocked::DropNewest));
+        let lines: Vec<u8> = (0..1_500_000).flat_map(|number| format!("{number:06}\n").into_bytes()).collect();
+        let (mut received, mut lost) = (Vec::new(), 0);
+        let mut drain = |log: &mut StreamLog| {
+            loop {
+                let before = received.len();
+                let _ = reader.read_to_end(&mut received);
+                log.flush().unwrap();
+                if received.len() == before && !log.is_behind() {
+                    return;
+                }
+            }
+        };
+        for (round, part) in lines.chunks(FULL + FULL / 2 + 3).enumerate() {
+            for piece in part.chunks(4096 + round) {
+                lost += log.write(piece).map_or_else(|loss| loss.amount(), |()| 0);
+            }
+            drain(&mut log);
+        }
+        assert!(lost > FULL / 4, "{lost}");
+        assert_eq!(received.len() + lost, lines.len());
+        let text = String::from_utf8(received).unwrap();
+        let torn = text.lines().find(|line| line.len() < 6 || line.len() > 7);
+        assert_eq!(torn, None);
     }
 }
