@@ -98,13 +98,18 @@ struct Chaos {
 }
 
 /// The most of what was seen.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Vitals {
     memory: u64,
     descriptors: usize,
-    /// What the keeper holds.
+    /// The least that the keeper holds: how many programs and commands are just being started decides about the most.
     kept: usize,
     state_file: u64,
+}
+
+impl Vitals {
+    /// Before anything was seen.
+    const NONE: Vitals = Vitals { memory: 0, descriptors: 0, kept: usize::MAX, state_file: 0 };
 }
 
 impl Chaos {
@@ -123,8 +128,8 @@ impl Chaos {
             tally: BTreeMap::new(),
             counts: Counts::default(),
             stops: 0,
-            early: Vitals::default(),
-            late: Vitals::default(),
+            early: Vitals::NONE,
+            late: Vitals::NONE,
             scaled: Some(SCALED),
             benched: BTreeSet::new(),
         };
@@ -478,14 +483,14 @@ impl Chaos {
         let now = Vitals {
             memory: processes::status(pid, "RssAnon").unwrap_or(0),
             descriptors: processes::descriptors(pid),
-            kept: self.daemon.keeper().map_or(0, processes::descriptors),
+            kept: self.daemon.keeper().map_or(usize::MAX, processes::descriptors),
             state_file,
         };
         println!("{now:?}");
         let most = if is_early { &mut self.early } else { &mut self.late };
         most.memory = most.memory.max(now.memory);
         most.descriptors = most.descriptors.max(now.descriptors);
-        most.kept = most.kept.max(now.kept);
+        most.kept = most.kept.min(now.kept);
         most.state_file = most.state_file.max(now.state_file);
     }
 
@@ -493,7 +498,7 @@ impl Chaos {
         let (early, late) = (self.early, self.late);
         assert!(late.memory <= early.memory + GROWTH, "{early:?} {late:?}");
         assert!(late.descriptors <= early.descriptors + MORE_DESCRIPTORS, "{early:?} {late:?}");
-        assert!(late.kept <= early.kept + MORE_KEPT, "{early:?} {late:?}");
+        assert!(late.kept <= early.kept.saturating_add(MORE_KEPT), "{early:?} {late:?}");
         self.traces.wait_for_lines(&mut self.daemon);
         self.wait_for_lives();
         self.end_daemon();
