@@ -105,7 +105,10 @@ fn remove_leftovers(sources: &Path) {
     for fixture in fixtures {
         let text = fs::read_to_string(fixture.path()).unwrap_or_default();
         for path in text.split(['=', ' ', '\n']).filter(|word| word.starts_with("/tmp/")) {
-            let _ = fs::remove_file(path);
+            // Beside a pid file ours keeps its lock, its state and what the keeper needs.
+            for suffix in ["", ".lock", ".state", ".keeper"] {
+                let _ = fs::remove_file(format!("{path}{suffix}"));
+            }
         }
     }
 }
