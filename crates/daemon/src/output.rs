@@ -51,6 +51,7 @@ mod stream;
 mod stream_log;
 mod streams;
 mod system_log;
+mod torn_line;
 mod transit;
 mod transit_recovery;
 mod upkeep;

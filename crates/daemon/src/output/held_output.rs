@@ -9,6 +9,7 @@ use super::disk_guard::DiskGuard;
 use super::log_file::LogFile;
 use super::loss::Loss;
 use super::spill::Spill;
+use super::torn_line::TornLine;
 use super::waiting_output::{ALL_IS_FULL, WaitingOutput};
 
 /// How long a file is left alone that did not take anything.
@@ -24,6 +25,7 @@ pub(super) struct HeldOutput {
     /// What waits in a file, behind that.
     spill: Option<Box<Spill>>,
     retry_at: Option<Instant>,
+    torn: TornLine,
 }
 
 /// Where output may wait that a policy keeps in a file.
@@ -46,6 +48,16 @@ impl HeldOutput {
     /// The file with what waits, if anything does.
     pub fn spilled(&self) -> Option<&Spill> {
         self.spill.as_deref().filter(|spill| !spill.is_empty())
+    }
+
+    /// The line of which a policy has dropped the beginning.
+    pub fn torn(&mut self) -> &mut TornLine {
+        &mut self.torn
+    }
+
+    /// Whether what comes next is the rest of a line that was dropped.
+    pub fn is_torn(&self) -> bool {
+        self.torn.is_open()
     }
 
     /// Whether anything waits that is gone with this process.
@@ -81,14 +93,18 @@ impl HeldOutput {
             Some(WhenBlocked::Spill(limit)) => Some(limit),
             _ => self.spilled().map(|_| LEFT_LIMIT),
         };
-        if let (Some(limit), Some(directory)) = (limit, place.directory) {
-            return self.spill(bytes, limit, directory, place).err().unwrap_or(loss.of(0));
-        }
-        let overflow = self.waiting.push(bytes, policy);
-        match overflow.is_of_all && overflow.lost > 0 {
-            true => Loss::new(overflow.lost, &ALL_IS_FULL),
-            false => loss.of(overflow.lost),
-        }
+        let loss = match (limit, place.directory) {
+            (Some(limit), Some(directory)) => self.spill(bytes, limit, directory, place).err().unwrap_or(loss.of(0)),
+            _ => {
+                let overflow = self.waiting.push(bytes, policy);
+                match overflow.is_of_all && overflow.lost > 0 {
+                    true => Loss::new(overflow.lost, &ALL_IS_FULL),
+                    false => loss.of(overflow.lost),
+                }
+            }
+        };
+        self.torn.note_loss(bytes, loss.amount(), policy);
+        loss
     }
 
     fn spill(&mut self, bytes: &[u8], limit: u64, directory: &str, place: SpillPlace<'_>) -> Result<(), Loss> {

@@ -18,6 +18,7 @@ use super::log_target::Target;
 use super::loss::{Account, Entries, Loss};
 use super::spill::Spill;
 use super::stream_log::StreamLog;
+use super::torn_line;
 use super::upkeep::Upkeep;
 
 mod reopening;
@@ -81,6 +82,7 @@ impl Sink {
     /// What happens to what the log cannot take from now on.
     pub fn set_policy(&mut self, policy: Option<WhenBlocked>) {
         self.policy = policy;
+        self.held.torn().follow_policy(policy);
         if let Some(stream) = self.stream() {
             stream.set_policy(policy);
         }
@@ -187,6 +189,18 @@ impl Sink {
     }
 
     fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Loss> {
+        let torn = self.held.torn().take_rest(bytes);
+        match self.put_whole(&bytes[torn..]) {
+            outcome if torn == 0 => outcome,
+            Ok(()) => Err(Loss::new(torn, &torn_line::REASON)),
+            Err(loss) => {
+                let lost = loss.amount() + torn;
+                Err(loss.of(lost))
+            }
+        }
+    }
+
+    fn put_whole(&mut self, bytes: &[u8]) -> Result<(), Loss> {
         let has_room = self.has_room_on_disk(bytes.len());
         match &mut self.target {
             Target::File(_) if !has_room => self.hold(bytes, Loss::new(bytes.len(), &DISK_IS_LOW)),
@@ -250,7 +264,7 @@ impl Sink {
         }
         match &self.target {
             // What waits comes first.
-            Target::File(_) if !self.held.is_empty() => None,
+            Target::File(_) if !self.held.is_empty() || self.held.is_torn() => None,
             Target::File(file) => Some(file),
             Target::Stream(_) | Target::Unopened => None,
         }

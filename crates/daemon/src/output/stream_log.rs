@@ -16,6 +16,7 @@ use supervisord_config::model::WhenBlocked;
 use supervisord_sys::{fd, sink};
 
 use super::loss::Loss;
+use super::torn_line::{self, TornLine};
 use super::waiting_output::{ALL_IS_FULL, Overflow, WaitingOutput, is_room_scarce};
 
 /// From this many waiting bytes on, streams that feed the log are not read.
@@ -44,8 +45,7 @@ pub(super) struct StreamLog {
     outlet: Outlet,
     waiting: WaitingOutput,
     policy: Option<WhenBlocked>,
-    /// Whether what comes next is the rest of a line of which the policy has dropped the beginning.
-    is_torn: bool,
+    torn: TornLine,
     is_watched: bool,
     /// When the other end last took something, or the queue began.
     progress: Instant,
@@ -59,7 +59,7 @@ impl StreamLog {
             outlet,
             waiting,
             policy: None,
-            is_torn: false,
+            torn: TornLine::default(),
             is_watched: false,
             progress: Instant::now(),
             is_given_up: false,
@@ -103,12 +103,12 @@ impl StreamLog {
     /// What happens to what the other end does not take.
     pub fn set_policy(&mut self, policy: Option<WhenBlocked>) {
         (self.policy, self.progress) = (policy, Instant::now());
-        self.is_torn &= self.drops_newest();
+        self.torn.follow_policy(policy);
     }
 
     /// Writes `bytes`, or lets them wait.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Loss> {
-        let torn = self.take_torn_part(bytes);
+        let torn = self.torn.take_rest(bytes);
         let mut rest = &bytes[torn..];
         while self.waiting.is_empty() && !rest.is_empty() {
             match self.outlet.write(rest) {
@@ -124,26 +124,13 @@ impl StreamLog {
             self.progress = Instant::now();
         }
         let Overflow { lost, is_of_all } = self.waiting.push(rest, self.policy);
-        self.is_torn |= lost > 0 && self.drops_newest() && !rest.ends_with(b"\n");
+        self.torn.note_loss(rest, lost, self.policy);
         match lost + torn {
             0 => Ok(()),
+            torn if lost == 0 => Err(Loss::new(torn, &torn_line::REASON)),
             lost if is_of_all => Err(Loss::new(lost, &ALL_IS_FULL)),
             lost => Err(Loss::new(lost, &"nobody reads it")),
         }
-    }
-
-    fn drops_newest(&self) -> bool {
-        matches!(self.policy, Some(WhenBlocked::DropNewest | WhenBlocked::Spill(_)))
-    }
-
-    /// How many of these bytes belong to a line of which the beginning was dropped.
-    fn take_torn_part(&mut self, bytes: &[u8]) -> usize {
-        if !self.is_torn {
-            return 0;
-        }
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        self.is_torn = end.is_none();
-        end.map_or(bytes.len(), |end| end + 1)
     }
 
     /// Writes what waits, as far as the other end takes it.

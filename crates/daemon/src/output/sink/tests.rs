@@ -52,6 +52,26 @@ fn what_a_full_disk_does_not_take_is_written_when_it_does() {
 }
 
 #[test]
+fn the_rest_of_a_line_is_dropped_with_its_beginning() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("log").display().to_string();
+    fs::write(&path, "").expect("written");
+    let mut sink = full(&path, WhenBlocked::DropNewest);
+    let lines = [&[b'x'; 1023][..], b"\n"].concat().repeat(FULL / 1024);
+    sink.write(&lines, Rotation::NEVER);
+    sink.write(b"the begin", Rotation::NEVER);
+    sink.reopen_at_path().expect("opened");
+    sink.flush();
+    assert!(
+        !sink.is_behind() && sink.open_file().is_none(),
+        "what is read next may not go there without being looked at"
+    );
+    sink.write(b"ning\nnext\n", Rotation::NEVER);
+    assert!(sink.open_file().is_some());
+    assert_eq!(fs::read(&path).expect("read"), [&lines[..], b"next\n"].concat());
+}
+
+#[test]
 fn beyond_the_room_the_policy_decides_what_is_lost() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("log").display().to_string();
