@@ -160,8 +160,10 @@ fn an_ignored_interrupt_stays_ignored() {
         let script = format!("trap '' INT; exec {} -c supervisord.conf tail -f cat", program.display());
         let mut tail = Terminal::open(daemon, std::path::Path::new("/bin/sh"), &["-c", &script]);
         tail.wait_for("Ctrl-C to exit", 1);
-        for text in ["one\n", "two\n"] {
+        for (times, text) in [(1, "one\n"), (2, "two\n")] {
             tail.send("\u{3}");
+            // The terminal drops with it what has been written and not been read.
+            tail.wait_for("^C", times);
             daemon.call("supervisor.sendProcessStdin", &["cat".into(), text.into()]);
             tail.wait_for(text.trim(), 1);
         }
