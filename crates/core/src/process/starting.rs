@@ -81,6 +81,17 @@ impl Machine {
         out.push(MachineAction::Spawn);
     }
 
+    /// A command that runs before the child has ended well.
+    fn go_on_before_child(&mut self, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
+        match at.dependencies_met {
+            // The shutdown stops it when it reaches its group.
+            _ if !at.supervising => {}
+            true => self.complete_environment(at, out),
+            // All commands run again when the dependencies are met again.
+            false => self.enter(ProcessPhase::AwaitingDependencies, StateDetail::None, out),
+        }
+    }
+
     pub(super) fn pre_start_ended(
         &mut self,
         result: Result<(), String>,
@@ -88,11 +99,7 @@ impl Machine {
         out: &mut Vec<MachineAction>,
     ) {
         match result {
-            // The shutdown stops it when it reaches its group.
-            Ok(()) if !at.supervising => {}
-            Ok(()) if at.dependencies_met => self.complete_environment(at, out),
-            // It runs again when the dependencies are met again.
-            Ok(()) => self.enter(ProcessPhase::AwaitingDependencies, StateDetail::None, out),
+            Ok(()) => self.go_on_before_child(at, out),
             Err(reason) => self.fail_before_child(texts::command_failed(ProgramCommand::PreStart, &reason), at, out),
         }
     }
@@ -105,11 +112,7 @@ impl Machine {
         out: &mut Vec<MachineAction>,
     ) {
         match result {
-            // The shutdown stops it when it reaches its group.
-            Ok(()) if !at.supervising => {}
-            Ok(()) if at.dependencies_met => self.complete_environment(at, out),
-            // All are asked again when the dependencies are met again.
-            Ok(()) => self.enter(ProcessPhase::AwaitingDependencies, StateDetail::None, out),
+            Ok(()) => self.go_on_before_child(at, out),
             Err(reason) => {
                 let question = EnvironmentPlan::of(at.config).question(self.progress.environment_step);
                 let name = question.map_or_else(|| ProgramCommand::Environment.to_string(), |asked| asked.to_string());
