@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::complaint::Complaint;
+use crate::host_port::HostPort;
 use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::suggest::did_you_mean;
@@ -11,23 +12,15 @@ use crate::suggest::did_you_mean;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ForwardTarget {
     /// Syslog, a datagram for each message (RFC 5426).
-    Udp(ForwardHost),
+    Udp(HostPort),
     /// Syslog over a connection (RFC 6587).
-    Tcp(ForwardHost),
+    Tcp(HostPort),
     /// Syslog over an encrypted connection (RFC 5425).
-    Tls(ForwardHost),
+    Tls(HostPort),
     /// Syslog over a unix socket at this absolute path, which takes datagrams or connections.
     Unix(String),
     /// systemd's journal, by its own protocol; at this absolute path where it has not its usual one.
     Journal(Option<String>),
-}
-
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ForwardHost {
-    /// A name or an address; one of IPv6 without brackets.
-    pub host: String,
-    pub port: u16,
 }
 
 /// The words before `://`.
@@ -56,7 +49,7 @@ impl ForwardTarget {
         }
         let Some((scheme, rest)) = text.split_once("://") else { return Err(complaint(did_you_mean(text, SCHEMES))) };
         let scheme = scheme.to_ascii_lowercase();
-        let host = |port| ForwardHost::parse(rest, port).ok_or_else(|| complaint(None));
+        let host = |port| HostPort::parse(rest, Some(port)).ok_or_else(|| complaint(None));
         match scheme.as_str() {
             "udp" => host(PORT).map(ForwardTarget::Udp),
             "tcp" => host(PORT).map(ForwardTarget::Tcp),
@@ -87,28 +80,6 @@ impl ForwardTarget {
     }
 }
 
-impl ForwardHost {
-    fn parse(text: &str, default_port: u16) -> Option<ForwardHost> {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, behind) = rest.split_once(']')?;
-                (host, if behind.is_empty() { None } else { Some(behind.strip_prefix(':')?) })
-            }
-            None => match text.rsplit_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            },
-        };
-        let is_part = |letter: char| letter.is_alphanumeric() || "-_.%".contains(letter);
-        let is_host = match text.starts_with('[') {
-            true => host.contains(':') && host.chars().all(|letter| is_part(letter) || letter == ':'),
-            false => host.chars().all(is_part),
-        };
-        let port = port.map_or(Some(default_port), |port| port.parse().ok().filter(|port| *port > 0))?;
-        (is_host && !host.is_empty()).then(|| ForwardHost { host: host.to_owned(), port })
-    }
-}
-
 impl fmt::Display for ForwardTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -118,15 +89,6 @@ impl fmt::Display for ForwardTarget {
             ForwardTarget::Unix(path) => write!(f, "unix://{path}"),
             ForwardTarget::Journal(None) => f.write_str("journald"),
             ForwardTarget::Journal(Some(path)) => write!(f, "journald://{path}"),
-        }
-    }
-}
-
-impl fmt::Display for ForwardHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
         }
     }
 }

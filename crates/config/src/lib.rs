@@ -29,6 +29,7 @@ mod glob;
 mod golden;
 mod health;
 pub mod host;
+pub mod host_port;
 mod include;
 pub mod ini;
 pub mod line_pattern;

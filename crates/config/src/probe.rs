@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::complaint::Complaint;
+use crate::host_port::HostPort;
 use crate::pyrepr::repr;
 use crate::pytext::strip;
 use crate::suggest::did_you_mean;
@@ -53,15 +54,6 @@ pub enum HttpTarget {
     Unix(String),
 }
 
-/// A host, and one of its TCP ports. `Display` gives `HOST:PORT`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HostPort {
-    /// A name or an address, an IPv6 address without brackets.
-    pub host: String,
-    /// From 1.
-    pub port: u16,
-}
-
 impl Probe {
     /// The probe of a text.
     ///
@@ -77,7 +69,7 @@ impl Probe {
             )),
             "tcp" => {
                 let example = "write tcp:HOST:PORT, for example tcp:127.0.0.1:5432";
-                host_port(rest.strip_prefix("//").unwrap_or(rest), None)
+                HostPort::parse(rest.strip_prefix("//").unwrap_or(rest), None)
                     .map(Probe::Tcp)
                     .ok_or_else(|| invalid(text).advise(example.to_owned()))
             }
@@ -127,31 +119,9 @@ fn http(text: &str, rest: &str) -> Result<HttpProbe, Complaint> {
         let advice = "write the address of a page that needs no login, or exec: and a command that logs in";
         return Err(complaint.advise(advice.to_owned()));
     }
-    let server = HttpTarget::Tcp(host_port(authority, Some(HTTP_PORT)).ok_or_else(example)?);
+    let server = HttpTarget::Tcp(HostPort::parse(authority, Some(HTTP_PORT)).ok_or_else(example)?);
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     Ok(HttpProbe { server, path })
-}
-
-/// `HOST:PORT`, `[IPV6]:PORT`, or without a port where there is a usual one.
-fn host_port(text: &str, usual: Option<u16>) -> Option<HostPort> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
-        }
-        None => match text.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
-    let is_host = !host.is_empty() && (text.starts_with('[') || host.chars().all(is_name));
-    let port = match port {
-        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??,
-        None => usual?,
-    };
-    (is_host && port > 0).then(|| HostPort { host: host.to_ascii_lowercase(), port })
 }
 
 fn socket_path(text: &str, path: &str) -> Result<String, Complaint> {
@@ -198,15 +168,6 @@ impl fmt::Display for HttpProbe {
         match &self.server {
             HttpTarget::Tcp(address) => write!(f, "http://{address}{}", self.path),
             HttpTarget::Unix(socket) => write!(f, "http://unix:{socket}:{}", self.path),
-        }
-    }
-}
-
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
         }
     }
 }

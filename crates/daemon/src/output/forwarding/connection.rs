@@ -8,7 +8,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use supervisord_config::forward_target::{ForwardHost, ForwardTarget};
+use supervisord_config::forward_target::ForwardTarget;
+use supervisord_config::host_port::HostPort;
 use supervisord_core::output::forward::ForwardedLine;
 use supervisord_core::output::forward::journal::push_entry;
 use supervisord_core::output::forward::syslog::{push_frame, push_message};
@@ -186,7 +187,7 @@ fn frames(lines: &[ForwardedLine]) -> (Vec<u8>, Vec<usize>) {
 }
 
 /// Tries the addresses of a host one after the other.
-fn first<S>(host: &ForwardHost, connect: impl Fn(SocketAddr) -> io::Result<S>) -> Result<S, Failure> {
+fn first<S>(host: &HostPort, connect: impl Fn(SocketAddr) -> io::Result<S>) -> Result<S, Failure> {
     let mut last = io::Error::new(ErrorKind::NotFound, "the host has no address");
     for address in (host.host.as_str(), host.port).to_socket_addrs()? {
         match connect(address) {
