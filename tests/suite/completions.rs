@@ -111,24 +111,3 @@ fn options_of_the_daemon_are_completed_from_its_help() {
     assert!(help.contains("--nodaemon"), "{help}");
     assert!(fs::read_to_string(script("_supervisorctl")).expect("a script").starts_with("#compdef supervisorctl"));
 }
-
-/// The scripts that are generated from its command line are ones to the shells, too.
-#[test]
-fn the_scripts_of_supervisor_fleet_complete_its_commands() {
-    for (program, name) in
-        [("bash", "supervisor-fleet.bash"), ("zsh", "_supervisor-fleet"), ("fish", "supervisor-fleet.fish")]
-    {
-        let mut shell = Command::new(needs::program(program));
-        let output = command::run(shell.arg("-n").arg(script(name)), "");
-        assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{name}: {output:?}");
-    }
-    let bash = format!(
-        ". '{}'; COMP_WORDS=(supervisor-fleet sta); COMP_CWORD=1; _supervisor__fleet supervisor-fleet sta supervisor-fleet; \
-         echo \"${{COMPREPLY[@]}}\"",
-        script("supervisor-fleet.bash").display()
-    );
-    assert_eq!(shell("bash", &bash), "status start\n");
-    let fish =
-        format!("source '{}'; complete -C 'supervisor-fleet restart --ro'", script("supervisor-fleet.fish").display());
-    assert!(shell("fish", &fish).starts_with("--rolling"));
-}

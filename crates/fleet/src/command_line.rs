@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap_complete::{Shell, generate};
 
 use crate::daemon_link::{DaemonAddress, DaemonLink};
 use crate::fleet_error::FleetError;
@@ -125,6 +126,11 @@ pub fn command() -> Command {
             Command::new("setup")
                 .about("Create the bucket and the stream; the first agent does this too if it is allowed to")
                 .arg(option("replicas", "N", "how many servers of a cluster keep a copy [default: 1]")),
+        )
+        .subcommand(
+            Command::new("completions")
+                .about("Print the script with which a shell completes this command line")
+                .arg(Arg::new("shell").help("bash, zsh or fish").value_parser(["bash", "zsh", "fish"]).required(true)),
         )
 }
 
@@ -266,6 +272,18 @@ pub fn daemon(matches: &ArgMatches) -> Result<DaemonLink, FleetError> {
         tokens.insert(role, secret(file.as_ref())?);
     }
     Ok(DaemonLink::new(address, tokens))
+}
+
+/// The script with which a shell completes this command line.
+pub fn completions(matches: &ArgMatches) -> String {
+    let shell = match matches.get_one::<String>("shell").map(String::as_str) {
+        Some("zsh") => Shell::Zsh,
+        Some("fish") => Shell::Fish,
+        _ => Shell::Bash,
+    };
+    let mut script = Vec::new();
+    generate(shell, &mut command(), "supervisor-fleet", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Where a hub listens.

@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
-    if let Some(("agent" | "hub" | "setup", options)) = matches.subcommand() {
+    if let Some(("agent" | "hub" | "setup" | "completions", options)) = matches.subcommand() {
         command_line::asks_nobody(options)?;
     }
     match matches.subcommand() {
@@ -104,6 +104,10 @@ async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
                 |_| {},
             );
             store_setup::set_up(&link.await?.jetstream, limits).await?;
+            Ok(exit_status::SUCCESS)
+        }
+        Some(("completions", options)) => {
+            output::print(&command_line::completions(options));
             Ok(exit_status::SUCCESS)
         }
         Some(("restart", options)) if options.get_flag("rolling") => rolling_restart::run(options).await,

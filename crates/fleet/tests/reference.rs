@@ -1,12 +1,12 @@
-//! The manual page and the shell completions come from the definition of the command line.
+//! The manual page comes from the definition of the command line.
 //!
 //! With the variable `REGENERATE` the test writes them; without it, it compares.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command as Process;
 
 use clap::{Arg, ArgAction, Command};
-use clap_complete::{Shell, generate};
 use supervisord_fleet::command_line::command;
 
 const NAME: &str = "supervisor-fleet";
@@ -119,32 +119,14 @@ fn manual() -> String {
     )
 }
 
-fn completions(shell: Shell) -> String {
-    let mut script = Vec::new();
-    generate(shell, &mut command(), NAME, &mut script);
-    String::from_utf8(script).expect("a script is text")
-}
-
 #[test]
-fn the_manual_page_and_the_completions_are_up_to_date() {
-    let scripts = root().join("packaging/completions");
-    let mut stale = Vec::new();
-    for (path, text) in [
-        (root().join("docs/man/supervisor-fleet.1"), manual()),
-        (scripts.join("supervisor-fleet.bash"), completions(Shell::Bash)),
-        (scripts.join("_supervisor-fleet"), completions(Shell::Zsh)),
-        (scripts.join("supervisor-fleet.fish"), completions(Shell::Fish)),
-    ] {
-        if fs::read_to_string(&path).is_ok_and(|written| written == text) {
-            continue;
-        }
-        if std::env::var_os("REGENERATE").is_some() {
-            fs::write(&path, text).expect("written");
-        } else {
-            stale.push(path.display().to_string());
-        }
+fn the_manual_page_is_up_to_date() {
+    let (path, text) = (root().join("docs/man/supervisor-fleet.1"), manual());
+    if std::env::var_os("REGENERATE").is_some() {
+        return fs::write(path, text).expect("written");
     }
-    assert!(stale.is_empty(), "these do not say what the program says; run `{REGENERATE}`:\n{}", stale.join("\n"));
+    let is_true = fs::read_to_string(&path).is_ok_and(|written| written == text);
+    assert!(is_true, "{} does not say what the program says; run `{REGENERATE}`", path.display());
 }
 
 /// Every variable of the manual page is one that the program reads, and the other way round.
@@ -158,4 +140,32 @@ fn the_manual_page_names_the_variables_that_the_program_reads() {
         })
         .collect();
     assert_eq!(read, ENVIRONMENT.iter().map(|(name, _)| *name).collect());
+}
+
+/// What a shell prints that runs this text, with the program in its path.
+fn shell(shell: &str, text: &str) -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_supervisor-fleet")).with_file_name("");
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let run = Process::new(shell).args(["-c", text]).env("PATH", path).env("HOME", std::env::temp_dir()).output();
+    let output = run.unwrap_or_else(|error| panic!("{shell}: {error}: install the Debian package {shell}"));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn shells_complete_the_command_line() {
+    let scripts = root().join("packaging/completions");
+    let scripts = scripts.display();
+    let bash = format!(
+        ". '{scripts}/supervisor-fleet.bash'; COMP_WORDS=(supervisor-fleet sta); COMP_CWORD=1; \
+         _supervisor__fleet supervisor-fleet sta supervisor-fleet; echo \"${{COMPREPLY[@]}}\"; complete -p supervisor-fleet"
+    );
+    let completed = shell("bash", &bash);
+    assert!(completed.starts_with("status start\n") && completed.contains("-F _supervisor__fleet"), "{completed}");
+    let fish = format!("source '{scripts}/supervisor-fleet.fish'; complete -C 'supervisor-fleet restart --ro'");
+    assert!(shell("fish", &fish).starts_with("--rolling"));
+    let zsh = format!(
+        "autoload -Uz compinit; compinit -u -D; . '{scripts}/_supervisor-fleet' 2>/dev/null; \
+         whence -w _supervisor-fleet; echo $_comps[supervisor-fleet]"
+    );
+    assert_eq!(shell("zsh", &zsh), "_supervisor-fleet: function\n_supervisor-fleet\n");
 }
