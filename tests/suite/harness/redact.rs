@@ -18,9 +18,6 @@ const BEFORE_PID: [&str; 7] = ["pid ", "' (", "pid:", "PID ", "with pid ", "pid:
 pub fn redact(place: &Place, text: &str) -> String {
     let directory = place.dir().display().to_string();
     let mut text = text.replace(&directory, &pad("{dir}", directory.len()));
-    for (port, name) in place.ports.iter().zip(["{prt}", "{prt2}", "{prt3}"]) {
-        text = text.replace(&port.to_string(), &pad(name, port.to_string().len()));
-    }
     for shape in TIMES {
         text = replace_shape(&text, shape, "time");
     }
@@ -28,6 +25,10 @@ pub fn redact(place: &Place, text: &str) -> String {
     text = replace_after(&text, "---supervisor-", |c| c.is_ascii_alphanumeric() || c == '_', "random");
     for before in BEFORE_PID {
         text = replace_after(&text, before, |c| c.is_ascii_digit(), "pid");
+    }
+    // A process may have the number of a port.
+    for (port, name) in place.ports.iter().zip(["{prt}", "{prt2}", "{prt3}"]) {
+        text = text.replace(&port.to_string(), &pad(name, port.to_string().len()));
     }
     text
 }
