@@ -1,7 +1,6 @@
 //! The file that says which programs are disabled. It must outlive a reboot, so that it does not stand beside the pid file.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +9,8 @@ use supervisord_config::model::Config;
 use supervisord_core::disabled::{DisabledPrograms, Disabling};
 use supervisord_core::event::ProcessName;
 use supervisord_sys::{Errno, trusted};
+
+use crate::file_replacement::{Durability, remove, replace, sync_directory};
 
 /// The largest file that is read, in bytes.
 const MOST: u64 = 64 << 20;
@@ -106,33 +107,9 @@ fn store(path: &str, disabled: &DisabledPrograms) -> io::Result<()> {
         remove(path)?;
         return sync_directory(path);
     }
-    let temporary = format!("{path}.new");
-    remove(&temporary)?;
     let mut text = serde_json::to_vec_pretty(&DisabledRecord::from(disabled)).map_err(io::Error::other)?;
     text.push(b'\n');
-    let mut file = trusted::create_new(&temporary, 0o600)?;
-    let stored = file
-        .write_all(&text)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| trusted::rename(&temporary, path))
-        .and_then(|()| sync_directory(path));
-    if stored.is_err() {
-        // It may be what a full disk lacks.
-        let _ = trusted::remove(&temporary);
-    }
-    stored
-}
-
-fn remove(path: &str) -> io::Result<()> {
-    match trusted::remove(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn sync_directory(path: &str) -> io::Result<()> {
-    let directory = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    replace(path, &format!("{path}.new"), &text, 0o600, Durability::System).map(drop)
 }
 
 #[cfg(test)]

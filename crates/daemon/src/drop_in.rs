@@ -1,12 +1,13 @@
 //! A file beside the configuration that says how many processes a program has.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 
 use supervisord_config::drop_in::drop_in_path;
 use supervisord_config::model::Config;
 use supervisord_sys::{Errno, trusted};
 
+use crate::file_replacement::{Durability, replace};
 use crate::host::SystemHost;
 
 /// The first line of each, by which the daemon knows its own.
@@ -35,8 +36,7 @@ impl DropIn {
             Err(error) => return Err(format!("{path} cannot be read ({})", Errno::from(error))),
         };
         let text = format!("{HEADER}[{section}]\nnumprocs={numprocs}\n");
-        replace(&path, text.as_bytes())
-            .map_err(|error| format!("{path} cannot be written ({})", Errno::from(error)))?;
+        write(&path, text.as_bytes()).map_err(|error| format!("{path} cannot be written ({})", Errno::from(error)))?;
         Ok(DropIn { path, before })
     }
 
@@ -49,24 +49,14 @@ impl DropIn {
     pub fn undo(self) {
         // What cannot be taken back is there for the next update to find.
         let _ = match self.before {
-            Some(text) => replace(&self.path, &text),
+            Some(text) => write(&self.path, &text),
             None => trusted::remove(&self.path),
         };
     }
 }
 
-/// Puts a file in the place of another one. The name that it has meanwhile is matched by no pattern.
-fn replace(path: &str, text: &[u8]) -> io::Result<()> {
+/// Writes the file. The name that it has meanwhile is matched by no pattern.
+fn write(path: &str, text: &[u8]) -> io::Result<()> {
     let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
-    let temporary = format!("{directory}/.{name}.new");
-    match trusted::remove(&temporary) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = trusted::create_new(&temporary, 0o644)?;
-    let written = file.write_all(text).and_then(|()| file.sync_all()).and_then(|()| trusted::rename(&temporary, path));
-    if written.is_err() {
-        let _ = trusted::remove(&temporary);
-    }
-    written
+    replace(path, &format!("{directory}/.{name}.new"), text, 0o644, Durability::System).map(drop)
 }

@@ -15,6 +15,7 @@ mod disabled_file;
 mod drop_in;
 pub mod echo_conf;
 mod file_end;
+mod file_replacement;
 pub mod follow;
 pub mod generation;
 pub mod hand_over;

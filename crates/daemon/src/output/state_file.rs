@@ -1,9 +1,11 @@
 //! The state file: begun anew in one step, then appended to.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 
 use supervisord_sys::trusted;
+
+use crate::file_replacement::{Durability, replace};
 
 /// The file, once begun.
 #[derive(Default)]
@@ -34,7 +36,7 @@ impl StateFile {
     /// Puts a new file in the place of the old one; at every moment one of them is there as a whole.
     pub fn begin(&mut self, path: &str, content: &[u8]) -> Outcome {
         self.waiting.clear();
-        match create(path, content) {
+        match replace(path, &temporary(path), content, 0o600, Durability::Daemon) {
             Ok(file) => {
                 self.file = Some(file);
                 match std::mem::take(&mut self.has_failed) {
@@ -81,23 +83,6 @@ impl StateFile {
 
 fn temporary(path: &str) -> String {
     format!("{path}.new")
-}
-
-fn create(path: &str, content: &[u8]) -> io::Result<File> {
-    let temporary = temporary(path);
-    // Whatever somebody may have put there: it is neither followed nor taken over.
-    match trusted::remove(&temporary) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = trusted::create_new(&temporary, 0o600)?;
-    let published = file.write_all(content).and_then(|()| trusted::rename(&temporary, path));
-    if published.is_err() {
-        // It may be what a full disk lacks.
-        let _ = trusted::remove(&temporary);
-    }
-    published?;
-    Ok(file)
 }
 
 #[cfg(test)]
