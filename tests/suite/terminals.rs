@@ -95,13 +95,12 @@ fn control_c_leaves_the_shell() {
         for keys in ["\u{3}", "status\u{3}", "\u{4}"] {
             let mut shell = Terminal::ctl(daemon, &[]);
             shell.wait_for(PROMPT, 1);
-            shell.send(keys);
-            observed.exactly(keys, shell.end().1);
+            observed.exactly(keys, shell.end_by(|shell| shell.send(keys)).1);
         }
         let mut shell = Terminal::ctl(daemon, &[]);
         shell.wait_for(PROMPT, 1);
-        processes::signal(shell.pid(), Signal::SIGINT);
-        observed.exactly("from elsewhere", shell.end().1);
+        let interrupt = |shell: &mut Terminal| processes::signal(shell.pid(), Signal::SIGINT);
+        observed.exactly("from elsewhere", shell.end_by(interrupt).1);
     });
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
@@ -22,6 +23,9 @@ use super::wait;
 
 /// What `supervisorctl` says on a terminal while the daemon is silent.
 pub const SILENCE_HINT: &str = "has not answered for 5 s: supervisord may be stopped or hung";
+
+/// How long [`Terminal::end_by`] waits for an answer to a key or a signal before it repeats it.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// The two sides of a new pseudo-terminal of this size. No process that another test starts meanwhile inherits them: it would
 /// keep the terminal open.
@@ -143,6 +147,17 @@ impl Terminal {
         let code = self.wait();
         let shown = self.shown();
         (shown.split_inclusive('\n').filter(|line| !line.contains(SILENCE_HINT)).collect(), code)
+    }
+
+    /// Like [`Terminal::end`], with keys or a signal that end the program. They are repeated while it does not end: the
+    /// original loses what arrives between its prompt and its being ready to read.
+    pub fn end_by(mut self, mut act: impl FnMut(&mut Terminal)) -> (String, i32) {
+        loop {
+            act(&mut self);
+            if wait::poll(AGAIN, || self.child.try_wait().expect("a child can be waited for")).is_some() {
+                return self.end();
+            }
+        }
     }
 
     /// Like [`Terminal::end`], with all of the output as it is written to the terminal.

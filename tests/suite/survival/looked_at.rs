@@ -47,9 +47,14 @@ fn logs_that_are_looked_at_lose_and_repeat_nothing_when_the_daemon_is_killed() {
         daemon.crash();
         daemon.start_again();
     }
+    daemon.wait_until("a section is reported", |daemon| {
+        daemon.read("events.json").contains("PROCESS_COMMUNICATION_STDOUT")
+    });
     std::fs::write(daemon.path("enough"), "").expect("written");
     daemon.wait_for_state("speaker", "EXITED");
     let count: usize = daemon.read("count").parse().expect("a number");
+    // The daemon waits only for a bounded time until the output is written before it shows the end of the program.
+    daemon.wait_until("the log is whole", |daemon| lines(daemon) >= count);
     let log = daemon.read("speaker.log");
     for (index, line) in log.lines().enumerate() {
         assert_eq!(line, format!("line é {}", index + 1), "{}", daemon.report());
