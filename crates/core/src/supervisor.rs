@@ -6,7 +6,10 @@
 //! and `Fed`, before it passes any other input.
 
 mod act_on;
+mod activation;
+mod autostart;
 mod calls;
+mod children;
 mod commands;
 mod enablement;
 mod enablement_queue;
@@ -20,6 +23,7 @@ mod listener_progress;
 mod listeners;
 mod losses_told;
 mod lost_output;
+mod machines;
 mod messages;
 mod order;
 mod ordered_stop;
@@ -46,26 +50,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use supervisord_config::model::{Config, Group, GroupKind, LogFile, LogLevel, Process};
+use supervisord_config::model::{Config, GroupKind, LogLevel, Process};
 use supervisord_wire::event::EventType;
 use supervisord_wire::state::Mood;
 
 use crate::auto_log::AutoLogNames;
-use crate::dependencies::{self, DependencyGraph};
+use crate::dependencies::DependencyGraph;
 use crate::disabled::Disabling;
-use crate::event::{Event, SupervisorState};
+use crate::event::Event;
 use crate::last_request::{LastRequest, RequestedAction};
 use crate::output::Channel;
-use crate::plan::Plan;
 use crate::pool::PoolQueue;
-use crate::process::{
-    EndTraces, ExitStatus, Finish, Machine, MachineAction, MachineContext, MachineInput, StopDecision, StopPlan,
-};
+use crate::process::{EndTraces, ExitStatus, Machine, MachineInput, StopDecision, StopPlan};
 use crate::program_counts::ProgramCounts;
 use crate::random::Random;
 use crate::readiness_probe::ReadinessProbe;
 use crate::row::{Row, RowHealth};
-use crate::texts;
 use crate::ticks::Ticks;
 use crate::time::Now;
 pub use messages::{
@@ -74,7 +74,7 @@ pub use messages::{
 };
 
 use enablement_queue::Enablement;
-use groups::{ActiveGroup, Groups};
+use groups::Groups;
 use job::Job;
 pub use listener_progress::ListenerProgress;
 use losses_told::LossesTold;
@@ -92,9 +92,6 @@ const MAX_KEPT_EFFECTS: usize = 1000;
 
 /// How many effects [`Supervisor::coming_spawns`] looks at.
 const LOOK_AHEAD: usize = 16;
-
-/// Who asked for what is started by itself.
-const AUTOMATIC: &str = "autostart";
 
 /// A process of an active group.
 struct Member {
@@ -466,15 +463,6 @@ impl Supervisor {
         [process, waiting, ticks, shutdown, jobs, pools, listeners].into_iter().flatten().min()
     }
 
-    fn start(&mut self, now: Now) {
-        if self.is_ending() {
-            return;
-        }
-        self.emit(Event::SupervisorState(SupervisorState::Running));
-        let plan = self.plan_start(self.groups_by_priority());
-        self.carry_out_start(now, plan);
-    }
-
     fn elapsed(&mut self, now: Now) {
         if std::mem::take(&mut self.rechecks_waiting) {
             self.link();
@@ -506,293 +494,11 @@ impl Supervisor {
         self.resolve_uncertain_listeners(now);
     }
 
-    fn died(&mut self, run: RunId, at: Now) {
-        let Some(id) = self.by_run.get(&run).copied() else { return };
-        if let Some(member) = self.members.get_mut(&id) {
-            member.died = Some(at);
-        }
-        self.unfile(id);
-    }
-
-    fn keep_traces(&mut self, run: RunId, traces: EndTraces) {
-        if let Some(member) = self.by_run.get(&run).and_then(|id| self.members.get_mut(id)) {
-            member.traces = Some(Box::new(traces));
-            return;
-        }
-        let late = self.members.iter_mut().find(|(_, member)| member.ended == Some(run));
-        if let Some((id, member)) = late {
-            member.machine.add_traces(traces);
-            self.effects.push_back(Effect::PublishRow(*id));
-        }
-    }
-
-    fn exited(&mut self, now: Now, run: RunId, pid: u32, status: ExitStatus) {
-        match self.by_run.remove(&run) {
-            Some(id) => self.ended(now, id, status),
-            // The process was removed after a signal to the child had failed.
-            None => self.unknown_exited(pid, status),
-        }
-    }
-
-    fn unknown_exited(&mut self, pid: u32, status: ExitStatus) {
-        if !self.orphans.are_expected {
-            return self.log(LogLevel::Info, texts::reaped_unknown(pid, status));
-        }
-        self.orphans.reaped += 1;
-        if self.logs(LogLevel::Debug) {
-            self.log(LogLevel::Debug, texts::reaped_unknown(pid, status));
-        }
-    }
-
-    /// Assigns a child to a process.
-    fn belongs(&mut self, id: ProcessId, run: RunId) {
-        if let Some(member) = self.members.get_mut(&id) {
-            member.run = Some(run);
-            self.by_run.insert(run, id);
-        }
-    }
-
-    fn ended(&mut self, now: Now, id: ProcessId, status: ExitStatus) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        member.ended = member.run.take();
-        let traces = member.traces.take();
-        let is_recycled = member.machine.is_recycled() && self.mood == Mood::Running;
-        counts(member).ended(status);
-        self.release_socket(id);
-        self.drive_machine(now, id, MachineInput::Ended(status));
-        if let (Some(member), Some(traces)) = (self.members.get_mut(&id), traces) {
-            member.machine.add_traces(*traces);
-        }
-        self.listener_ended(now, id);
-        if is_recycled {
-            self.drive_machine(now, id, MachineInput::Start);
-        }
-    }
-
-    fn spawned(&mut self, now: Now, id: ProcessId, result: Result<Spawned, SpawnFailure>) {
-        match result {
-            Ok(Spawned { run, pid, at }) => {
-                self.belongs(id, run);
-                if let Some(member) = self.members.get_mut(&id) {
-                    counts(member).started();
-                }
-                self.seat_listener(id);
-                self.drive_machine(at, id, MachineInput::Spawned(pid));
-            }
-            Err(failure) => {
-                self.release_socket(id);
-                let input = match failure {
-                    SpawnFailure::Refused(reason) | SpawnFailure::Exhausted(reason) => {
-                        MachineInput::SpawnFailed(reason)
-                    }
-                    SpawnFailure::Unanswered(reason) => MachineInput::SpawnUnanswered(reason),
-                };
-                self.drive_machine(now, id, input);
-            }
-        }
-        self.spawn_settled(id);
-    }
-
     /// Remembers a request that is carried out.
     fn note_request(&mut self, id: ProcessId, action: RequestedAction, by: &str) {
         let at = self.now.epoch();
         if let Some(member) = self.members.get_mut(&id) {
             member.last_request = Some(Arc::new(LastRequest { action, by: by.to_owned(), at }));
-        }
-    }
-
-    /// Passes an input to the machine of a process, and carries out the actions that it returns.
-    fn drive_machine(&mut self, now: Now, id: ProcessId, input: MachineInput) {
-        if matches!(input, MachineInput::Start | MachineInput::Recycle) && self.is_disabled(id) {
-            return;
-        }
-        let supervising = self.mood == Mood::Running;
-        let dependencies_met = !input.may_spawn() || self.are_dependencies_met(id);
-        let has_place = self.has_place(&input);
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let config = member.config.clone();
-        let died = match input {
-            MachineInput::Ended(_) => member.died.take().unwrap_or(now),
-            _ => now,
-        };
-        let (had_finished, was_up) = (member.machine.finish().is_some(), member.machine.is_up());
-        let (was_starting, was_recycling) = (member.machine.is_starting(), member.machine.recycling());
-        let random = self.random.next();
-        let trouble = member.probes.as_ref().and_then(|probes| probes.trouble());
-        let context =
-            MachineContext { now, died, config: &config, supervising, random, dependencies_met, has_place, trouble };
-        let actions = member.machine.handle(input, context);
-        let finish = member.machine.finish().filter(|_| !had_finished);
-        if !was_up && let Some(after) = member.machine.time_up_after_start(now.mono) {
-            counts(member).came_up(after);
-        }
-        let run = member.run;
-        self.follow_readiness(now, id);
-        self.refile(id, now);
-        self.note_turn(id, was_starting);
-        self.note_recycling(id, was_recycling);
-        let mut failure = finish.as_ref().and_then(Finish::defeat);
-        for action in actions {
-            match action {
-                MachineAction::Changed { from, to, detail } => {
-                    failure = dependencies::failure(to, detail).map(str::to_owned).or(failure);
-                    self.state_changed(id, from, to, detail);
-                }
-                MachineAction::Log(level, line) => self.log(level, line),
-                MachineAction::Spawn => self.effects.push_back(Effect::Spawn { process: id }),
-                MachineAction::Run(hook) => self.run_hook(id, hook),
-                MachineAction::EndCommands => self.end_commands(id),
-                MachineAction::Signal { signal, scope } => {
-                    let kill = run.map(|run| Effect::Kill { process: id, run, signal, scope, call: None });
-                    self.effects.extend(kill);
-                }
-            }
-        }
-        self.effects.push_back(Effect::PublishRow(id));
-        self.note_moved(id);
-        self.process_changed(id);
-        if let Some(failure) = failure.filter(|_| !self.dependencies.is_empty()) {
-            self.dependency_failed(now, id, &failure, None);
-        }
-        self.process_moved(now, id);
-        if self.is(id, Machine::awaits_turn) {
-            self.answer_waiting(id);
-        }
-        if finish.is_some() {
-            self.finished_for_good(id);
-        }
-    }
-
-    /// Updates the entry of a process in the deadlines. A deadline that has passed is due at once.
-    fn refile(&mut self, id: ProcessId, now: Now) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let machine = member.machine.next_deadline();
-        let probe = member.probes.as_ref().and_then(|probes| probes.deadline());
-        let next = [machine, probe].into_iter().flatten().min().filter(|_| member.died.is_none());
-        let wanted = next.map(|deadline| deadline.max(now.mono));
-        if member.filed != wanted {
-            if let Some(old) = member.filed {
-                self.deadlines.remove(&(old, id));
-            }
-            if let Some(new) = wanted {
-                self.deadlines.insert((new, id));
-            }
-            member.filed = wanted;
-        }
-    }
-
-    fn unfile(&mut self, id: ProcessId) {
-        if let Some(deadline) = self.members.get_mut(&id).and_then(|member| member.filed.take()) {
-            self.deadlines.remove(&(deadline, id));
-        }
-    }
-
-    /// Activates a group, and names its automatic log files.
-    fn activate(&mut self, group: Arc<Group>) {
-        let name: Arc<str> = group.name.as_str().into();
-        self.effects.push_back(Effect::PublishGroup(name.clone()));
-        for id in self.register_group(group) {
-            self.effects.push_back(Effect::PublishRow(id));
-        }
-        self.emit(Event::ProcessGroupAdded(name));
-    }
-
-    /// Adds a group and its members. The caller publishes them.
-    fn register_group(&mut self, group: Arc<Group>) -> Vec<ProcessId> {
-        let name: Arc<str> = group.name.as_str().into();
-        let members: Vec<_> = group.processes.iter().map(|process| self.register(&name, &group, process)).collect();
-        let pool = fresh_pool(&group.kind);
-        self.groups.push(ActiveGroup { config: group, members: members.clone(), pool });
-        members
-    }
-
-    /// Adds a process. The caller publishes it.
-    fn register(&mut self, group: &Arc<str>, definition: &Group, process: &Arc<Process>) -> ProcessId {
-        let id = self.next_id();
-        let stdout_log = self.resolve_log(process, Channel::Stdout);
-        let stderr_log = self.resolve_log(process, Channel::Stderr);
-        let disabled = self.enablement.disabling(group, &process.identity.name);
-        let member = Member {
-            group: group.clone(),
-            config: process.clone(),
-            machine: Machine::default(),
-            stdout_log,
-            stderr_log,
-            is_asked_for: false,
-            commands: Vec::new(),
-            counts: None,
-            lacks_dependency: false,
-            stops_in_turn: None,
-            renewal: None,
-            rolling: None,
-            disabled,
-            filed: None,
-            run: None,
-            ended: None,
-            died: None,
-            traces: None,
-            last_request: None,
-            probes: None,
-            other_main_processes: 0,
-            losses_told: LossesTold::default(),
-            listener: matches!(definition.kind, GroupKind::Listeners(_)).then(ListenerProgress::default),
-        };
-        self.members.insert(id, Box::new(member));
-        id
-    }
-
-    fn next_id(&mut self) -> ProcessId {
-        let id = ProcessId(self.next_process);
-        self.next_process += 1;
-        id
-    }
-
-    fn resolve_log(&mut self, process: &Process, channel: Channel) -> Option<String> {
-        let file = match channel {
-            Channel::Stdout => &process.logging.stdout.file,
-            Channel::Stderr if process.logging.redirect_stderr => return None,
-            Channel::Stderr => &process.logging.stderr.file,
-        };
-        match file {
-            LogFile::None => None,
-            LogFile::Path(path) => Some(path.clone()),
-            LogFile::Auto => {
-                let settings = &self.config.supervisord;
-                let name = self.auto_logs.next(&process.identity.name, channel, &settings.identifier);
-                let path = format!("{}/{name}", settings.childlogdir.trim_end_matches('/'));
-                self.effects.push_back(Effect::CreateAutoLog { path: path.clone() });
-                Some(path)
-            }
-        }
-    }
-
-    fn autostart(&mut self, now: Now, index: usize) {
-        self.link();
-        let plan = self.plan_start(vec![index]);
-        self.carry_out_start(now, plan);
-        // Now that it is known what the new processes do.
-        self.start_lacking(now);
-        self.recheck_waiting(now);
-    }
-
-    /// The processes of these groups that start automatically, group by group, and within each in the order of definition.
-    fn plan_start(&self, groups: Vec<usize>) -> Plan<ProcessId> {
-        let starts = |id: &ProcessId| {
-            self.members.get(id).is_some_and(|member| {
-                member.config.start.autostart && member.machine.never_started() && member.disabled.is_none()
-            })
-        };
-        let members = groups.into_iter().flat_map(|index| self.groups[index].members.iter().copied());
-        Plan::independent(members.filter(starts))
-    }
-
-    fn carry_out_start(&mut self, now: Now, mut plan: Plan<ProcessId>) {
-        // All steps are ready at once: a program that waits for another one does so by itself.
-        for id in plan.begin_ready() {
-            // Another one may have needed it.
-            if self.is(id, Machine::never_started) {
-                self.start_with_dependencies(now, id, AUTOMATIC);
-            }
         }
     }
 
@@ -827,23 +533,6 @@ impl Supervisor {
             .find(|id| self.members.get(id).is_some_and(|member| member.config.identity.name == process))
     }
 
-    /// Has the driver close a FastCGI socket after the last process that held it has ended.
-    fn release_socket(&mut self, id: ProcessId) {
-        let Some(member) = self.members.get(&id) else { return };
-        let Some(socket) = member.config.spawn.socket.clone() else { return };
-        let group = member.group.clone();
-        let is_held = self.by_run.values().any(|other| {
-            *other != id
-                && self.members.get(other).is_some_and(|other| {
-                    other.group == group
-                        && other.config.spawn.socket.as_ref().is_some_and(|held| held.url == socket.url)
-                })
-        });
-        if !is_held {
-            self.effects.push_back(Effect::CloseSocket { group, url: socket.url.clone() });
-        }
-    }
-
     fn adopt_config(&mut self, config: Config) {
         if config.supervisord.strip_ansi != self.config.supervisord.strip_ansi {
             self.effects.push_back(Effect::StripAnsi(config.supervisord.strip_ansi));
@@ -865,17 +554,6 @@ impl Supervisor {
 /// What is counted of a process, from the first time on.
 fn counts(member: &mut Member) -> &mut ProgramCounts {
     Arc::make_mut(member.counts.get_or_insert_default())
-}
-
-/// An empty queue for a pool of listeners, and none for other groups.
-fn fresh_pool(kind: &GroupKind) -> Option<PoolQueue> {
-    match kind {
-        GroupKind::Listeners(pool) => {
-            let subscriptions = pool.events.iter().filter_map(|name| EventType::from_name(name)).collect();
-            Some(PoolQueue::new(subscriptions, pool.buffer_size))
-        }
-        GroupKind::Programs | GroupKind::FastCgi => None,
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use supervisord_config::dependency::{Dependency, DependencyCondition, OnDependen
 use supervisord_config::model::LogLevel;
 use supervisord_wire::name::{Namespec, namespec};
 
+use super::autostart::AUTOMATIC;
 use super::job::Goal;
 use super::{ProcessId, Supervisor};
 use crate::call::{Reason, Refusal};
@@ -110,7 +111,7 @@ impl Supervisor {
 
     /// Starts a process, and before it what it depends on, directly or not, as far as that has to be started.
     pub(super) fn start_with_dependencies(&mut self, now: Now, id: ProcessId, by: &str) {
-        let is_asked_for = by != super::AUTOMATIC;
+        let is_asked_for = by != AUTOMATIC;
         if !self.dependencies.needs(id).is_empty() {
             // One that was given up need not wait for its second life, nor one that somebody asks for in its place among others.
             let can_start = |machine: &Machine| {
@@ -158,7 +159,7 @@ impl Supervisor {
             let never_started = |machine: &Machine| machine.never_started();
             let foundation = self.dependencies.foundation(id, |id| machine(&self.members, id), never_started);
             for dependency in foundation.into_iter().filter(|id| !self.is_disabled(*id)).collect::<Vec<_>>() {
-                let by = format!("{}, for {}, which depends on it", super::AUTOMATIC, self.member_name(id));
+                let by = format!("{}, for {}, which depends on it", AUTOMATIC, self.member_name(id));
                 self.note_request(dependency, RequestedAction::Start, &by);
                 self.drive_machine(now, dependency, MachineInput::Start);
                 self.note_lack(dependency);

@@ -295,7 +295,7 @@ impl Supervisor {
         }
         let pool = match (&definition.kind, pool) {
             (GroupKind::Listeners(_), Some(pool)) => Some(pool),
-            (kind, _) => super::fresh_pool(kind),
+            (kind, _) => super::activation::fresh_pool(kind),
         };
         self.groups.push(ActiveGroup { config: definition, members: ids, pool });
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use supervisord_config::dependency::DependencyCondition;
-use supervisord_config::model::{AutoRestart, Process, ProgramType, UpdateMode};
+use supervisord_config::model::{AutoRestart, Group, Process, ProgramType, UpdateMode};
 use supervisord_config::samples;
 use supervisord_wire::state::ProcessState;
 

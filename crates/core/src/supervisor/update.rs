@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use supervisord_config::model::{Config, Group, LogLevel, Process, UpdateMode};
 
+use super::autostart::AUTOMATIC;
 use super::groups::ActiveGroup;
 use super::job::{Goal, ReplyForm};
 use super::renewal::Renewal;
-use super::{AUTOMATIC, CallId, Effect, ProcessId, Supervisor};
+use super::{CallId, Effect, ProcessId, Supervisor};
 use crate::last_request::RequestedAction;
 use crate::output::Channel;
 use crate::process::{AfterStop, Machine, MachineInput, StopCause, Wanted};
