@@ -1,5 +1,9 @@
 //! One generation of the daemon: from a configuration to its end. A restart is the next generation in the same process.
 
+mod background;
+mod exclusive;
+mod output_plane;
+
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
@@ -13,14 +17,8 @@ use supervisord_config::model::{ActivityLog, Config, LogLevel, Supervisord};
 use supervisord_config::pyrepr::repr;
 use supervisord_config::scale::{ProgramScale, ScaleRequest};
 use supervisord_core::auto_log::is_auto_log;
-use supervisord_core::rotation::Rotation;
-use supervisord_core::rotation::rules::RotationRules;
 use supervisord_core::supervisor::{Ending, Supervisor};
-use supervisord_sys::Errno;
-use supervisord_sys::daemonize;
 use supervisord_sys::signal::{Signal, Signals};
-use supervisord_sys::syslog::Syslog;
-use supervisord_sys::user::current_name;
 
 use crate::activity::Activity;
 use crate::adoption::UnidentifiedProcesses;
@@ -32,11 +30,11 @@ use crate::disabled_file;
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
 use crate::memory_budget::MemoryBudget;
-use crate::network::listen::{self, ListenError, OpenServer, ServerError};
+use crate::network::listen::{self, OpenServer};
 use crate::network::{self, PlaneTask};
+use crate::output::Output;
 use crate::output::answer::receive_within;
-use crate::output::{self, Options, Output, OutputRequest};
-use crate::pidfile::{self, DaemonPidFile, Lock, PidFile, Taken};
+use crate::pidfile::{Lock, Taken};
 use crate::plugins::process::Launcher;
 use crate::plugins::{BUILT_IN, NotifyControl, Plugins};
 use crate::privileges;
@@ -47,11 +45,9 @@ use crate::start_mode::{self, Findings, Prepared, StartMode};
 use crate::view::View;
 use crate::xmlrpc::Responder;
 
-/// How long the end of the daemon waits for the last log lines to reach a disk.
-const FINAL_WRITE_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long the last child of a killed daemon is waited for.
-const EXEC_LIMIT: Duration = Duration::from_secs(2);
+use background::{go_into_background, in_foreground_as_first_process, stays_in_foreground, write_pidfile};
+use exclusive::{Place, take_place};
+use output_plane::{FINAL_WRITE_LIMIT, finish_output, log_final_line, open_output, reopen_output};
 
 /// How long an upgrade waits at its end for threads that ask a disk or a name server.
 const BLOCKING_LIMIT: Duration = Duration::from_secs(2);
@@ -71,13 +67,6 @@ pub struct Generation {
     unidentified: Option<UnidentifiedProcesses>,
     /// That of the pid file.
     lock: Lock,
-}
-
-/// What only one daemon can have.
-struct Place {
-    lock: Lock,
-    servers: Vec<OpenServer>,
-    findings: Findings,
 }
 
 /// Reads the configuration, now or again; the error is the message of the original. It may block. Python code that the
@@ -348,83 +337,6 @@ impl Generation {
     }
 }
 
-/// Locks the pid file, finds what a killed daemon left, and opens the servers. Whoever has the servers is blamed first, as
-/// in the original.
-fn take_place(config: &Config, directory: &str, serial: u64) -> Result<Place, StartError> {
-    let lock = Lock::take(&config.supervisord.pidfile);
-    let servers = open_servers(config, lock.is_ok()).map_err(|error| StartError(error.describe()))?;
-    let lock = lock.map_err(|taken| refused(&config.supervisord, &taken))?;
-    let findings = StartMode::find(config, directory, serial)?;
-    Ok(Place { lock, servers, findings })
-}
-
-fn refused(settings: &Supervisord, taken: &Taken) -> StartError {
-    let who = taken.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
-    StartError(format!(
-        "Another supervisord{who} is running with the pid file {}.  Shut this program down first before starting \
-         supervisord, or give each of them a file of its own: pidfile= in the section [supervisord], or --pidfile.",
-        settings.pidfile
-    ))
-}
-
-/// Opens the servers. Where a daemon was killed a moment ago, and so the pid file is free, the child it was making may hold
-/// its sockets until it executes its program, which is waited for.
-fn open_servers(config: &Config, is_free: bool) -> Result<Vec<OpenServer>, ServerError> {
-    let deadline = present().mono + EXEC_LIMIT;
-    let was_killed = is_free
-        && start_mode::paths(&config.supervisord)
-            .is_some_and(|paths| Path::new(&paths.state_file).exists() || paths.keeper_socket.exists());
-    loop {
-        match listen::open(&config.servers) {
-            Err(ServerError { reason: ListenError::InUse, .. }) if was_killed && present().mono < deadline => {
-                std::thread::sleep(EXEC_LIMIT / 100);
-            }
-            opened => return opened,
-        }
-    }
-}
-
-fn open_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
-    Output::open(output_options(settings), follow.clone()).map_err(|error| {
-        let (reason, user) = (Errno::from(error.source), current_name());
-        if settings.audit_logfile.as_ref() == Some(&error.path) {
-            return StartError(format!(
-                "could not open the audit log {}: {reason}, as user {user}: write audit_logfile=PATH in [supervisord], with a path \
-                 where this user may write",
-                error.path
-            ));
-        }
-        StartError(format!(
-            "could not open the activity log {}: {reason}, as user {user}: write logfile=PATH in [supervisord], or \
-             --logfile=PATH, with a path where this user may write",
-            error.path
-        ))
-    })
-}
-
-/// After an upgrade there is no way back: where the activity log or the audit log cannot be opened any more, the system log stands
-/// in for the first, and nothing for the second.
-fn reopen_output(settings: &Supervisord, follow: &Arc<FollowHub>) -> Result<Output, StartError> {
-    open_output(settings, follow).or_else(|reason| {
-        let without_audit = Supervisord { audit_logfile: None, ..settings.clone() };
-        let syslog = Supervisord { logfile: ActivityLog::Syslog, ..without_audit.clone() };
-        let output = open_output(&without_audit, follow).or_else(|_| open_output(&syslog, follow))?;
-        output.activity().log(LogLevel::Error, &reason.0);
-        Ok(output)
-    })
-}
-
-/// With process 1 its whole container or namespace ends, whatever it has left in the background.
-fn stays_in_foreground(settings: &Supervisord) -> bool {
-    settings.nodaemon || std::process::id() == 1
-}
-
-fn in_foreground_as_first_process() -> (LogLevel, String) {
-    let text = "supervisord is process 1 and stays in the foreground, because everything else would end with it; write \
-                nodaemon=true in [supervisord], or use -n";
-    (LogLevel::Warn, text.to_owned())
-}
-
 /// The configuration with the programs scaled that the daemon scaled which was killed. Where it cannot be read again, it is as it
 /// is written.
 fn as_scaled(config: Config, mode: &StartMode, start: &GenerationContext) -> Config {
@@ -489,28 +401,6 @@ fn opening_lines(config: &Config) -> Vec<(LogLevel, String)> {
     config.notices.iter().map(|notice| (notice.level.into(), notice.text.clone())).collect()
 }
 
-fn output_options(settings: &Supervisord) -> Options {
-    Options {
-        activity: settings.logfile.clone(),
-        format: settings.logfile_format,
-        audit: settings.audit_logfile.clone(),
-        rotation: Rotation { maxbytes: settings.logfile_maxbytes, backups: settings.logfile_backups },
-        rotation_rules: RotationRules::of(&settings.rotation),
-        disk_reserve: settings.log_min_free_disk,
-        spill_directory: settings.childlogdir.clone(),
-        echo_to_stdout: stays_in_foreground(settings) && !settings.silent,
-        level: settings.loglevel,
-        strip_ansi: settings.strip_ansi,
-        syslog: Syslog::new(&program_name()),
-    }
-}
-
-/// The last part of the name the daemon was started by, which precedes its messages in the system log.
-fn program_name() -> String {
-    let path = std::env::args_os().next().unwrap_or_default();
-    Path::new(&path).file_name().map_or_else(|| "supervisord".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
 fn activity_file(settings: &Supervisord) -> Option<String> {
     match &settings.logfile {
         ActivityLog::Syslog => None,
@@ -542,73 +432,6 @@ fn remove_auto_logs(settings: &Supervisord, in_use: &HashSet<String>, activity: 
             activity.log(LogLevel::Warn, &format!("Failed to clean up {}", repr(&path.to_string_lossy())));
         }
     }
-}
-
-fn go_into_background(settings: &Supervisord, activity: &Activity) -> std::io::Result<()> {
-    let directory = settings.directory.as_deref();
-    let background = daemonize::go_into_background(directory.map(Path::new), settings.umask, || {})?;
-    activity.log(LogLevel::Blather, "supervisord forked; parent exiting");
-    activity.log(LogLevel::Info, "daemonizing the supervisord process");
-    match (directory, background.directory) {
-        (Some(directory), None) => {
-            activity.log(LogLevel::Info, &format!("set current directory: {}", repr(directory)));
-        }
-        (Some(directory), Some(error)) => {
-            activity.log(LogLevel::Critical, &format!("can't chdir into {}: {error}", repr(directory)));
-        }
-        (None, _) => {}
-    }
-    Ok(())
-}
-
-fn write_pidfile(settings: &Supervisord, activity: &Activity, mode: &StartMode) -> DaemonPidFile {
-    let path = &settings.pidfile;
-    let error = match PidFile::write(path) {
-        Ok(pidfile) => {
-            activity.log(LogLevel::Info, &opening_line(mode));
-            return DaemonPidFile::Written(pidfile);
-        }
-        Err(error) => error,
-    };
-    let is_full = pidfile::is_full(&error);
-    let (reason, user) = (Errno::from(error), current_name());
-    let text = format!(
-        "could not write pidfile {path} ({reason}, as user {user}: write pidfile=PATH in [supervisord], or --pidfile=PATH)"
-    );
-    activity.log(LogLevel::Critical, &text);
-    if !is_full {
-        return DaemonPidFile::Missing;
-    }
-    let (activity, text) = (activity.clone(), format!("the pid file {path} is written now"));
-    DaemonPidFile::retry(path, move || activity.log(LogLevel::Info, &text))
-}
-
-fn opening_line(mode: &StartMode) -> String {
-    let pid = std::process::id();
-    match mode {
-        StartMode::Fresh(_) => format!("supervisord started with pid {pid}"),
-        StartMode::Upgraded(_) => format!("supervisord upgraded with pid {pid}"),
-        StartMode::Adopting(remains) => {
-            let survivors = remains.survivors();
-            let processes = if survivors == 1 { "process" } else { "processes" };
-            format!("supervisord started with pid {pid}, taking over {survivors} {processes} of a killed daemon")
-        }
-    }
-}
-
-/// Writes a last line to the activity log of a generation that is over. Who went into the background has nobody else to tell.
-fn log_final_line(settings: &Supervisord, line: &str) {
-    let Ok(output) = open_output(settings, &Arc::default()) else { return };
-    output.activity().log(LogLevel::Critical, line);
-    if let Ok(output) = output.start(|_| ()) {
-        finish_output(output);
-    }
-}
-
-/// Lets the output plane write what it has, but not for ever.
-fn finish_output(output: output::Running) {
-    output.handle.send(OutputRequest::Stop);
-    within("final writes", FINAL_WRITE_LIMIT, move || _ = output.thread.join());
 }
 
 /// Does something that touches a disk, and leaves it alone when that takes too long: a disk that hangs must not keep the
