@@ -3,6 +3,7 @@
 mod background;
 mod exclusive;
 mod output_plane;
+mod time_limit;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -33,7 +34,6 @@ use crate::memory_budget::MemoryBudget;
 use crate::network::listen::{self, OpenServer};
 use crate::network::{self, PlaneTask};
 use crate::output::Output;
-use crate::output::answer::receive_within;
 use crate::pidfile::{Lock, Taken};
 use crate::plugins::process::Launcher;
 use crate::plugins::{BUILT_IN, NotifyControl, Plugins};
@@ -48,6 +48,7 @@ use crate::xmlrpc::Responder;
 use background::{go_into_background, in_foreground_as_first_process, stays_in_foreground, write_pidfile};
 use exclusive::{Place, take_place};
 use output_plane::{FINAL_WRITE_LIMIT, finish_output, log_final_line, open_output, reopen_output};
+use time_limit::within;
 
 /// How long an upgrade waits at its end for threads that ask a disk or a name server.
 const BLOCKING_LIMIT: Duration = Duration::from_secs(2);
@@ -431,26 +432,6 @@ fn remove_auto_logs(settings: &Supervisord, in_use: &HashSet<String>, activity: 
             let path = Path::new(&settings.childlogdir).join(entry.file_name());
             activity.log(LogLevel::Warn, &format!("Failed to clean up {}", repr(&path.to_string_lossy())));
         }
-    }
-}
-
-/// Does something that touches a disk, and leaves it alone when that takes too long: a disk that hangs must not keep the
-/// daemon alive.
-fn within(thread: &str, limit: Duration, work: impl FnOnce() + Send + 'static) {
-    let (order, orders) = std::sync::mpsc::channel();
-    let (done, finished) = std::sync::mpsc::channel();
-    let worker = std::thread::Builder::new().name(thread.to_owned()).spawn(move || {
-        orders.into_iter().for_each(|work: Box<dyn FnOnce() + Send>| work());
-        let _ = done.send(());
-    });
-    match worker {
-        Ok(_) => {
-            let _ = order.send(Box::new(work));
-            drop(order);
-            receive_within(&finished, limit);
-        }
-        // Where there is no room for a thread, nothing but a long wait is to be feared.
-        Err(_) => work(),
     }
 }
 

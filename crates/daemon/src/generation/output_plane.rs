@@ -12,7 +12,7 @@ use supervisord_sys::syslog::Syslog;
 use supervisord_sys::user::current_name;
 
 use super::background::stays_in_foreground;
-use super::within;
+use super::time_limit::within;
 use crate::follow::FollowHub;
 use crate::output::{self, Options, Output, OutputRequest};
 use crate::start_error::StartError;
