@@ -38,6 +38,7 @@ mod one_program;
 mod oneshot;
 mod options;
 mod order;
+mod output_memory;
 mod pidproxy;
 mod plugins;
 mod readiness;

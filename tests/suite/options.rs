@@ -58,6 +58,7 @@ fn coverage() {
         crate::env_command::PINNED,
         crate::environment_files::PINNED,
         crate::forwarding::PINNED,
+        crate::output_memory::PINNED,
         crate::secrets::PINNED,
     ]
     .iter()

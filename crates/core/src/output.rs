@@ -24,6 +24,15 @@ use crate::rotation::rules::RotationRules;
 use forward::ForwardPlan;
 use records::RecordPlan;
 
+/// How the last bytes of a stream are kept in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// The name by which clients know the process, which its later runs have, too.
+    pub process: Arc<str>,
+    /// How many bytes are kept.
+    pub bytes: u64,
+}
+
 /// The configured processing of one stream of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelPlan {
@@ -49,6 +58,8 @@ pub struct ChannelPlan {
     pub markers: bool,
     /// What happens to output that the log cannot take, in place of what happens to all.
     pub when_blocked: Option<WhenBlocked>,
+    /// Keep its last bytes in memory, where the log is no file.
+    pub memory: Option<MemoryPlan>,
     /// Forward its lines to log services; none where they go nowhere else.
     pub forward: Option<Arc<ForwardPlan>>,
     /// Report the first line that this matches, by which the process says that it is ready.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisord_config::model::Process;
+use supervisord_wire::channel::Channel;
 use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::name::namespec;
 use supervisord_wire::number::push_decimal;
@@ -110,6 +111,24 @@ impl Row {
     /// The state that clients see.
     pub fn state(&self) -> ProcessState {
         self.phase.state()
+    }
+
+    /// How many of the last bytes of a stream are kept in memory, where its log is no file.
+    pub fn memory_of(&self, channel: Channel) -> u64 {
+        let logging = &self.config.logging;
+        match channel {
+            Channel::Stdout => logging.stdout.log_memory,
+            Channel::Stderr if logging.redirect_stderr => 0,
+            Channel::Stderr => logging.stderr.log_memory,
+        }
+    }
+
+    /// The path of the log of a stream; none where it has none.
+    pub fn log_file(&self, channel: Channel) -> Option<&str> {
+        match channel {
+            Channel::Stdout => self.stdout_logfile.as_deref(),
+            Channel::Stderr => self.stderr_logfile.as_deref(),
+        }
     }
 
     /// What `getProcessInfo` answers at the time `now` (seconds since the epoch). The text of the description is made in

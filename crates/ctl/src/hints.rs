@@ -150,7 +150,8 @@ fn describe_log(name: &str, channel: Channel, path: &str, spawnerr: &str) -> Str
     let stream = channel.name();
     if path.is_empty() {
         return format!(
-            "{name} has no log of {stream}: it is NONE, goes to the system log, or is merged by redirect_stderr"
+            "{name} has no log of {stream}: it is NONE, goes to the system log, or is merged by redirect_stderr; \
+             {stream}_log_memory=64KB would keep its end in memory"
         );
     }
     let not_opened =

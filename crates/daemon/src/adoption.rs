@@ -48,6 +48,8 @@ pub struct Remains {
     pub keeper: Option<Keeper>,
     /// What was on its way to a log.
     pub transit: Option<TransitFiles>,
+    /// The output that it had kept in memory.
+    pub output_memory: Option<OwnedFd>,
     /// Why everything is to begin anew; none where supervision goes on.
     pub afresh: Option<Afresh>,
     /// The end that the daemon before had begun because of a program.
@@ -160,7 +162,7 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
     if let Some((_, Some(keeper))) = outdated {
         keeper.give_up();
     }
-    let transit = table.take_transit();
+    let (transit, output_memory) = (table.take_transit(), table.take_output_memory());
     let unwritten = unwritten_children(&handed, &table);
     let Unclaimed { owners, bytes, mut children } = table.into_unclaimed();
     children.extend(unknown.iter().filter_map(|run| ProcessHandle::open(confirm(run)?).ok()));
@@ -179,7 +181,8 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
         }
         false => Some(UnidentifiedProcesses::new(children, owners)),
     };
-    Found::Remains(Box::new(Remains { handed: Box::new(handed), keeper, transit, afresh, exit, losses, unidentified }))
+    let handed = Box::new(handed);
+    Found::Remains(Box::new(Remains { handed, keeper, transit, output_memory, afresh, exit, losses, unidentified }))
 }
 
 /// Children that live, and of which the state does not tell: the daemon and its keeper were killed before it was written.

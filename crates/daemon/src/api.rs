@@ -22,15 +22,18 @@ use crate::blocking::BlockingThreads;
 use crate::calls::{CallFailure, Calls};
 use crate::drop_in::DropIn;
 use crate::memory_budget::{MemoryBudget, Reservation};
+use crate::output_memory::OutputMemory;
 use crate::usage::{Usage, UsageCache, UsageDepth};
 use crate::view::View;
 use guarded::Guarded;
 
 mod guarded;
+mod log_place;
 mod logs;
 mod rotated;
 mod visible;
 
+pub use log_place::LogPlace;
 pub use logs::{LogPart, LogTail};
 pub use visible::VisibleView;
 
@@ -64,6 +67,8 @@ pub struct Daemon {
     pub calls: Calls,
     /// The path of the activity log that is being written; none with syslog.
     pub activity_file: Option<String>,
+    /// What is kept of output in memory.
+    pub memory: Arc<OutputMemory>,
     /// Reads the configuration again; the error is the detail of the refusal.
     pub load_config: ReadConfig,
 }

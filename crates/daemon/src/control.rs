@@ -198,6 +198,7 @@ impl Control {
         if self.survival.as_ref().is_some_and(|survival| !survival.journal.is_begun()) {
             self.begin_journal();
         }
+        self.forget_output_of_nobody();
         self.begin_keeping();
         // What came between two generations; who wants the daemon to end does not want its programs started.
         self.take_signals();

@@ -127,11 +127,14 @@ impl Generation {
         let Place { lock, servers, findings } = take_place(&config, &start.directory, serial)?;
         let config = as_scaled(config, &findings.mode, &start);
         let settings = &config.supervisord;
-        let Findings { mode, transit, complaints, unidentified } = findings;
+        let Findings { mode, transit, output_memory, complaints, unidentified } = findings;
         let follow = Arc::new(FollowHub::default());
         let mut output = open_output(settings, &follow)?;
         if let Some(transit) = transit {
             output.take_over(transit);
+        }
+        if let Some(memory) = output_memory {
+            output.take_over_memory(memory);
         }
         let activity = output.activity();
         lines.extend(complaints.into_iter().map(|complaint| (LogLevel::Warn, complaint)));
@@ -182,6 +185,9 @@ impl Generation {
         if let Some(transit) = handed.transit.take() {
             output.take_over(transit);
         }
+        if let Some(memory) = handed.output_memory.take() {
+            output.take_over_memory(memory);
+        }
         let mut servers = Vec::new();
         for HandedServer { config, socket, clients } in std::mem::take(&mut handed.servers) {
             let section = config.section.clone();
@@ -225,7 +231,7 @@ impl Generation {
         let sender = inbox.message_sender.clone();
         let activity = output.activity();
         let (activity_in_turns, audit) = (output.activity_in_turns(), output.audit());
-        let transit = output.transit_files();
+        let (transit, memory) = (output.transit_files(), output.memory());
         let output = output.start(move |report| sender.send(Message::Output(report))).map_err(cannot_start)?;
         lock.name_holder();
         let pidfile = write_pidfile(&config.supervisord, &activity, &mode);
@@ -247,6 +253,7 @@ impl Generation {
             view: view.clone(),
             calls: inbox.calls.clone(),
             activity_file: activity_file(&config.supervisord),
+            memory: memory.clone(),
             load_config: load_config.clone(),
         };
         let api = Arc::new(Api::new(daemon, activity.clone(), MemoryBudget::for_answers(), CLOCK).with_audit(audit));
@@ -283,6 +290,7 @@ impl Generation {
             view,
             activity: activity_in_turns,
             output: output.handle.clone(),
+            memory,
             budget: output.budget.clone(),
             child_env: ChildEnv::new(service_manager::without_own_variables(own_environment), &config),
             load_config,

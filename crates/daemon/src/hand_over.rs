@@ -122,6 +122,9 @@ pub struct HandOver<D, S = SupervisorSnapshot> {
     /// What the output plane has on its way to logs, which the keeper holds, too.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub transit: Option<TransitFiles<D>>,
+    /// The output that is kept in memory, which the keeper holds, too.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub output_memory: Option<D>,
     /// The last events.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "state::history")]
     pub history: Option<History>,
@@ -284,6 +287,7 @@ impl<D, S> HandOver<D, S> {
             start_dir,
             keeper,
             transit,
+            output_memory,
             history,
             lock,
         } = self;
@@ -299,6 +303,7 @@ impl<D, S> HandOver<D, S> {
             start_dir,
             keeper,
             transit,
+            output_memory,
             history,
             lock,
         }
@@ -336,6 +341,7 @@ impl<D, S> HandOver<D, S> {
             None => None,
         };
         let lock = self.lock.map(&mut *change).transpose()?;
+        let output_memory = self.output_memory.map(&mut *change).transpose()?;
         let notifications = self.notifications.map(&mut *change).transpose()?;
         let (snapshot, next_run, start_dir, history) = (self.snapshot, self.next_run, self.start_dir, self.history);
         Ok(HandOver {
@@ -349,6 +355,7 @@ impl<D, S> HandOver<D, S> {
             start_dir,
             keeper,
             transit,
+            output_memory,
             history,
             lock,
         })

@@ -28,6 +28,7 @@ pub mod memory_budget;
 pub mod network;
 pub mod notifier;
 pub mod output;
+pub mod output_memory;
 pub mod pidfile;
 pub mod pidproxy;
 mod plugin_process;

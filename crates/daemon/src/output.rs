@@ -3,6 +3,7 @@
 //! It never decides about processes. A disk that hangs stops this thread and nothing else.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -17,6 +18,7 @@ use crate::activity::Activity;
 use crate::audit::AuditTrail;
 use crate::follow::FollowHub;
 use crate::notifier::Notifier;
+use crate::output_memory::OutputMemory;
 
 mod activity_log;
 pub mod answer;
@@ -107,6 +109,7 @@ pub struct Options {
 pub struct Output {
     requests: OutputHandle,
     sinks: Sinks,
+    memory: Arc<OutputMemory>,
     activity: ActivityWriter,
     audit: AuditWriter,
     is_audited: bool,
@@ -143,6 +146,7 @@ impl Output {
             syslog,
         } = options;
         let limits = LogLimits { rotation, rules: rotation_rules, leaves_reserve: false };
+        let memory = Arc::new(OutputMemory::new(follow.clone()));
         let mut sinks = Sinks::new(follow, syslog, Transit::new().ok());
         if let Some(reserve) = disk_reserve {
             sinks.leave_free(reserve);
@@ -152,7 +156,7 @@ impl Output {
         let is_audited = audit.is_some();
         let audit = AuditWriter::open(audit.as_deref(), &limits, &mut sinks)?;
         let requests = OutputHandle::new();
-        Ok(Output { requests, sinks, activity, audit, is_audited, level, format, strip_ansi, recovery: None })
+        Ok(Output { requests, sinks, memory, activity, audit, is_audited, level, format, strip_ansi, recovery: None })
     }
 
     /// Goes on with what the program before, or a daemon that was killed, had on its way ([`Output::transit_files`]): it is
@@ -163,6 +167,19 @@ impl Output {
             self.activity.log(LogLevel::Warn, &text, &mut self.sinks);
             None
         });
+    }
+
+    /// Goes on with what the program before, or a daemon that was killed, had kept of output in memory.
+    pub fn take_over_memory(&mut self, file: OwnedFd) {
+        if let Err(error) = self.memory.take_over(file) {
+            let text = format!("the output that the previous daemon had kept in memory cannot be used: {error}");
+            self.activity.log(LogLevel::Warn, &text, &mut self.sinks);
+        }
+    }
+
+    /// What is kept of output in memory.
+    pub fn memory(&self) -> Arc<OutputMemory> {
+        self.memory.clone()
     }
 
     /// The way in; what is sent before the start waits.
@@ -211,7 +228,7 @@ impl Output {
 
     /// Starts the thread. `report` runs on it, must not block and must wake control.
     pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
-        let Output { requests, mut sinks, activity, audit, strip_ansi, recovery, .. } = self;
+        let Output { requests, mut sinks, memory, activity, audit, strip_ansi, recovery, .. } = self;
         let poll = Poll::new()?;
         sinks.set_registry(poll.registry().try_clone()?);
         sinks.set_compressor(Compressor::new(requests.clone()));
@@ -219,7 +236,17 @@ impl Output {
         let budget = ReportBudget::new(requests.clone());
         let forwarders = Forwarders::new(requests.clone());
         let (budget_of_outlets, to_control) = (budget.clone(), Box::new(report));
-        let outlets = Outlets { sinks, activity, audit, forwarders, strip_ansi, budget: budget_of_outlets, to_control };
+        let outlets = Outlets {
+            sinks,
+            memory,
+            is_memory_failing: false,
+            activity,
+            audit,
+            forwarders,
+            strip_ansi,
+            budget: budget_of_outlets,
+            to_control,
+        };
         let plane = Plane::new(poll, requests.clone(), outlets, recovery)?;
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || plane.run())?;
         Ok(Running { handle: requests, budget, thread })

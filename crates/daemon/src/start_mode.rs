@@ -36,6 +36,8 @@ pub struct Findings {
     pub mode: StartMode,
     /// What the daemon before was writing to a log when it was killed.
     pub transit: Option<TransitFiles>,
+    /// The output that it had kept in memory.
+    pub output_memory: Option<OwnedFd>,
     /// What could not be taken over, in words.
     pub complaints: Vec<String>,
     /// Processes that must end before any program is started.
@@ -62,9 +64,10 @@ impl StartMode {
     /// # Errors
     /// The daemon before still runs.
     pub fn find(config: &Config, directory: &str, serial: u64) -> Result<Findings, StartError> {
-        let fresh = |transit, complaints, unidentified| Findings {
+        let fresh = |transit, output_memory, complaints, unidentified| Findings {
             mode: StartMode::Fresh(serial),
             transit,
+            output_memory,
             complaints,
             unidentified,
         };
@@ -72,24 +75,25 @@ impl StartMode {
             let has_no_proc =
                 config.supervisord.adopt && host::CAPABILITIES.take_over && start_time::boot_id().is_none();
             let complaint = has_no_proc.then(|| NO_PROC.to_owned());
-            return Ok(fresh(None, complaint.into_iter().collect(), None));
+            return Ok(fresh(None, None, complaint.into_iter().collect(), None));
         };
         match adoption::look(&paths, config, directory) {
-            Found::Nothing(complaints) => Ok(fresh(None, complaints, None)),
+            Found::Nothing(complaints) => Ok(fresh(None, None, complaints, None)),
             // Somebody is left, or what somebody wrote last, or a program whose restart is delayed.
             Found::Remains(mut remains) if remains.has_children() || remains.awaits_starts() => {
                 let (transit, complaints) = (remains.transit.take(), std::mem::take(&mut remains.losses));
-                let unidentified = remains.unidentified.take();
-                Ok(Findings { mode: StartMode::Adopting(remains), transit, complaints, unidentified })
+                let (output_memory, unidentified) = (remains.output_memory.take(), remains.unidentified.take());
+                let mode = StartMode::Adopting(remains);
+                Ok(Findings { mode, transit, output_memory, complaints, unidentified })
             }
             Found::Remains(remains) => {
-                let Remains { keeper, transit, losses, mut unidentified, .. } = *remains;
+                let Remains { keeper, transit, output_memory, losses, mut unidentified, .. } = *remains;
                 match (keeper, &mut unidentified) {
                     (Some(keeper), None) => keeper.end(),
                     (keeper, Some(unidentified)) => unidentified.keeper = keeper,
                     (None, None) => {}
                 }
-                Ok(fresh(transit, losses, unidentified))
+                Ok(fresh(transit, output_memory, losses, unidentified))
             }
             Found::Alive(pid) => Err(StartError(format!(
                 "Another supervisord (pid {pid}) is running with the state file {}.  Shut this program down first \

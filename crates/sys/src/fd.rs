@@ -28,6 +28,15 @@ pub fn is_on_memory_file_system(file: BorrowedFd<'_>) -> bool {
     system::is_on_memory_file_system(file)
 }
 
+/// Returns the memory or the disk of a part of a file to the system; the part is zeros afterwards.
+///
+/// # Errors
+/// `Unsupported` where the system or the file system cannot do that.
+pub fn discard(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<()> {
+    let in_range = |number| usize::try_from(number).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+    system::punch_hole(file, in_range(offset)?, in_range(len)?)
+}
+
 /// Closes a descriptor that somebody else has opened. A socket does not wait for its peer to take what was sent, whatever its
 /// sender has set (`SO_LINGER`). It may still block where the descriptor is that of a file.
 pub fn close_at_once(descriptor: OwnedFd) {

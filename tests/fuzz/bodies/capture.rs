@@ -36,6 +36,7 @@ fn pass(output: &[u8], cuts: &[u8], capture: u64, strip: bool) -> Seen {
         records: None,
         markers: false,
         when_blocked: None,
+        memory: None,
         forward: None,
         ready_line: None,
     };

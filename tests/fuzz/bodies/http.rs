@@ -108,6 +108,7 @@ fn api(config: Config, calls: calls::Calls) -> Api {
         view: Arc::new(View::new(Arc::new(config))),
         calls,
         activity_file: None,
+        memory: Arc::default(),
         load_config: Arc::new(|_, _| Err("there is none".to_owned())),
     };
     let activity = Activity::new(LogLevel::Trace, note);

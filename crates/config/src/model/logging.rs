@@ -89,6 +89,8 @@ pub struct ChannelLog {
     pub log_format: LogFormat,
     /// Copy it to the system log.
     pub syslog: bool,
+    /// How many of its last bytes are kept in memory, where its log is no file; 0 for none.
+    pub log_memory: u64,
     /// The log services that get its lines besides.
     pub log_forward: Vec<ForwardTarget>,
     /// How severe its lines are for them, unless they say so themselves.

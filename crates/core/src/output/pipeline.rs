@@ -414,6 +414,7 @@ mod tests {
             records: None,
             markers: false,
             when_blocked: None,
+            memory: None,
             forward: None,
             ready_line: None,
         }

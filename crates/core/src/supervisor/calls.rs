@@ -421,7 +421,7 @@ impl Supervisor {
         let Some(member) = self.members.get(&id) else { return };
         let files = channels.iter().filter_map(|channel| member.log(*channel).cloned()).collect();
         self.add_item(call, id, Goal::Clear);
-        self.effects.push_back(Effect::ClearLogs { process: id, files, call });
+        self.effects.push_back(Effect::ClearLogs { process: id, channels: channels.to_vec(), files, call });
     }
 
     pub(super) fn cleared(&mut self, process: Option<ProcessId>, call: CallId, result: Result<(), Refusal>) {

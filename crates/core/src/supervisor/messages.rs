@@ -216,7 +216,7 @@ pub enum Effect {
     /// Create an empty automatic log file.
     CreateAutoLog { path: String },
     /// Empty the logs of a process.
-    ClearLogs { process: ProcessId, files: Vec<String>, call: CallId },
+    ClearLogs { process: ProcessId, channels: Vec<Channel>, files: Vec<String>, call: CallId },
     /// Begin a new activity log.
     ClearActivity { call: CallId },
     /// Store which programs are disabled, so that it is known after the next boot. The one before has been answered.

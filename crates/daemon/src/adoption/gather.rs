@@ -84,6 +84,7 @@ pub fn gather(
         start_dir: start_dir.to_owned(),
         keeper: None,
         transit: None,
+        output_memory: None,
         history: None,
         lock: None,
     };

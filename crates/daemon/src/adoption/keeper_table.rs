@@ -61,6 +61,11 @@ impl KeeperTable {
         Some(TransitFiles { memory, reader: take(Role::TransitPipe)?, writer: take(Role::TransitEntry)? })
     }
 
+    /// The output that was kept in memory.
+    pub fn take_output_memory(&mut self) -> Option<OwnedFd> {
+        self.take(Owner::Daemon, Role::OutputMemory)
+    }
+
     /// One descriptor.
     pub fn take(&mut self, owner: Owner, role: Role) -> Option<OwnedFd> {
         self.descriptors.remove(&Name { owner, role })

@@ -8,11 +8,14 @@ use supervisord_core::actor::{Actor, Right};
 use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::logread;
 use supervisord_core::output::Channel;
+use supervisord_core::row::Row;
 
 use super::Api;
+use super::log_place::LogPlace;
 use crate::calls::CallFailure;
 use crate::file_end;
 use crate::memory_budget::Reservation;
+use crate::output_memory::MemoryLog;
 
 /// The end of a log.
 #[derive(Debug)]
@@ -53,13 +56,21 @@ impl Api {
         Ok(self.noted(actor, "read the activity log", opened)?.activity_file.as_deref())
     }
 
-    /// The path of a log of this process, if it has one.
-    pub fn process_log(&self, actor: &Actor, name: &str, channel: Channel) -> Result<Option<String>, Refusal> {
+    /// Where a log of this process is, if it has one.
+    pub fn process_log(&self, actor: &Actor, name: &str, channel: Channel) -> Result<Option<LogPlace>, Refusal> {
         let row = self.process(actor, name)?;
-        Ok(match channel {
-            Channel::Stdout => row.stdout_logfile.clone(),
-            Channel::Stderr => row.stderr_logfile.clone(),
-        })
+        self.log_of(actor, &row, channel)
+    }
+
+    /// The same of a process that this API has told of.
+    pub fn log_of(&self, actor: &Actor, row: &Row, channel: Channel) -> Result<Option<LogPlace>, Refusal> {
+        let daemon = self.gate.open(actor, Right::View)?;
+        Ok(LogPlace::of(row, channel, &daemon.memory))
+    }
+
+    /// How much memory the output takes that is kept there.
+    pub fn output_memory_size(&self, actor: &Actor) -> Result<u64, Refusal> {
+        Ok(self.gate.open(actor, Right::View)?.memory.size())
     }
 
     /// A part of the activity log, with everything that has been logged until now.
@@ -74,7 +85,7 @@ impl Api {
         };
         let progress = self.activity.progress();
         progress.reach(progress.queued()).await;
-        self.read_log(Some(path), offset, length).await
+        self.read_log(Some(LogPlace::File(path)), offset, length).await
     }
 
     /// A part of a log of this process.
@@ -98,8 +109,8 @@ impl Api {
         offset: i64,
         length: i64,
     ) -> Result<LogTail, CallFailure> {
-        let Some(path) = self.process_log(actor, name, channel)? else { return Ok(LogTail::empty(0)) };
-        let log = match self.blocking.run(move || OpenLog::open(&path)).await? {
+        let Some(place) = self.process_log(actor, name, channel)? else { return Ok(LogTail::empty(0)) };
+        let log = match self.blocking.run(move || OpenLog::open(place)).await? {
             Ok(log) => log,
             Err(LogOpenError::Missing) => return Ok(LogTail::empty(0)),
             Err(LogOpenError::Unreadable) => return Ok(LogTail::empty(offset)),
@@ -123,25 +134,33 @@ impl Api {
         channel: Channel,
         limit: u64,
     ) -> Result<Option<Vec<u8>>, Refusal> {
-        let Some(path) = self.process_log(actor, name, channel)? else { return Ok(None) };
+        let path = match self.process_log(actor, name, channel)? {
+            Some(LogPlace::File(path)) => path,
+            Some(LogPlace::Memory(log)) => {
+                let end = log.extent().bytes.end;
+                return Ok(log.read(end.saturating_sub(limit)..end).ok().map(|(_, bytes)| bytes));
+            }
+            None => return Ok(None),
+        };
         let read = self.blocking.run(move || file_end::read(&path, limit)).await;
         Ok(read.ok().and_then(Result::ok))
     }
 
-    /// At most `length` bytes of the log at this path from `offset`, which counts from the end where it is negative. What is
-    /// beyond the log is left out. The path is one that this API has told.
+    /// At most `length` bytes of a log from `offset`, which counts from the end where it is negative. What is
+    /// beyond the log is left out. The place is one that this API has told.
     pub async fn read_part(
         &self,
         actor: &Actor,
-        path: String,
+        place: LogPlace,
         offset: i64,
         length: u64,
     ) -> Result<LogPart, CallFailure> {
         self.view(actor)?;
+        let shown = place.follow_name();
         let found = self.blocking.run(move || {
-            OpenLog::open(&path).map_err(|error| match error {
-                LogOpenError::Missing => Refusal::with(Reason::UnknownName, &path),
-                LogOpenError::Unreadable => Refusal::with(Reason::Failed, format_args!("{path} cannot be read")),
+            OpenLog::open(place).map_err(|error| match error {
+                LogOpenError::Missing => Refusal::with(Reason::UnknownName, &shown),
+                LogOpenError::Unreadable => Refusal::with(Reason::Failed, format_args!("{shown} cannot be read")),
             })
         });
         let log = found.await??;
@@ -153,23 +172,24 @@ impl Api {
         let range = start..start.saturating_add(length).min(size);
         let bytes = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let reservation = self.reserve(bytes).await?;
-        let bytes = self.blocking.run(move || log.bytes(range)).await?;
-        let bytes = bytes.map_err(|error| Refusal::with(Reason::Failed, error))?;
-        Ok(LogPart { bytes, offset: start, size, reservation })
+        let read = self.blocking.run(move || log.bytes(range)).await?;
+        let (found, bytes) = read.map_err(|error| Refusal::with(Reason::Failed, error))?;
+        Ok(LogPart { bytes, offset: found.start, size, reservation })
     }
 
     /// A part of a log, or a refusal where there is none, where it cannot be read, or where the numbers mean nothing,
     /// found in this order.
     async fn read_log(
         &self,
-        path: Option<String>,
+        place: Option<LogPlace>,
         offset: i64,
         length: i64,
     ) -> Result<(String, Reservation), CallFailure> {
-        let Some(path) = path else { return Err(Refusal::new(Reason::NoFile).into()) };
+        let Some(place) = place else { return Err(Refusal::new(Reason::NoFile).into()) };
+        let shown = place.follow_name();
         let found = self.blocking.run(move || {
-            let log = OpenLog::open(&path).map_err(|error| match error {
-                LogOpenError::Missing => Refusal::with(Reason::NoFile, &path),
+            let log = OpenLog::open(place).map_err(|error| match error {
+                LogOpenError::Missing => Refusal::with(Reason::NoFile, &shown),
                 LogOpenError::Unreadable => Refusal::new(Reason::Failed),
             })?;
             let range = logread::read_range(log.size, offset, length)?;
@@ -189,8 +209,14 @@ fn needed(range: &Range<u64>) -> usize {
 
 /// An open log with the size it had when it was opened.
 struct OpenLog {
-    file: File,
+    content: LogContent,
     size: u64,
+}
+
+enum LogContent {
+    File(File),
+    /// Its beginning may be gone.
+    Memory(MemoryLog),
 }
 
 enum LogOpenError {
@@ -199,28 +225,43 @@ enum LogOpenError {
 }
 
 impl OpenLog {
-    fn open(path: &str) -> Result<OpenLog, LogOpenError> {
-        if fs::metadata(path).is_err() {
+    fn open(place: LogPlace) -> Result<OpenLog, LogOpenError> {
+        let path = match place {
+            LogPlace::File(path) => path,
+            LogPlace::Memory(log) => {
+                return Ok(OpenLog { size: log.extent().bytes.end, content: LogContent::Memory(log) });
+            }
+        };
+        if fs::metadata(&path).is_err() {
             return Err(LogOpenError::Missing);
         }
-        let opened = file_end::open(path).and_then(|file| Ok(OpenLog { size: file.metadata()?.len(), file }));
+        let opened = file_end::open(&path).and_then(|file| {
+            let size = file.metadata()?.len();
+            Ok(OpenLog { content: LogContent::File(file), size })
+        });
         opened.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => LogOpenError::Missing,
             _ => LogOpenError::Unreadable,
         })
     }
 
-    /// The text of a range within the size. Shorter where the file was cut in the meantime.
+    /// The text of a range within the size. Shorter where the file was cut in the meantime, or its beginning is gone.
     fn text(self, range: Range<u64>) -> io::Result<String> {
-        let from_the_beginning = range.start == 0;
-        Ok(logread::text(self.bytes(range)?, from_the_beginning))
+        let (found, bytes) = self.bytes(range)?;
+        Ok(logread::text(bytes, found.start == 0))
     }
 
-    /// The bytes of a range within the size. Fewer where the file was cut in the meantime.
-    fn bytes(mut self, range: Range<u64>) -> io::Result<Vec<u8>> {
-        self.file.seek(SeekFrom::Start(range.start))?;
-        let mut bytes = Vec::new();
-        (&mut self.file).take(range.end - range.start).read_to_end(&mut bytes)?;
-        Ok(bytes)
+    /// The bytes of a range within the size, and which they are. Fewer where the file was cut in the meantime, or its beginning
+    /// is gone.
+    fn bytes(self, range: Range<u64>) -> io::Result<(Range<u64>, Vec<u8>)> {
+        match self.content {
+            LogContent::Memory(log) => log.read(range),
+            LogContent::File(mut file) => {
+                file.seek(SeekFrom::Start(range.start))?;
+                let mut bytes = Vec::new();
+                file.take(range.end - range.start).read_to_end(&mut bytes)?;
+                Ok((range, bytes))
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use supervisord_core::call::{Reason, Refusal};
+use supervisord_core::output::Channel;
 use supervisord_core::supervisor::{CallId, ProcessId, SupervisorInput};
 
 use super::Control;
@@ -33,14 +34,16 @@ impl Control {
         self.input(SupervisorInput::Cleared { process, call, result });
     }
 
-    pub(super) fn clear_logs(&mut self, process: ProcessId, files: Vec<String>, call: CallId) {
+    pub(super) fn clear_logs(&mut self, process: ProcessId, channels: &[Channel], files: Vec<String>, call: CallId) {
         let row = self.supervisor.row(process);
         let name =
             row.map(|row| supervisord_wire::name::namespec(&row.group, &row.config.identity.name)).unwrap_or_default();
+        let kept = channels.iter().filter_map(|channel| self.tools.memory.find(&name, *channel));
+        let is_memory_cleared = kept.map(|log| log.clear()).fold(true, |all, cleared| all & cleared.is_ok());
         self.await_clearing(Some(process), call, Refusal::with(Reason::Failed, name));
         let message_sender = self.message_sender.clone();
         let reply = Box::new(move |result: Result<(), i32>| {
-            let outcome = result.map_err(|_| Reason::Failed);
+            let outcome = result.ok().filter(|()| is_memory_cleared).ok_or(Reason::Failed);
             message_sender.send(Message::Cleared { process: Some(process), call, outcome });
         });
         self.tools.output.send(OutputRequest::ClearLogs { files, reply });

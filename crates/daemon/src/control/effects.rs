@@ -10,6 +10,7 @@ use supervisord_core::process::{CommandPlan, KillScope, ProgramCommand, StopPlan
 use supervisord_core::supervisor::{Effect, HandlerVerdict, ProcessId, SpawnFailure, SupervisorInput};
 use supervisord_sys::process_tree;
 use supervisord_sys::signal::SIGKILL;
+use supervisord_wire::name::Namespec;
 
 use super::Control;
 use super::inbox::Message;
@@ -110,6 +111,16 @@ impl Control {
         self.tools.view.publish_events(self.unpublished.drain(..));
     }
 
+    /// Forgets what is kept in memory of the output of processes that do not exist any more, or are not to have it.
+    pub(super) fn forget_output_of_nobody(&self) {
+        let view = &self.tools.view;
+        self.tools.memory.retain(|process, channel| {
+            let Namespec { group, process } = Namespec::parse(process);
+            let row = process.and_then(|process| view.row(&group, &process));
+            row.is_some_and(|row| row.memory_of(channel) > 0)
+        });
+    }
+
     /// Has sockets put back whose files somebody has removed.
     fn check_socket_files(&self) {
         if let Some(network) = &self.network {
@@ -200,7 +211,7 @@ impl Control {
             Effect::Record(event) => self.unpublished.push(event),
             Effect::Announce(event) => self.tools.plugins.announce(event, &self.tools.activity),
             Effect::CreateAutoLog { path } => self.tools.output.send(OutputRequest::CreateAuto { path }),
-            Effect::ClearLogs { process, files, call } => self.clear_logs(process, files, call),
+            Effect::ClearLogs { process, channels, files, call } => self.clear_logs(process, &channels, files, call),
             Effect::ClearActivity { call } => self.clear_activity(call),
             Effect::StoreDisabled(disabled) => return self.store_disabled(disabled),
             Effect::Upgrade { call } => {
@@ -213,7 +224,9 @@ impl Control {
             }
             Effect::StripAnsi(on) => self.tools.output.send(OutputRequest::StripAnsi(on)),
             Effect::FollowLogging(process) => {
-                if let Some(run) = self.children.program_run(process) {
+                let run = self.children.program_run(process);
+                spawn::follow_memory(&self.supervisor, process, run, &self.tools);
+                if let Some(run) = run {
                     spawn::follow_definition(&self.supervisor, process, run, &self.tools);
                 }
             }
@@ -248,6 +261,7 @@ impl Control {
                 }
                 let rows = members.iter().filter_map(|process| self.supervisor.row(*process)).collect();
                 self.tools.view.replace_group(group, rows);
+                self.forget_output_of_nobody();
                 members.into_iter().for_each(|process| self.note(process));
             }
             Effect::WithdrawGroup(group) => {
@@ -255,12 +269,14 @@ impl Control {
                     survival.journal.note_removed(&group);
                 }
                 self.tools.view.withdraw_group(&group);
+                self.forget_output_of_nobody();
             }
             Effect::WithdrawRow { group, process } => {
                 if let Some(survival) = &mut self.survival {
                     survival.journal.note_withdrawn(&group, &process);
                 }
                 self.tools.view.withdraw_row(&group, &process);
+                self.forget_output_of_nobody();
             }
             Effect::PublishMood(mood) => {
                 if let (Some(survival), true) = (&mut self.survival, self.supervisor.is_ending()) {

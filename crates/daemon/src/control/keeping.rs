@@ -79,6 +79,7 @@ impl Control {
         let Some(survival) = &mut self.survival else { return };
         survival.keep_state();
         survival.keep_transit();
+        survival.keep_output(&self.tools.memory);
         survival.keep(&self.children.held());
         survival.unhandled.extend(self.children.own());
         if let Some(socket) = self.children.spawner.notifications.socket() {
@@ -145,6 +146,7 @@ impl Control {
             survival.journal.note(&self.supervisor, process, self.children.runs(process));
         }
         survival.keep_handles(|pid| self.children.run_of(pid));
+        survival.keep_output(&self.tools.memory);
         survival.flush();
         if survival.journal.should_begin_again(present().mono) {
             self.begin_journal();

@@ -16,6 +16,7 @@ use crate::activity::Activity;
 use crate::clock::present;
 use crate::keeper::{Keeper, Name, Owner, Role};
 use crate::output::{OutputHandle, OutputRequest, RunId, TransitFiles};
+use crate::output_memory::OutputMemory;
 use crate::state::pid_slots::{self, PidSlots};
 use crate::state::{Journal, Paths, Socket};
 
@@ -41,6 +42,8 @@ pub(super) struct Survival {
     transit: Option<TransitFiles>,
     /// Whether the output plane relies on that being kept.
     is_transit_kept: bool,
+    /// Whether the keeper has been sent what is kept of output in memory.
+    is_output_kept: bool,
     output: OutputHandle,
     /// Children that the keeper has no handle on yet.
     pub(super) unhandled: Vec<(RunId, u32)>,
@@ -77,6 +80,7 @@ impl Survival {
             spawned_pids,
             transit,
             is_transit_kept: false,
+            is_output_kept: false,
             output,
             unhandled: Vec::new(),
             no_room_logged: false,
@@ -186,6 +190,17 @@ impl Survival {
         }
     }
 
+    /// Has the memory held in which output is kept, once there is any.
+    pub(super) fn keep_output(&mut self, memory: &OutputMemory) {
+        if self.is_output_kept || self.keeper.is_none() {
+            return;
+        }
+        if let Some(file) = memory.file() {
+            self.is_output_kept = true;
+            self.keep(&[(OUTPUT, file.as_fd())]);
+        }
+    }
+
     pub(super) fn flush(&mut self) {
         match self.keeper.as_mut().map(Keeper::flush) {
             Some(Ok(false)) => self.keep_transit(),
@@ -197,7 +212,7 @@ impl Survival {
     pub(super) fn lose_keeper(&mut self, error: &std::io::Error) {
         let Some(keeper) = self.keeper.take() else { return };
         self.output.send(OutputRequest::Kept(false));
-        self.is_transit_kept = false;
+        (self.is_transit_kept, self.is_output_kept) = (false, false);
         let now = present().mono;
         if now >= self.keeper_since + KEEPER_AGAIN.1 {
             self.keeper_again = Duration::ZERO;
@@ -260,6 +275,9 @@ fn open_pid_slots(path: Option<PathBuf>, activity: &Activity) -> std::io::Result
 
 /// What the keeper knows the socket by on which programs notify the daemon.
 pub(super) const NOTIFICATIONS: Name = Name { owner: Owner::Daemon, role: Role::Notifications };
+
+/// What the keeper knows the memory by in which output is kept.
+const OUTPUT: Name = Name { owner: Owner::Daemon, role: Role::OutputMemory };
 
 /// What the keeper knows the pipe by into which the child of a run writes when it is ready.
 pub(super) fn readiness(run: RunId) -> Name {

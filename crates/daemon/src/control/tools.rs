@@ -9,6 +9,7 @@ use crate::blocking::BlockingThreads;
 use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::output::{OutputHandle, ReportBudget, TransitFiles};
+use crate::output_memory::OutputMemory;
 use crate::plugins::Plugins;
 use crate::probing::Prober;
 use crate::state::Paths;
@@ -22,6 +23,8 @@ pub struct Tools {
     pub activity: Activity,
     /// The output plane.
     pub output: OutputHandle,
+    /// What is kept of output in memory.
+    pub memory: Arc<OutputMemory>,
     /// Where the output plane learns that its reports have been dealt with.
     pub budget: ReportBudget,
     /// What every child inherits.

@@ -72,6 +72,7 @@ impl Control {
             start_dir: self.tools.start_dir.clone(),
             keeper: None,
             transit: None,
+            output_memory: None,
             history: Some(self.tools.view.history()),
             lock: None,
         };
@@ -224,6 +225,7 @@ impl Control {
                 HandedKeeper { connection, pid, handle }
             }),
             transit: transit.flatten(),
+            output_memory: self.tools.memory.file(),
             history: Some(self.tools.view.history()),
             lock: None,
         };

@@ -48,10 +48,12 @@ pub enum Role {
     Ready,
     /// The socket on which programs notify the daemon.
     Notifications,
+    /// The last output of streams whose logs are no files.
+    OutputMemory,
 }
 
 impl Role {
-    pub(super) const ALL: [Role; 12] = [
+    pub(super) const ALL: [Role; 13] = [
         Role::Stdin,
         Role::Stdout,
         Role::Stderr,
@@ -64,6 +66,7 @@ impl Role {
         Role::TransitEntry,
         Role::Ready,
         Role::Notifications,
+        Role::OutputMemory,
     ];
 }
 

@@ -11,7 +11,7 @@ use supervisord_core::actor::Actor;
 use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::output::Channel;
 
-use crate::api::Api;
+use crate::api::{Api, LogPlace};
 use crate::blocking::NotDone;
 use crate::follow::FollowHub;
 use crate::network::reply::{Broken, Reply, ReplyContent};
@@ -23,11 +23,14 @@ mod download;
 mod events;
 mod followed;
 mod follower;
+mod memory_follower;
+mod reader;
 
 use download::Download;
 use events::LogEvents;
 use followed::{Changes, FollowedLog};
-use follower::{FollowStep, Follower};
+use follower::FollowStep;
+use reader::LogReader;
 
 pub use follower::LogPosition;
 
@@ -76,7 +79,7 @@ impl LogStreams {
         match named_log(&self.api, actor, path) {
             Err(refusal) => refused(&refusal),
             Ok(None) => Reply::error(StatusCode::NOT_FOUND),
-            Ok(Some(log)) => self.follow(socket, log).await,
+            Ok(Some(place)) => self.follow(socket, place).await,
         }
     }
 
@@ -85,17 +88,17 @@ impl LogStreams {
         match self.api.activity_file(actor) {
             Err(refusal) => refused(&refusal),
             Ok(None) => Reply::error(StatusCode::NOT_FOUND),
-            Ok(Some(log)) => self.follow(socket, log.to_owned()).await,
+            Ok(Some(path)) => self.follow(socket, LogPlace::File(path.to_owned())).await,
         }
     }
 
-    async fn follow(&self, socket: &Rc<Socket>, log: String) -> Reply {
+    async fn follow(&self, socket: &Rc<Socket>, place: LogPlace) -> Reply {
         let Some(slot) = self.streams.slot() else { return Reply::error(StatusCode::SERVICE_UNAVAILABLE) };
         // Before the file is opened, so that no change in between goes unnoticed.
-        let changes = Changes::of(&self.follow, &log);
-        match self.api.blocking.run(move || Follower::open(&log, FIRST)).await {
-            Ok(Ok((follower, modified))) => {
-                let log = PlainLog(FollowedLog::new(follower, changes, self.api.blocking.clone()));
+        let changes = Changes::of(&self.follow, &place.follow_name());
+        match self.api.blocking.run(move || LogReader::open(&place, FIRST)).await {
+            Ok(Ok((reader, modified))) => {
+                let log = PlainLog(FollowedLog::new(reader, changes, self.api.blocking.clone()));
                 head(slot.start(log, socket.clone()), modified)
             }
             Err(NotDone::NoThread) => Reply::error(StatusCode::SERVICE_UNAVAILABLE),
@@ -106,23 +109,28 @@ impl LogStreams {
 
 impl LogStreams {
     /// A log as events from where the client goes on.
-    pub async fn events(&self, socket: &Rc<Socket>, log: String, resume: Resume) -> Result<ReplyContent, Unfollowed> {
+    pub async fn events(
+        &self,
+        socket: &Rc<Socket>,
+        place: LogPlace,
+        resume: Resume,
+    ) -> Result<ReplyContent, Unfollowed> {
         let slot = self.streams.slot().ok_or(Unfollowed::TooMany)?;
-        let changes = Changes::of(&self.follow, &log);
+        let changes = Changes::of(&self.follow, &place.follow_name());
         let opened = self.api.blocking.run(move || {
             let (before_end, is_back) = match resume {
                 Resume::AtEnd(before_end) => (before_end, false),
                 Resume::Elsewhere(before_end) => (before_end, true),
-                Resume::After(position, before_end) => match Follower::open_at(&log, position)? {
-                    Some(follower) => return Ok((follower, false)),
+                Resume::After(position, before_end) => match LogReader::open_at(&place, position)? {
+                    Some(reader) => return Ok((reader, false)),
                     None => (before_end, true),
                 },
             };
-            Ok::<_, std::io::Error>((Follower::open(&log, before_end)?.0, is_back))
+            Ok::<_, std::io::Error>((LogReader::open(&place, before_end)?.0, is_back))
         });
-        let (follower, is_rotated) = opened.await.map_err(unfollowed)?.map_err(|_| Unfollowed::NoFile)?;
-        let position = follower.position();
-        let log = FollowedLog::new(follower, changes, self.api.blocking.clone());
+        let (reader, is_rotated) = opened.await.map_err(unfollowed)?.map_err(|_| Unfollowed::NoFile)?;
+        let position = reader.position();
+        let log = FollowedLog::new(reader, changes, self.api.blocking.clone());
         Ok(slot.start(LogEvents::new(log, position, is_rotated), socket.clone()))
     }
 
@@ -143,7 +151,7 @@ fn unfollowed(why: NotDone) -> Unfollowed {
     }
 }
 
-fn named_log(api: &Api, actor: &Actor, path: &str) -> Result<Option<String>, Refusal> {
+fn named_log(api: &Api, actor: &Actor, path: &str) -> Result<Option<LogPlace>, Refusal> {
     // The original decodes a second time, and clients may have got used to encoding twice.
     let mut parts = path.split('/').skip(2).map(decode);
     let name = parts.next().unwrap_or_default();
@@ -180,6 +188,7 @@ impl StreamSource for PlainLog {
             return Ok(match self.0.step().await? {
                 Some(FollowStep::Piece(bytes)) => Some(bytes),
                 Some(FollowStep::Truncated) => Some(Bytes::from_static(TRUNCATED)),
+                Some(FollowStep::Skipped(count)) => Some(format!("==> {count} bytes skipped <==\n").into()),
                 Some(FollowStep::Replaced) => continue,
                 Some(FollowStep::AtEnd) | None => None,
             });

@@ -162,13 +162,14 @@ async fn gathered(api: &Api, actor: &Actor, format: TextFormat) -> Result<Reply,
     let (mood, identifier) = (view.mood(), view.identifier());
     let mut reservation = api.reserve(view.len().saturating_mul(PROGRAM_BYTES)).await?;
     let usage = api.usage(actor, UsageDepth::WithDescriptors).await?;
-    let text = api.blocking.compute(move || text(&usage, mood, &identifier, format)).await?;
+    let memory = api.output_memory_size(actor)?;
+    let text = api.blocking.compute(move || text(&usage, memory, mood, &identifier, format)).await?;
     reservation.settle(text.len());
     Ok(Reply::whole(StatusCode::OK, text).within(reservation))
 }
 
 /// The whole text.
-fn text(usage: &Usage, mood: Mood, identifier: &str, format: TextFormat) -> String {
+fn text(usage: &Usage, memory: u64, mood: Mood, identifier: &str, format: TextFormat) -> String {
     let mut out = Exposition { text: String::new(), format };
     let version = env!("CARGO_PKG_VERSION");
     out.info(
@@ -181,6 +182,9 @@ fn text(usage: &Usage, mood: Mood, identifier: &str, format: TextFormat) -> Stri
     let name = "supervisord_log_lost_bytes";
     out.family(name, MetricKind::Counter, "How many bytes the logs of programs and of the daemon could not take.");
     out.sample(name, "_total", &[], output::lost_bytes() as f64);
+    let name = "supervisord_log_memory_bytes";
+    out.family(name, MetricKind::Gauge, "How much memory the last output of programs takes that is kept there.");
+    out.sample(name, "", &[], memory as f64);
     let daemon = &usage.daemon;
     for (name, kind, help, value) in [
         ("process_cpu_seconds", MetricKind::Counter, "Processor time of the daemon.", Some(daemon.cpu_seconds)),
@@ -428,7 +432,7 @@ mod tests {
     }
 
     fn plain(name: &str, format: TextFormat) -> String {
-        text(&usage(name), Mood::Running, "supervisor", format)
+        text(&usage(name), 0, Mood::Running, "supervisor", format)
     }
 
     /// Reads the text strictly, as the specification of OpenMetrics has it, and gives the metrics with their kinds. Each line

@@ -125,6 +125,7 @@ impl Setup {
             view: view.clone(),
             calls,
             activity_file: Some(format!("{}/main.log", directory.path().display())),
+            memory: Arc::default(),
             load_config: match self.reads_config {
                 true => Arc::new(|_, _| Ok(samples::config([]))),
                 false => Arc::new(|_, _| Err("not in this test".to_owned())),

@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 
 use supervisord_core::output::forward::ForwardPlan;
 use supervisord_core::output::pipeline::Pipeline;
-use supervisord_core::output::{Channel, ChannelPlan};
+use supervisord_core::output::{Channel, ChannelPlan, MemoryPlan};
 pub use supervisord_core::supervisor::RunId;
 use supervisord_sys::Errno;
 
@@ -59,6 +59,8 @@ pub enum OutputRequest {
     Journal { line: Vec<u8> },
     /// Forward the lines of a stream where this plan says from now on.
     Forward { run: RunId, channel: Channel, plan: Option<Arc<ForwardPlan>> },
+    /// Keep the last bytes of a stream in memory as this plan says from now on.
+    KeepInMemory { run: RunId, channel: Channel, plan: Option<MemoryPlan> },
     /// What belongs into the activity log about lines that are forwarded.
     Forwarding(Entries),
     /// A rotated log has been compressed, or could not be.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::capture::Held;
 use supervisord_core::output::pipeline::{Piece, Pipeline, syslog_messages};
-use supervisord_core::output::{Channel, ChannelPlan, debug_text};
+use supervisord_core::output::{Channel, ChannelPlan, MemoryPlan, debug_text};
 use supervisord_core::rotation::Rotation;
 
 use supervisord_sys::clock;
 
 use crate::clock::read_time;
+use crate::output_memory::{MemoryLog, OutputMemory};
 
 use super::activity_log::ActivityWriter;
 use super::audit_log::AuditWriter;
@@ -28,6 +29,8 @@ pub(super) struct Source {
     pub channel: Channel,
     pub plan: ChannelPlan,
     pub sink: Option<SinkId>,
+    /// Where its last bytes are kept, because its log cannot be read.
+    pub memory: Option<MemoryLog>,
     /// Where its lines are forwarded.
     pub forwarding: Option<Forwarding>,
 }
@@ -42,6 +45,9 @@ enum FollowUp {
 /// The receiving side of all streams.
 pub(super) struct Outlets {
     pub sinks: Sinks,
+    pub memory: Arc<OutputMemory>,
+    /// Whether an entry says that output could not be kept there.
+    pub is_memory_failing: bool,
     pub activity: ActivityWriter,
     pub audit: AuditWriter,
     pub forwarders: Forwarders,
@@ -91,14 +97,50 @@ impl Outlets {
             Piece::Section(held) => follow_ups.push(FollowUp::Section(held)),
             Piece::Cut(dropped) => follow_ups.push(FollowUp::Cut(dropped)),
         });
-        self.sinks.put(source.sink, source.key(), pipeline, &text, source.rotation());
+        self.put(source, pipeline, &text);
         follow_ups.into_iter().for_each(|follow_up| self.follow_up(source, follow_up));
     }
 
     /// Tells in a log what happens to its process.
     pub fn mark(&mut self, source: &Source, pipeline: &mut Pipeline, text: &str, is_line_unfinished: bool) {
         let marker = pipeline.marker(text, read_time(), is_line_unfinished);
-        self.sinks.put(source.sink, source.key(), pipeline, &marker, source.rotation());
+        self.put(source, pipeline, &marker);
+    }
+
+    /// Where the last bytes of a stream are kept from now on; none where its log is a file, or nobody asks for it.
+    pub fn keep_in_memory(
+        &mut self,
+        plan: Option<&MemoryPlan>,
+        channel: Channel,
+        sink: Option<SinkId>,
+    ) -> Option<MemoryLog> {
+        let plan = plan?;
+        if sink.is_some_and(|sink| self.sinks.leads_to_file(sink)) {
+            self.memory.forget(&plan.process, channel);
+            return None;
+        }
+        match self.memory.keep(plan, channel) {
+            Ok(memory) => Some(memory),
+            Err(error) => {
+                let (process, channel) = (&plan.process, channel.name());
+                let text = format!("the {channel} of {process} is not kept in memory: {error}");
+                self.log(LogLevel::Error, &text);
+                None
+            }
+        }
+    }
+
+    fn put(&mut self, source: &Source, pipeline: &Pipeline, text: &[u8]) {
+        self.sinks.put(source.sink, source.key(), pipeline, text, source.rotation());
+        let Some(memory) = source.memory.as_ref().filter(|_| !text.is_empty()) else { return };
+        let was_failing = self.is_memory_failing;
+        let pushed = memory.push(text);
+        self.is_memory_failing = pushed.is_err();
+        if let Err(error) = pushed
+            && !was_failing
+        {
+            self.log(LogLevel::Error, &format!("output of {} could not be kept in memory: {error}", source.process));
+        }
     }
 
     /// Writes entries of the activity log.

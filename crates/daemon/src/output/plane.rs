@@ -235,6 +235,9 @@ impl Plane {
             OutputRequest::Forward { run, channel, plan } => {
                 self.streams.forward(run, channel, plan, &mut self.outlets);
             }
+            OutputRequest::KeepInMemory { run, channel, plan } => {
+                self.streams.keep_in_memory(run, channel, plan.as_ref(), &mut self.outlets);
+            }
             OutputRequest::Forwarding(entries) => self.outlets.log_all(entries),
             OutputRequest::Compressed(end) => self.outlets.sinks.end_compression(end),
             OutputRequest::JournalEnd { path } => self.state_file.end(&path),

@@ -1,5 +1,6 @@
 //! One open log of any kind, with the account of what it could not take.
 
+use std::fs;
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -278,6 +279,16 @@ impl Sink {
     /// Whether it is a regular file, as far as is known.
     pub fn is_file(&self) -> bool {
         !matches!(self.target, Target::Stream(_))
+    }
+
+    /// Whether it is a regular file at its path. One that is not open yet may be anything.
+    pub fn leads_to_file(&self) -> bool {
+        match &self.target {
+            Target::File(_) => true,
+            Target::Stream(_) => false,
+            // One that does not exist is made as a file.
+            Target::Unopened => self.inherited.is_none() && fs::metadata(&*self.path).map_or(true, |it| it.is_file()),
+        }
     }
 
     /// Whether what it has not taken may wait for as long as it takes.

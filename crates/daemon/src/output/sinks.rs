@@ -468,6 +468,11 @@ impl Sinks {
         }
     }
 
+    /// Whether a log is a file that can be read.
+    pub fn leads_to_file(&self, id: SinkId) -> bool {
+        self.open.get(&id).is_some_and(|shared| shared.sink.leads_to_file())
+    }
+
     /// How many bytes [`Sinks::transfer`] can move at once; none where it cannot be used for this log.
     pub fn transfer_limit(&self, id: SinkId) -> Option<usize> {
         let is_file = self.open.get(&id).is_some_and(|shared| shared.sink.is_file());

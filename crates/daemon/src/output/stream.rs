@@ -9,10 +9,10 @@ use std::time::Instant;
 use mio::unix::pipe::Receiver;
 use mio::{Interest, Registry, Token};
 use supervisord_config::model::LogLevel;
-use supervisord_core::output::debug_text;
 use supervisord_core::output::forward::ForwardPlan;
 use supervisord_core::output::line_watch::LineWatch;
 use supervisord_core::output::pipeline::Pipeline;
+use supervisord_core::output::{MemoryPlan, debug_text};
 
 use super::end_of_output::EndOfOutput;
 use super::forwarding::Forwarding;
@@ -21,6 +21,7 @@ use super::message::{AttachChannel, HandedStream, Report, RunId, StreamCopy};
 use super::outlets::{Outlets, Source};
 use super::read_coalescing::{self, ReadCoalescing};
 use super::sinks::SinkId;
+use crate::output_memory::MemoryLog;
 
 /// A stream being read.
 pub(super) struct Stream {
@@ -71,7 +72,8 @@ impl Stream {
         let line_watch = plan.ready_line.clone().map(|pattern| LineWatch::resume(pattern, &end));
         let end = (plan.keeps_end || plan.markers).then(|| EndOfOutput::resume(end));
         let forwarding = plan.forward.as_deref().map(|plan| outlets.forwarders.acquire(plan));
-        let source = Source { run, process, channel, plan, sink, forwarding };
+        let memory = outlets.keep_in_memory(plan.memory.as_ref(), channel, sink);
+        let source = Source { run, process, channel, plan, sink, memory, forwarding };
         let pipe = pipe.map(Receiver::from);
         if let Some(pipe) = &pipe {
             // Only a descriptor that is none can be refused.
@@ -190,6 +192,13 @@ impl Stream {
         before.into_iter().for_each(|before| outlets.forwarders.release(before));
     }
 
+    /// Keeps its last bytes in memory as this plan says from now on.
+    pub fn keep_in_memory(&mut self, plan: Option<MemoryPlan>, outlets: &mut Outlets) {
+        let Source { channel, sink, .. } = self.source;
+        self.source.memory = outlets.keep_in_memory(plan.as_ref(), channel, sink);
+        self.source.plan.memory = plan;
+    }
+
     /// Whose output it is.
     pub fn source(&self) -> &Source {
         &self.source
@@ -198,7 +207,9 @@ impl Stream {
     /// When its next turn is due; a log that somebody follows is never late.
     pub fn due(&self, outlets: &Outlets) -> Option<Instant> {
         let due = self.coalescing.due()?;
-        let is_followed = self.source.sink.is_some_and(|sink| outlets.sinks.is_followed(sink));
+        let Source { sink, memory, .. } = &self.source;
+        let is_followed = sink.is_some_and(|sink| outlets.sinks.is_followed(sink))
+            || memory.as_ref().is_some_and(MemoryLog::is_followed);
         (!is_followed).then_some(due)
     }
 

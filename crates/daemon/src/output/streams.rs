@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
-use supervisord_core::output::Channel;
 use supervisord_core::output::forward::ForwardPlan;
+use supervisord_core::output::{Channel, MemoryPlan};
 
 use super::message::{AttachChannel, HandedStream, RunId, StreamCopy};
 use super::outlets::Outlets;
@@ -110,6 +110,17 @@ impl Streams {
                 && stream.source().channel == channel
             {
                 stream.forward(plan.clone(), outlets);
+            }
+        }
+    }
+
+    /// Keeps the last bytes of a stream in memory as this plan says.
+    pub fn keep_in_memory(&mut self, run: RunId, channel: Channel, plan: Option<&MemoryPlan>, outlets: &mut Outlets) {
+        for token in self.runs.get(&run).into_iter().flatten() {
+            if let Some(stream) = self.streams.get_mut(token)
+                && stream.source().channel == channel
+            {
+                stream.keep_in_memory(plan.cloned(), outlets);
             }
         }
     }

@@ -79,6 +79,7 @@ impl Rig {
             records: None,
             markers: false,
             when_blocked: None,
+            memory: None,
             forward: None,
             ready_line: None,
         }

@@ -185,6 +185,7 @@ mod tests {
             view: Arc::new(View::new(Arc::new(config([])))),
             calls: sender,
             activity_file: None,
+            memory: Arc::default(),
             load_config: Arc::new(|_, _| Ok(config([]))),
         };
         let activity = Activity::new(LogLevel::Error, |_| {});

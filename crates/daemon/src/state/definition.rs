@@ -181,6 +181,7 @@ mod tests {
             events_enabled: true,
             log_format: LogFormat::Raw,
             syslog: true,
+            log_memory: 0,
             log_forward: Vec::new(),
             log_severity: SyslogSeverity::INFO,
         };

@@ -16,7 +16,7 @@ use supervisord_core::row::Row;
 use supervisord_core::supervisor::{ProcessId, Supervisor};
 use supervisord_core::texts;
 
-use super::forwarding;
+use super::{forwarding, output_memory};
 use crate::control::tools::Tools;
 use crate::output::answer::{Awaited, NoAnswer, answer};
 use crate::output::{AttachChannel, LogFailure, OutputRequest, RunId};
@@ -37,6 +37,9 @@ pub(super) struct LogOpener {
 
 /// Asks the output plane to open the logs of a program.
 pub(super) fn open(run: RunId, process: &Process, channels: Vec<AttachChannel>, tools: &Tools) -> Opening {
+    if channels.iter().any(|channel| channel.plan.memory.is_some()) {
+        output_memory::prepare(tools);
+    }
     let (reply, opening) = answer();
     tools.output.put_off(OutputRequest::Attach {
         run,
@@ -154,6 +157,7 @@ pub(in crate::control) fn channel(
         records: if is_protocol { None } else { records(&row, channel, pid) },
         markers: process.logging.log_markers && !is_protocol && has_markers(supervisor, id, channel),
         when_blocked: process.logging.log_when_blocked,
+        memory: output_memory::plan(&row, channel),
         forward: if is_protocol { None } else { forwarding::plan(&row, channel, pid).map(Arc::new) },
         ready_line: None,
     };

@@ -15,7 +15,7 @@ use super::parameters::{QueryKind, QueryParameter};
 use super::problem::Problem;
 use super::programs;
 use super::request::{ApiRequest, LAST_EVENT_ID, encoded, event_stream, json};
-use crate::api::LogPart;
+use crate::api::{LogPart, LogPlace};
 use crate::network::logs::{Resume, Unfollowed};
 use crate::network::reply::Reply;
 
@@ -27,30 +27,29 @@ const LOG_OFFSET: HeaderName = HeaderName::from_static("log-offset");
 const LOG_SIZE: HeaderName = HeaderName::from_static("log-size");
 
 /// The log of a program that the path names.
-pub(super) fn of_program(request: &ApiRequest<'_>) -> Result<(Channel, String, String), Problem> {
+pub(super) fn of_program(request: &ApiRequest<'_>) -> Result<(Channel, LogPlace, String), Problem> {
     let row = request.program()?;
     let name = namespec(&row.group, &row.config.identity.name);
     let word = request.parameters.get(2).map(String::as_str).unwrap_or_default();
     let channel = Channel::from_name(word)
         .ok_or_else(|| Problem::not_found(format!("there is no log '{word}': write stdout or stderr")))?;
-    let file = match channel {
-        Channel::Stdout => &row.stdout_logfile,
-        Channel::Stderr => &row.stderr_logfile,
-    };
-    let file = file.clone().ok_or_else(|| {
-        let why = match row.config.logging.redirect_stderr && channel == Channel::Stderr {
+    let place = request.api.log_of(request.actor, &row, channel)?.ok_or_else(|| {
+        let is_redirected = row.config.logging.redirect_stderr && channel == Channel::Stderr;
+        let why = match is_redirected {
             true => "its stderr goes to its stdout log (redirect_stderr)".to_owned(),
-            false => format!("{word}_logfile is NONE"),
+            false => {
+                format!("{word}_logfile is NONE; {word}_log_memory=64KB would keep the end of its output in memory")
+            }
         };
         Problem::not_found(format!("{name} has no {word} log: {why}"))
     })?;
-    Ok((channel, file, name.replace(':', "-") + "-" + word))
+    Ok((channel, place, name.replace(':', "-") + "-" + word))
 }
 
 /// A part of the log of a program, all of it, or what is appended to it.
 pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
-    let (_, file, name) = of_program(&request)?;
-    show(&request, file, &name).await
+    let (_, place, name) = of_program(&request)?;
+    show(&request, place, &name).await
 }
 
 /// The same of the activity log.
@@ -59,7 +58,7 @@ pub(super) async fn get_activity(request: ApiRequest<'_>) -> Result<Reply, Probl
     let file = file.ok_or_else(|| Problem::not_found("the daemon logs to syslog only (logfile=syslog)".to_owned()))?;
     let progress = request.api.activity.progress();
     progress.reach(progress.queued()).await;
-    show(&request, file, "supervisord").await
+    show(&request, LogPlace::File(file), "supervisord").await
 }
 
 /// Empties a log of a program.
@@ -80,16 +79,16 @@ pub(super) async fn clear_activity(request: ApiRequest<'_>) -> Result<Reply, Pro
     Ok(json(encoded(&Nothing {})?, request.api.answers.nothing()))
 }
 
-async fn show(request: &ApiRequest<'_>, file: String, name: &str) -> Result<Reply, Problem> {
+async fn show(request: &ApiRequest<'_>, place: LogPlace, name: &str) -> Result<Reply, Problem> {
     let accepts = request.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if request.has_flag("follow") || accepts.contains("text/event-stream") {
-        return follow(request, file).await;
+        return follow(request, place).await;
     }
     if request.has_flag("download") {
-        return download(request, file, name).await;
+        return download(request, place, name).await;
     }
     let (offset, length) = range(request);
-    Ok(part(request.api.read_part(request.actor, file, offset, length).await?))
+    Ok(part(request.api.read_part(request.actor, place, offset, length).await?))
 }
 
 /// The offset and the length that are asked for.
@@ -112,7 +111,7 @@ fn text(reply: Reply) -> Reply {
         .text(X_CONTENT_TYPE_OPTIONS, "nosniff")
 }
 
-async fn follow(request: &ApiRequest<'_>, file: String) -> Result<Reply, Problem> {
+async fn follow(request: &ApiRequest<'_>, place: LogPlace) -> Result<Reply, Problem> {
     if *request.method == Method::HEAD {
         return Ok(event_stream(Reply::whole(StatusCode::OK, "")));
     }
@@ -122,7 +121,7 @@ async fn follow(request: &ApiRequest<'_>, file: String) -> Result<Reply, Problem
         Some(Some(position)) => Resume::After(position, LENGTH),
         Some(None) => Resume::Elsewhere(LENGTH),
     };
-    match request.logs.events(request.socket, file, resume).await {
+    match request.logs.events(request.socket, place, resume).await {
         Ok(content) => {
             Ok(event_stream(Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None }))
         }
@@ -135,7 +134,16 @@ fn absent() -> Problem {
     Problem::not_found("the log does not exist yet, or is no regular file".to_owned())
 }
 
-async fn download(request: &ApiRequest<'_>, file: String, name: &str) -> Result<Reply, Problem> {
+async fn download(request: &ApiRequest<'_>, place: LogPlace, name: &str) -> Result<Reply, Problem> {
+    let file = match place {
+        LogPlace::File(file) => file,
+        LogPlace::Memory(log) => {
+            let kept = log.extent().bytes;
+            let (offset, length) = (i64::try_from(kept.start).unwrap_or(i64::MAX), kept.end - kept.start);
+            let whole = request.api.read_part(request.actor, LogPlace::Memory(log), offset, length).await?;
+            return Ok(part(whole).text(CONTENT_DISPOSITION, attachment(name)));
+        }
+    };
     let (content, size) = match request.logs.download(request.socket, file).await {
         Ok(found) => found,
         Err(Unfollowed::TooMany) => return Err(Problem::too_many_streams()),
@@ -145,13 +153,14 @@ async fn download(request: &ApiRequest<'_>, file: String, name: &str) -> Result<
         true => Reply::whole(StatusCode::OK, ""),
         false => Reply { status: StatusCode::OK, headers: Vec::new(), content, reservation: None },
     };
-    let safe: String = name
-        .chars()
-        .map(|letter| if letter.is_ascii_graphic() && !"\"\\/;".contains(letter) { letter } else { '_' })
-        .collect();
-    Ok(text(reply)
-        .text(CONTENT_DISPOSITION, format!("attachment; filename=\"{safe}.log\""))
-        .text(hyper::header::CONTENT_LENGTH, size.to_string()))
+    Ok(text(reply).text(CONTENT_DISPOSITION, attachment(name)).text(hyper::header::CONTENT_LENGTH, size.to_string()))
+}
+
+/// The header that has a browser save a log with this name.
+fn attachment(name: &str) -> String {
+    let is_safe = |letter: char| letter.is_ascii_graphic() && !"\"\\/;".contains(letter);
+    let safe: String = name.chars().map(|letter| if is_safe(letter) { letter } else { '_' }).collect();
+    format!("attachment; filename=\"{safe}.log\"")
 }
 
 /// A part of a log.

@@ -8,6 +8,7 @@ use supervisord_core::rotation::rules::RotationRules;
 use super::logs;
 use super::problem::Problem;
 use super::request::{ApiRequest, encoded, json};
+use crate::api::LogPlace;
 use crate::network::reply::Reply;
 use crate::rotated_log::{LogFileEntry, RotatedLog};
 
@@ -39,7 +40,10 @@ impl From<LogFileEntry> for LogFileResource {
 
 /// The files of the log that the path names.
 pub(super) async fn list(request: ApiRequest<'_>) -> Result<Reply, Problem> {
-    let files = request.api.log_files(request.actor, log(&request)?).await?;
+    let files = match log(&request)? {
+        Some(log) => request.api.log_files(request.actor, log).await?,
+        None => Vec::new(),
+    };
     let files = LogFiles { files: files.into_iter().map(LogFileResource::from).collect() };
     Ok(json(encoded(&files)?, request.api.answers.nothing()))
 }
@@ -48,17 +52,20 @@ pub(super) async fn list(request: ApiRequest<'_>) -> Result<Reply, Problem> {
 pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let name = request.parameters.get(3).cloned().unwrap_or_default();
     let (offset, length) = logs::range(&request);
-    let part = request.api.read_log_file(request.actor, log(&request)?, name, offset, length).await?;
+    let log = log(&request)?.ok_or_else(|| Problem::not_found(format!("there is no file '{name}'")))?;
+    let part = request.api.read_log_file(request.actor, log, name, offset, length).await?;
     Ok(logs::part(part))
 }
 
-fn log(request: &ApiRequest<'_>) -> Result<RotatedLog, Problem> {
-    let (channel, path, _) = logs::of_program(request)?;
+/// None where it is no file, but in memory.
+fn log(request: &ApiRequest<'_>) -> Result<Option<RotatedLog>, Problem> {
+    let (channel, place, _) = logs::of_program(request)?;
+    let LogPlace::File(path) = place else { return Ok(None) };
     let row = request.program()?;
     let log = match channel {
         Channel::Stdout => &row.config.logging.stdout,
         Channel::Stderr => &row.config.logging.stderr,
     };
     let dates = RotationRules::of(&log.rotation).and_then(|rules| rules.dates.clone());
-    Ok(RotatedLog { path, dates })
+    Ok(Some(RotatedLog { path, dates }))
 }

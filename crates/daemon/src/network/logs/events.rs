@@ -108,7 +108,7 @@ impl StreamSource for LogEvents {
                             self.position = position;
                             self.push(&bytes);
                         }
-                        FollowStep::Truncated | FollowStep::Replaced => {
+                        FollowStep::Truncated | FollowStep::Skipped(_) | FollowStep::Replaced => {
                             // What was held back is not continued.
                             let rest = self.characters.finish();
                             self.position = position;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::follower::{FollowStep, Follower, LogPosition};
+use super::follower::{FollowStep, LogPosition};
+use super::reader::LogReader;
 use crate::blocking::BlockingThreads;
 use crate::follow::{Change, FollowHub, Subscription};
 use crate::network::reply::Broken;
@@ -43,7 +44,7 @@ impl Changes {
 /// A log that one client follows.
 pub(super) struct FollowedLog {
     /// `None` while another thread has it.
-    follower: Option<Follower>,
+    reader: Option<LogReader>,
     changes: Changes,
     blocking: BlockingThreads,
     scope: Scope,
@@ -63,8 +64,8 @@ enum Scope {
 }
 
 impl FollowedLog {
-    pub(super) fn new(follower: Follower, changes: Changes, blocking: BlockingThreads) -> FollowedLog {
-        FollowedLog { follower: Some(follower), changes, blocking, scope: Scope::All }
+    pub(super) fn new(reader: LogReader, changes: Changes, blocking: BlockingThreads) -> FollowedLog {
+        FollowedLog { reader: Some(reader), changes, blocking, scope: Scope::All }
     }
 
     /// What can be read without waiting for a disk, on this thread; `None` if only a full check can tell.
@@ -72,7 +73,7 @@ impl FollowedLog {
         if self.scope == Scope::Nothing {
             return Some(Bytes::new());
         }
-        let (bytes, is_at_end) = self.follower.as_mut()?.read_cached()?;
+        let (bytes, is_at_end) = self.reader.as_mut()?.read_cached()?;
         if bytes.is_empty() && self.scope == Scope::End {
             // It is said to have grown: it may have been emptied before.
             return None;
@@ -82,13 +83,13 @@ impl FollowedLog {
     }
 
     async fn check(&mut self) -> Result<FollowStep, Broken> {
-        let mut follower = self.follower.take().ok_or(Broken)?;
+        let mut reader = self.reader.take().ok_or(Broken)?;
         let checked = self.blocking.run(move || {
-            let step = follower.next();
-            (follower, step)
+            let step = reader.next();
+            (reader, step)
         });
-        let (follower, step) = checked.await.map_err(|_| Broken)?;
-        self.follower = Some(follower);
+        let (reader, step) = checked.await.map_err(|_| Broken)?;
+        self.reader = Some(reader);
         step.map_err(|_| Broken)
     }
 
@@ -108,7 +109,7 @@ impl FollowedLog {
 
     /// Where the next byte is read.
     pub(super) fn position(&self) -> Option<LogPosition> {
-        self.follower.as_ref().map(Follower::position)
+        self.reader.as_ref().map(LogReader::position)
     }
 
     /// Returns when there may be more to read.

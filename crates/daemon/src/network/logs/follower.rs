@@ -44,6 +44,8 @@ pub enum FollowStep {
     Piece(Bytes),
     /// The file was emptied in place; reading goes on at its beginning.
     Truncated,
+    /// So many bytes are gone that were not read; reading goes on behind them.
+    Skipped(u64),
     /// Reading goes on at the beginning of the file that continues this one.
     Replaced,
     /// There is nothing more for now.
@@ -52,12 +54,12 @@ pub enum FollowStep {
 
 type FileIdentity = (u64, u64);
 
-/// A place in a file of a log, which clients get as text and bring back.
+/// A place in a file of a log, or in what is kept in memory, which clients get as text and bring back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogPosition {
     /// Bytes from the beginning of the file.
     pub offset: u64,
-    /// The inode of the file; none where the client does not say it.
+    /// The inode of the file, or what takes its place in memory; none where the client does not say it.
     pub file: Option<u64>,
 }
 
@@ -251,7 +253,7 @@ mod tests {
             match follower.next().expect("read") {
                 FollowStep::Piece(bytes) => text.push_str(str::from_utf8(&bytes).expect("text")),
                 FollowStep::Truncated => text.push_str("<truncated>"),
-                FollowStep::Replaced => {}
+                FollowStep::Skipped(_) | FollowStep::Replaced => {}
                 FollowStep::AtEnd => return text,
             }
         }

@@ -64,7 +64,7 @@ fn world() -> World {
     let view = Arc::new(View::new(Arc::new(samples::config([]))));
     view.publish_row(Row { stdout_logfile: Some(file.clone()), ..row("a", "a") });
     let load_config: crate::api::ReadConfig = Arc::new(|_, _| Ok(samples::config([])));
-    let daemon = Daemon { view, calls, activity_file: Some(file), load_config };
+    let daemon = Daemon { view, calls, activity_file: Some(file), memory: Arc::default(), load_config };
     let clock = Clock { now: || 1_000_000, local: |_| NOON };
     let activity = Activity::new(LogLevel::Error, |_| {});
     let api = Arc::new(Api::new(daemon, activity, MemoryBudget::for_answers(), clock));

@@ -185,6 +185,7 @@ fn plan() -> ChannelPlan {
         records: None,
         markers: false,
         when_blocked: None,
+        memory: None,
         forward: None,
         ready_line: None,
     }

@@ -58,6 +58,7 @@ fn plane_logging_to(activity_file: Option<String>) -> Plane {
         view: view.clone(),
         calls: sender,
         activity_file,
+        memory: Arc::default(),
         load_config: Arc::new(move |_, _| match error.lock().expect("no panics").clone() {
             Some(error) => Err(error),
             None => Ok(config([])),
