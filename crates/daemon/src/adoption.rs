@@ -14,16 +14,18 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::time::Instant;
 
 use supervisord_config::model::Config;
 use supervisord_core::process::RestartPolicy;
 use supervisord_core::supervisor::DaemonExit;
 use supervisord_sys::process_handle::{ProcessHandle, has_ended};
-use supervisord_sys::{Pid, sink, start_time, trusted, user};
+use supervisord_sys::{Pid, proc_stat, sink, start_time, trusted, user};
 
 use crate::hand_over::{HandOver, HandedChild};
 use crate::keeper::{self, Inheritance, Keeper, Owner, Role};
 use crate::output::{RunId, TransitFiles};
+use crate::pidfile::END_LIMIT;
 use crate::state::pid_slots::SpawnedPid;
 use crate::state::{self, Paths, Run, State, Writer};
 use gather::{confirm, gather};
@@ -284,10 +286,17 @@ fn read_file(path: &str) -> io::Result<Written> {
     Ok(Written { text, at: start_time::millis(start_time::boot_time().saturating_sub(age)) })
 }
 
-/// Whether a daemon that writes of itself lives.
+/// Whether a daemon that writes of itself lives. One that has been killed is waited for.
 fn is_alive(writer: &Writer) -> bool {
     let daemon = Run { pid: writer.pid, started: writer.started, exact: true, ..Run::default() };
-    confirm(&daemon).is_some() && writer.pid != Pid::current().get()
+    let give_up = Instant::now() + END_LIMIT;
+    while let Some(pid) = confirm(&daemon).filter(|pid| *pid != Pid::current()) {
+        if !proc_stat::is_ending(pid) || Instant::now() >= give_up {
+            return true;
+        }
+        std::thread::sleep(END_LIMIT / 200);
+    }
+    false
 }
 
 #[cfg(test)]

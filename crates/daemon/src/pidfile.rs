@@ -12,7 +12,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use supervisord_sys::{Pid, fd, signal, trusted, user};
+use supervisord_sys::{Pid, fd, proc_stat, trusted, user};
 
 /// Permission bits before the mask of the daemon.
 const MODE: u32 = 0o666;
@@ -20,9 +20,9 @@ const MODE: u32 = 0o666;
 /// The same of the lock.
 const LOCK_MODE: u32 = 0o600;
 
-/// How long the lock of a daemon that is dead is waited for: the child it was making when it was killed has a copy until it
-/// executes its program.
-const EXEC_LIMIT: Duration = Duration::from_secs(2);
+/// How long what a killed daemon had is waited for: the system takes it away a moment after the signal, and the child that was
+/// being made has a copy until it executes its program.
+pub const END_LIMIT: Duration = Duration::from_secs(2);
 
 /// Another daemon has the pid file.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Lock {
     path: String,
     /// None where there is nothing that could be locked: whoever cannot write beside its pid file runs all the same.
     file: Option<File>,
+    /// Whether a daemon that was killed had it before.
+    was_left_behind: bool,
 }
 
 /// A pid file that this daemon wrote; dropping it removes the file.
@@ -48,44 +50,50 @@ pub struct PidFile {
 
 impl Lock {
     /// Locks the pid file with this path. One that is no regular file, such as `/dev/null`, stands for none and is not
-    /// locked.
+    /// locked. A holder that has been killed is waited for; one that lives is not.
     ///
     /// # Errors
     /// Another daemon has it.
     pub fn take(pidfile: &str) -> Result<Lock, Taken> {
         let path = lock_path(pidfile);
-        let give_up = Instant::now() + EXEC_LIMIT;
+        let give_up = Instant::now() + END_LIMIT;
         loop {
-            let Some(mut file) = open(pidfile, &path) else { return Ok(Lock { path, file: None }) };
+            let Some(mut file) = open(pidfile, &path) else { return Ok(Lock::none(pidfile)) };
             match fd::try_lock(file.as_fd()) {
                 // It may have been removed before it was locked.
                 Ok(true) if is_at(&file, &path) => {
-                    let mut lock = Lock { path, file: Some(file) };
+                    let was_left_behind = read_pid(&mut file).is_some_and(|pid| pid != Pid::current());
+                    let mut lock = Lock { path, file: Some(file), was_left_behind };
                     lock.name_holder();
                     return Ok(lock);
                 }
                 Ok(true) if Instant::now() < give_up => {}
                 Ok(false) => {
                     let pid = read_pid(&mut file);
-                    if pid.is_some_and(signal::exists) || Instant::now() >= give_up {
+                    if pid.is_some_and(|pid| !proc_stat::is_ending(pid)) || Instant::now() >= give_up {
                         return Err(Taken { pid: pid.map(Pid::get) });
                     }
-                    std::thread::sleep(EXEC_LIMIT / 200);
+                    std::thread::sleep(END_LIMIT / 200);
                 }
                 // The file system knows no locks, or does not find what it has just opened.
-                Ok(true) | Err(_) => return Ok(Lock { path, file: None }),
+                Ok(true) | Err(_) => return Ok(Lock::none(pidfile)),
             }
         }
     }
 
     /// The lock of the program that was here before.
     pub fn handed(pidfile: &str, file: OwnedFd) -> Lock {
-        Lock { path: lock_path(pidfile), file: Some(file.into()) }
+        Lock { path: lock_path(pidfile), file: Some(file.into()), was_left_behind: false }
     }
 
     /// No lock.
     pub fn none(pidfile: &str) -> Lock {
-        Lock { path: lock_path(pidfile), file: None }
+        Lock { path: lock_path(pidfile), file: None, was_left_behind: false }
+    }
+
+    /// Whether a daemon that was killed had it before.
+    pub fn was_left_behind(&self) -> bool {
+        self.was_left_behind
     }
 
     /// Gives the lock to the next program.
@@ -293,6 +301,27 @@ mod tests {
         assert!(Lock::take(&path).is_err(), "it goes on in the next program");
         drop(handed);
         assert_eq!(names(&directory), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_while_its_holder_ends_and_not_while_it_lives() {
+        let (_directory, path) = place();
+        let held = Lock::take(&path).unwrap();
+        let begun = Instant::now();
+        assert!(Lock::take(&path).is_err() && begun.elapsed() < END_LIMIT, "it is refused at once");
+        let mut killed = std::process::Command::new("/bin/sleep").arg("1000").spawn().unwrap();
+        killed.kill().unwrap();
+        fs::write(lock_path(&path), format!("{}\n", killed.id())).unwrap();
+        let release = std::thread::spawn(move || {
+            std::thread::sleep(END_LIMIT / 10);
+            // As the system does: the file stays.
+            drop(held.hand_over());
+        });
+        let lock = Lock::take(&path);
+        release.join().unwrap();
+        killed.wait().unwrap();
+        assert!(lock.is_ok_and(|lock| lock.was_left_behind()));
+        assert!(!Lock::take(&path).unwrap().was_left_behind(), "an orderly end leaves none");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::Pid;
 use crate::ticks::{millis, since_boot};
 use crate::wait::WaitStatus;
+use crate::{Pid, signal};
 
 /// The information about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,31 @@ pub fn read(pid: Pid) -> Option<ProcessStat> {
     let is_zombie = matches!(*field(3)?, "Z" | "X");
     let status = field(52).and_then(|raw| raw.parse().ok()).filter(|_| is_zombie).map(WaitStatus::from_raw);
     Some(ProcessStat { is_zombie, started: since_boot(ticks), status })
+}
+
+/// Whether a process has ended or will do so without running any more of its program: it has been killed, is exiting or dumping
+/// core, or is a zombie. Until it has, it keeps its descriptors and locks. Without `/proc`, only whether there is none.
+pub fn is_ending(pid: Pid) -> bool {
+    /// `PF_EXITING`.
+    const EXITING: u64 = 1 << 2;
+    const KILLED: u64 = 1 << (libc::SIGKILL - 1);
+    if !signal::exists(pid) {
+        return true;
+    }
+    let is_exiting = text(pid).is_some_and(|stat| {
+        let fields: Vec<&str> = after_name(&stat).into_iter().flatten().collect();
+        let flags = fields.get(6).and_then(|flags| flags.parse::<u64>().ok());
+        matches!(fields.first(), Some(&("Z" | "X"))) || flags.is_some_and(|flags| flags & EXITING != 0)
+    });
+    // Between the signal and the exit: a thread may be in the middle of a system call.
+    is_exiting
+        || fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| {
+            status.lines().filter_map(|line| line.split_once(':')).any(|(name, value)| match name {
+                "SigPnd" | "ShdPnd" => u64::from_str_radix(value.trim(), 16).is_ok_and(|set| set & KILLED != 0),
+                "CoreDumping" => value.trim() == "1",
+                _ => false,
+            })
+        })
 }
 
 /// The name of a process, as lists of processes show it.
@@ -79,6 +104,19 @@ mod tests {
         assert!(!stat.is_zombie && stat.status.is_none());
         assert!(stat.started <= boot_time());
         assert!(boot_id().is_some_and(|id| id.len() == 36));
+    }
+
+    #[test]
+    fn a_process_that_was_killed_is_ending_until_it_is_gone_and_afterwards() {
+        let mut child = Command::new("/bin/sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::new(child.id()).unwrap();
+        assert!(!is_ending(pid) && !is_ending(Pid::current()));
+        child.kill().unwrap();
+        for _ in 0..1000 {
+            assert!(is_ending(pid), "killed, exiting, or a zombie");
+        }
+        child.wait().unwrap();
+        assert!(is_ending(pid));
     }
 
     /// The kernel cuts a name after 15 bytes, also in the middle of a character.

@@ -15,7 +15,7 @@ mod unix;
 
 pub use error::SocketError;
 pub use holder::{Holder, holder_of_path, holder_of_port};
-pub use unix::{SocketFileSpec, UnixListening, listen_unix, remove, remove_dead, replace_unix};
+pub use unix::{SocketFileSpec, UnixListening, check_free, listen_unix, remove, remove_dead, replace_unix};
 
 /// The default number of queued connections: the most that the system allows.
 pub const MAX_BACKLOG: u32 = libc::SOMAXCONN as u32;

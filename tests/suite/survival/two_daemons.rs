@@ -97,6 +97,24 @@ fn a_second_daemon_is_refused_after_an_upgrade_and_a_crash_too() {
     wait_for_more_lines(&mut daemon, "writer.log");
 }
 
+/// The pid file is what the two share: a server that only the second one has stays as it is.
+#[test]
+fn a_daemon_that_is_refused_leaves_a_stale_socket_where_it_is() {
+    let second = format!("[unix_http_server]\nfile={{dir}}/stale.sock\n{ALONE}");
+    let daemon = Scene::new("stale").config(ALONE).file("two.conf", &second).start(Subject::Ours);
+    let path = daemon.path("stale.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("the path is free"));
+    let inode = |path: &std::path::Path| {
+        std::fs::symlink_metadata(path).map(|found| std::os::unix::fs::MetadataExt::ino(&found)).ok()
+    };
+    let before = inode(&path);
+    let refused = command::run(&mut supervisord(&daemon, "two.conf"), "");
+    let taken = format!("Another supervisord (pid {}) is running with the pid file", daemon.launched_pid());
+    assert!(refused.code == 2 && refused.stderr.contains(&taken), "{refused:?}");
+    assert!(!refused.stderr.contains("Unlinking"), "{refused:?}");
+    assert_eq!(inode(&path), before, "the socket is still the same file");
+}
+
 /// Without `pidfile`, all configurations of one directory mean the same file.
 #[test]
 fn two_configurations_with_the_default_pid_file_are_told_apart_by_words() {

@@ -112,10 +112,26 @@ impl SpareServer {
 ///
 /// Dead sockets in the way are removed, with a notice on stderr.
 pub fn open(servers: &[HttpServer]) -> Result<Vec<OpenServer>, ServerError> {
-    let open = |server: &HttpServer| {
-        open_one(server).map_err(|reason| ServerError { server: Box::new(server.clone()), reason })
-    };
-    servers.iter().map(open).collect()
+    servers.iter().map(|server| open_one(server).map_err(|reason| cannot_open(server, reason))).collect()
+}
+
+/// The first server whose place somebody else has; changes nothing.
+pub fn find_in_use(servers: &[HttpServer]) -> Option<ServerError> {
+    let own = servers.iter().filter(|server| socket_activation::socket_for(server).is_none());
+    own.filter_map(|server| {
+        let free = match &server.address {
+            ServerAddress::Inet { host, port } => {
+                socket::listen_tcp(host, *port, BACKLOG).map(drop).map_err(ListenError::from)
+            }
+            ServerAddress::Unix { path, .. } => unix::check_free(path),
+        };
+        free.err().map(|reason| cannot_open(server, reason))
+    })
+    .find(|error| matches!(error.reason, ListenError::InUse))
+}
+
+fn cannot_open(server: &HttpServer, reason: ListenError) -> ServerError {
+    ServerError { server: Box::new(server.clone()), reason }
 }
 
 /// The log line about a socket whose file has been created again.

@@ -40,8 +40,10 @@ fn stop_listening_affects_all_copies() {
     let path = directory.path().join("s");
     let unix = replace_unix(file(&path), 16).unwrap();
     assert_eq!(remove_dead(&path), Err(SocketError::InUse));
+    assert_eq!(check_free(&path), Err(SocketError::InUse));
     stop_listening(&unix);
-    assert_eq!(remove_dead(&path), Ok(true));
+    assert_eq!(check_free(&path), Ok(()));
+    assert_eq!(remove_dead(&path), Ok(true), "asking has not removed it");
 }
 
 #[test]

@@ -96,6 +96,12 @@ pub fn remove_dead(path: &Path) -> Result<bool, SocketError> {
     remove_stale(path)
 }
 
+/// Whether a socket could listen at `path`; changes nothing. A live socket is [`SocketError::InUse`], a file that is no socket
+/// EEXIST.
+pub fn check_free(path: &Path) -> Result<(), SocketError> {
+    find_stale(path).map(drop)
+}
+
 /// Removes a socket file. Any other file, or none, is not an error and is left alone.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
@@ -169,16 +175,21 @@ fn publish(temporary: &Path, path: &Path) -> Result<bool, SocketError> {
     Err(SocketError::InUse)
 }
 
+/// The socket file at `path` on which no process listens; none if there is no file.
+fn find_stale(path: &Path) -> Result<Option<(u64, u64)>, SocketError> {
+    let Some(found) = inode(path)? else { return Ok(None) };
+    match connect(path) {
+        Err(Errno::ECONNREFUSED) => Ok(Some(found)),
+        Err(Errno::ENOENT) => Ok(None),
+        // A full backlog, or a socket of another type: a process listens.
+        Ok(()) | Err(Errno::EAGAIN | EINPROGRESS | EPROTOTYPE) => Err(SocketError::InUse),
+        Err(other) => Err(other.into()),
+    }
+}
+
 /// Removes the socket file at `path` if no process listens on it; false if it is gone already.
 fn remove_stale(path: &Path) -> Result<bool, SocketError> {
-    let Some(before) = inode(path)? else { return Ok(false) };
-    match connect(path) {
-        Err(Errno::ECONNREFUSED) => {}
-        Err(Errno::ENOENT) => return Ok(false),
-        // A full backlog, or a socket of another type: a process listens.
-        Ok(()) | Err(Errno::EAGAIN | EINPROGRESS | EPROTOTYPE) => return Err(SocketError::InUse),
-        Err(other) => return Err(other.into()),
-    }
+    let Some(before) = find_stale(path)? else { return Ok(false) };
     // Another supervisor may have removed the file as well, and may listen by now.
     if inode(path)? != Some(before) {
         return Ok(false);

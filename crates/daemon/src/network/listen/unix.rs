@@ -107,15 +107,26 @@ pub(super) fn open(
     let UnixListening { socket, removed_stale } =
         socket::listen_unix(wanted, BACKLOG).map_err(|error| match error {
             SocketError::Owner => ListenError::Chown { path: path.to_owned(), uid, gid, user: current_name() },
-            // The original removes a file that is not a socket; here the path counts as in use.
-            SocketError::System(Errno::EEXIST) => ListenError::InUse,
-            error => error.into(),
+            error => in_use_or(error),
         })?;
     if removed_stale {
         crate::say(&mut std::io::stderr(), &format!("Unlinking stale socket {path}\n"));
     }
     let identity = identity(path)?;
     Ok((UnixListener::from(socket), SocketFile::new(path, identity)))
+}
+
+/// Whether a socket could listen at `path`; changes nothing.
+pub(super) fn check_free(path: &str) -> Result<(), ListenError> {
+    socket::check_free(Path::new(path)).map_err(in_use_or)
+}
+
+/// The original removes a file that is not a socket; here the path counts as in use.
+fn in_use_or(error: SocketError) -> ListenError {
+    match error {
+        SocketError::System(Errno::EEXIST) => ListenError::InUse,
+        error => error.into(),
+    }
 }
 
 /// A new socket for a path whose file somebody has removed. It may block.
