@@ -191,8 +191,47 @@ static size_t info(char *to, int number) {
                    "</struct>", number, number, number, number, 1000 + number, 1000 + number);
 }
 
-/* serve SOCKET COUNT: answers getState, and getAllProcessInfo of COUNT processes, over persistent connections, one
- * client at a time. */
+static size_t resource(char *to, int number) {
+    return sprintf(to,
+                   "{\"group\":\"p\",\"name\":\"p%04d\",\"state\":\"RUNNING\",\"tags\":[],\"since\":1700000000,"
+                   "\"wanted\":\"up\",\"description\":\"pid %d, uptime 0:01:40\",\"outlook\":\"runs\",\"reason\":null,"
+                   "\"pid\":%d,\"started_at\":1700000000,\"stopped_at\":null,\"exit_status\":null,\"spawn_error\":null,"
+                   "\"last_end\":null,\"stop\":null,\"last_request\":null,\"disabled\":null,\"restarts\":0,"
+                   "\"next_start\":null,\"service\":null,\"readiness\":null,\"runs_until\":null,"
+                   "\"stdout_logfile\":\"/dev/shm/bench-directory/%d.0\","
+                   "\"stderr_logfile\":\"/dev/shm/bench-directory/%d.1\",\"dependencies\":[],\"waiting_for\":[],"
+                   "\"health\":null,\"commands\":[],\"lost_bytes\":null}",
+                   number, 1000 + number, 1000 + number, number, number);
+}
+
+static char *programs(char *at, int count) {
+    at = stpcpy(at, "{\"programs\":[");
+    for (int i = 0; i < count; i++) {
+        if (i > 0) *at++ = ',';
+        at += resource(at, i);
+    }
+    return stpcpy(at, "]}");
+}
+
+static char *method_response(char *at, const char *request, int count) {
+    at = stpcpy(at, head);
+    if (strstr(request, "<methodName>supervisor.getAllProcessInfo<")) {
+        at = stpcpy(at, "<array><data>\n");
+        for (int i = 0; i < count; i++) {
+            at = stpcpy(at, "<value>");
+            at += info(at, i);
+            at = stpcpy(at, "</value>\n");
+        }
+        at = stpcpy(at, "</data></array>");
+    } else {
+        at = stpcpy(at, "<struct><member><name>statecode</name><value><int>1</int></value></member>"
+                        "<member><name>statename</name><value><string>RUNNING</string></value></member></struct>");
+    }
+    return stpcpy(at, tail);
+}
+
+/* serve SOCKET COUNT: answers getState, getAllProcessInfo and GET /api/v1/programs of COUNT processes, over persistent
+ * connections, one client at a time. */
 static void serve(const char *path, int count) {
     int server = listen_at(path);
     char *body = malloc(4096 + count * 2048), request[8192], header[256];
@@ -204,23 +243,11 @@ static void serve(const char *path, int count) {
             if (got <= 0) break;
             have += got;
             request[have] = 0;
-            if (!strstr(request, "</methodCall>")) continue;
-            char *at = stpcpy(body, head);
-            if (strstr(request, "<methodName>supervisor.getAllProcessInfo<")) {
-                at = stpcpy(at, "<array><data>\n");
-                for (int i = 0; i < count; i++) {
-                    at = stpcpy(at, "<value>");
-                    at += info(at, i);
-                    at = stpcpy(at, "</value>\n");
-                }
-                at = stpcpy(at, "</data></array>");
-            } else {
-                at = stpcpy(at, "<struct><member><name>statecode</name><value><int>1</int></value></member>"
-                                "<member><name>statename</name><value><string>RUNNING</string></value></member></struct>");
-            }
-            at = stpcpy(at, tail);
-            int length = sprintf(header, "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %zu\r\n\r\n",
-                                 (size_t)(at - body));
+            int is_get = !strncmp(request, "GET ", 4);
+            if (!strstr(request, is_get ? "\r\n\r\n" : "</methodCall>")) continue;
+            char *at = is_get ? programs(body, count) : method_response(body, request, count);
+            int length = sprintf(header, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+                                 is_get ? "application/json" : "text/xml", (size_t)(at - body));
             write_all(client, header, length);
             write_all(client, body, at - body);
             have = 0;

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 
+from clients import EventStream, OpenPage
 from subjects import wait_for
 
 
@@ -32,6 +33,8 @@ def boot(subject, size):
             figures[f"boot {count}"] = (max(at for _, at in records) - start) / 1e6
             time.sleep(1.2)
             figures[f"rss {count}"] = scene.rss() / 1024
+            if keeper := scene.keeper():
+                figures[f"keeper {count}"] = scene.rss_of(keeper) / 1024
             before = scene.wakeups()
             time.sleep(size.idle)
             figures[f"wakeups {count}"] = (scene.wakeups() - before) / size.idle
@@ -120,6 +123,32 @@ def logs(subject, size):
     return figures
 
 
+def records(subject, size):
+    """Floods of lines of 100 bytes whose log has a form: megabytes of output per second, and processor time per gigabyte.
+    Ours only: the others have no such logs."""
+    if subject.name != "ours":
+        return {}
+    figures = {}
+    for form in ["text", "json"]:
+        for writers in [1, 100]:
+            floods = [_flood_of_records(subject, writers, form, size.bytes // 4) for _ in range(size.floods)]
+            rates, cpus = zip(*floods)
+            figures[f"log {form} {writers} rate"] = statistics.median(rates)
+            figures[f"log {form} {writers} cpu"] = statistics.median(cpus)
+    return figures
+
+
+def _flood_of_records(subject, writers, form, total):
+    lines = total // writers // 100
+    with subject.supervise(writers, "flood", "FIFO", lines * 100, 100, form=form) as scene:
+        start = min(at for _, at in scene.fifo.take(writers * 2)[:writers])
+        # All records of a program have the same length.
+        whole = [len(scene.log(index).open("rb").readline()) * lines for index in range(writers)]
+        wait_for(lambda: all(scene.log(index).stat().st_size >= whole[index] for index in range(writers)))
+        end, output = time.monotonic_ns(), lines * 100 * writers
+        return output / 1e6 / ((end - start) / 1e9), scene.cpu() / (output / 1e9)
+
+
 def requests(subject, size):
     """Calls over one kept-alive connection."""
     figures = {}
@@ -138,6 +167,60 @@ def requests(subject, size):
                 took.append((time.monotonic_ns() - start) / 1e6)
             figures[f"status {count}"] = quantile(took, 0.5)
     return figures
+
+
+def api(subject, size):
+    """The list of programs of the JSON API, over one kept-alive connection. The bare loop sends the same bytes."""
+    if subject.name == "original":
+        return {}
+    figures = {}
+    for count in size.asked:
+        with subject.serve(count) as scene:
+            time.sleep(0.5)
+            command = [subject.tools.probe, "get", scene.socket, size.seconds, 10**9, "/api/v1/programs"]
+            rate, median, late = subprocess.check_output([str(word) for word in command]).split()
+            figures[f"api {count} rate"] = float(rate)
+            figures[f"api {count} p99"] = float(late) / 1e6
+    return figures
+
+
+def streams(subject, size):
+    """Memory of the daemon while many clients follow its events, each of which has got some. Ours only: the others have no
+    such stream."""
+    if subject.name != "ours":
+        return {}
+    with subject.supervise(10, "stamp", "FIFO") as scene:
+        victim, _ = scene.fifo.take(10)[0]
+        time.sleep(1.2)
+        clients = [EventStream(scene.socket) for _ in range(size.streams)]
+        os.kill(victim, signal.SIGKILL)
+        for client in clients:
+            while client.read()[0] != "process_state":
+                pass
+        memory = scene.rss() / 1024
+        for client in clients:
+            client.close()
+        return {"streams": memory}
+
+
+def page(subject, size):
+    """Processor time of the daemon for somebody who looks at the page, while 10 of 1,000 programs are restarted in every
+    second. Ours only: the page of the original does not follow anything."""
+    if subject.name != "ours":
+        return {}
+    with subject.supervise(1000, "stamp", "FIFO") as scene:
+        pids = [pid for pid, _ in scene.fifo.take(1000)]
+        time.sleep(1.5)
+        with OpenPage(scene.socket) as viewer:
+            wait_for(lambda: viewer.usages > 0)
+            seen, usages, before, start = viewer.changes, viewer.usages, scene.cpu_of_process(), time.monotonic()
+            while time.monotonic() < start + size.page or viewer.usages == usages:
+                os.kill(pids.pop(), signal.SIGKILL)
+                time.sleep(0.1)
+            share = (scene.cpu_of_process() - before) / (time.monotonic() - start)
+            if viewer.failure or viewer.changes - seen < size.page * 10:
+                raise ValueError(f"the page saw only {viewer.changes - seen} changes: {viewer.failure}")
+            return {"page": share * 100}
 
 
 def follow(subject, size):
@@ -265,6 +348,6 @@ def upgrade(subject, size):
 
 ALL = {
     "boot": boot, "graph": graph, "restart": restart, "storm": storm, "sustained": sustained, "logs": logs,
-    "requests": requests, "follow": follow, "events": events, "growth": growth,
-    "upgrade": upgrade, "health": health,
+    "records": records, "requests": requests, "api": api, "streams": streams, "page": page, "follow": follow,
+    "events": events, "growth": growth, "upgrade": upgrade, "health": health,
 }

@@ -176,22 +176,14 @@ static int by_size(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* ask SOCKET SECONDS COUNT METHOD [NAME]: repeats a call over one connection for SECONDS seconds or COUNT times; prints
- * the requests per second, and the median and 99th percentile of their latency in nanoseconds. */
-static void ask(const char *path, double seconds, long count, const char *method, const char *name) {
+/* Repeats a request over one connection for SECONDS seconds or COUNT times; prints the requests per second, and the median
+ * and 99th percentile of their latency in nanoseconds. */
+static void repeat(const char *path, const char *request, double seconds, long count) {
     enum { MOST = 4 << 20, ROOM = 16 << 20 };
     static int64_t took[MOST];
-    char *reply = malloc(ROOM), body[512], request[1024];
+    char *reply = malloc(ROOM);
     int fd = connect_to(path);
-    const char *parameter = name ? "<param><value><string>%s</string></value></param>" : "";
-    char parameters[256];
-    snprintf(parameters, sizeof parameters, parameter, name);
-    int length = snprintf(body, sizeof body,
-                          "<?xml version='1.0'?>\n<methodCall>\n<methodName>%s</methodName>\n"
-                          "<params>\n%s</params>\n</methodCall>\n", method, parameters);
-    int whole = snprintf(request, sizeof request,
-                         "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n"
-                         "Content-Length: %d\r\n\r\n%s", length, body);
+    size_t whole = strlen(request);
     int64_t start = now(), end = start + (int64_t)(seconds * 1e9), at = start;
     long done = 0;
     while (at < end && done < count && done < MOST) {
@@ -207,6 +199,27 @@ static void ask(const char *path, double seconds, long count, const char *method
     }
     qsort(took, done, sizeof *took, by_size);
     printf("%f %lld %lld\n", done / ((at - start) / 1e9), (long long)took[done / 2], (long long)took[done * 99 / 100]);
+}
+
+/* ask SOCKET SECONDS COUNT METHOD [NAME]: repeats a call of XML-RPC. */
+static void ask(const char *path, double seconds, long count, const char *method, const char *name) {
+    char body[512], request[1024], parameters[256];
+    const char *parameter = name ? "<param><value><string>%s</string></value></param>" : "";
+    snprintf(parameters, sizeof parameters, parameter, name);
+    int length = snprintf(body, sizeof body,
+                          "<?xml version='1.0'?>\n<methodCall>\n<methodName>%s</methodName>\n"
+                          "<params>\n%s</params>\n</methodCall>\n", method, parameters);
+    snprintf(request, sizeof request,
+             "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n"
+             "Content-Length: %d\r\n\r\n%s", length, body);
+    repeat(path, request, seconds, count);
+}
+
+/* get SOCKET SECONDS COUNT ADDRESS: repeats a GET. */
+static void get(const char *path, double seconds, long count, const char *address) {
+    char request[1024];
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", address);
+    repeat(path, request, seconds, count);
 }
 
 int main(int argc, char **argv) {
@@ -231,6 +244,8 @@ int main(int argc, char **argv) {
         listener(argv[2], atol(argv[3]));
     } else if (!strcmp(role, "ask") && argc >= 6) {
         ask(argv[2], atof(argv[3]), atol(argv[4]), argv[5], argv[6]);
+    } else if (!strcmp(role, "get") && argc == 6) {
+        get(argv[2], atof(argv[3]), atol(argv[4]), argv[5]);
     } else {
         fprintf(stderr, "probe: what?\n");
         return 2;

@@ -36,6 +36,8 @@ def rows():
     """All rows in the order of the page."""
     for count, target in [(1, None), (10, 4.2), (100, None), (1000, 7.5), (5000, None)]:
         yield Row(f"rss {count}", f"memory of the daemon, {_programs(count)}", "MB", target, "fixed")
+    for count, target in [(1, None), (10, None), (100, None), (1000, 1.0), (5000, None)]:
+        yield Row(f"keeper {count}", f"memory of its keeper beside it, {_programs(count)}", "MB", target, "fixed")
     for count in [1, 10, 100, 1000, 5000]:
         yield Row(f"wakeups {count}", f"wake-ups when idle, {_programs(count)}", "/s", 0, "fixed")
     for count in [1, 10, 100, 1000, 5000]:
@@ -53,12 +55,22 @@ def rows():
     yield Row("log lines cpu", "log, one child, 100-byte lines: processor time", "s/GB", 1.0, "fixed")
     yield Row("log hundred rate", "log, 100 children, 4 KiB writes: rate", "MB/s", 0.85, more_is_better=True)
     yield Row("log hundred cpu", "log, 100 children, 4 KiB writes: processor time", "s/GB", 1.2)
+    for form, name in [("text", "text"), ("json", "JSON")]:
+        for writers, whose in [(1, "one child"), (100, "100 children")]:
+            title = f"log as {name}, {whose}, 100-byte lines"
+            yield Row(f"log {form} {writers} rate", f"{title}: rate", "MB/s", 150, "fixed", more_is_better=True)
+            yield Row(f"log {form} {writers} cpu", f"{title}: processor time", "s/GB", 3.0, "fixed")
     for count in [10, 100, 1000]:
         yield Row(f"state {count} rate", f"getState, {_programs(count)}", "/s", 0.5, more_is_better=True)
         yield Row(f"state {count} p99", f"getState, {_programs(count)}, 99th percentile", "ms")
     for count, target in [(10, None), (100, None), (1000, 0.6)]:
         yield Row(f"all {count} rate", f"getAllProcessInfo, {_programs(count)}", "/s", target, more_is_better=True)
         yield Row(f"all {count} p99", f"getAllProcessInfo, {_programs(count)}, 99th percentile", "ms")
+    for count, target in [(10, None), (100, None), (1000, 0.6)]:
+        yield Row(f"api {count} rate", f"`/api/v1/programs`, {_programs(count)}", "/s", target, more_is_better=True)
+        yield Row(f"api {count} p99", f"`/api/v1/programs`, {_programs(count)}, 99th percentile", "ms")
+    yield Row("streams", "memory of the daemon, 1,000 clients that follow its events", "MB", 20, "fixed")
+    yield Row("page", "an open page, 1,000 programs, 10 restarts in a second: processor time", "% of a core", 2, "fixed")
     for count, target in [(10, 5), (100, None), (1000, 6)]:
         yield Row(f"status {count}", f"`supervisorctl status`, the whole command, {_programs(count)}", "ms", target, "fixed")
     yield Row("follow p50", "`tail -f`: write to display, median", "ms", 2)

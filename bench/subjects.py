@@ -72,6 +72,17 @@ class Scene:
         """The number of voluntary context switches of all threads so far."""
         return self.wakeups_of(self.pid)
 
+    def cpu_of_process(self):
+        """The same with that of threads that have ended, exact to a hundredth of a second."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def keeper(self):
+        """The process that holds what has to outlive the supervisor, if there is one."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        is_keeper = lambda pid: Path(f"/proc/{pid}/comm").read_text().strip() == "sv-keeper"
+        return next((int(pid) for pid in children if is_keeper(pid)), None)
+
     @staticmethod
     def rss_of(pid):
         return status_number(f"/proc/{pid}/status", "VmRSS")
@@ -147,8 +158,9 @@ class Daemon(Subject):
         self.supervisord = str(programs / "supervisord")
         self.supervisorctl = str(programs / "supervisorctl")
 
-    def supervise(self, count, role, *arguments, how="eager"):
-        """Keeps `count` children of the probe running. Does not wait for them. "merged" is one log for both outputs."""
+    def supervise(self, count, role, *arguments, how="eager", form=None):
+        """Keeps `count` children of the probe running. Does not wait for them. "merged" is one log for both outputs; with a
+        form, the lines in the log of stdout have it."""
         directory, fifo = self._directory()
         command = " ".join([self.tools.probe, role, *(str(word).replace("FIFO", fifo.path) for word in arguments)])
         return self._start(directory, fifo, f"""
@@ -164,6 +176,7 @@ stderr_logfile={directory}/%(process_num)d.1
 stdout_logfile_maxbytes=0
 stderr_logfile_maxbytes=0
 redirect_stderr={"true" if how == "merged" else "false"}
+{f"stdout_log_format={form}" if form else ""}
 """)
 
     def events(self, count):
