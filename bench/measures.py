@@ -34,7 +34,7 @@ def boot(subject, size):
             time.sleep(1.2)
             figures[f"rss {count}"] = scene.rss() / 1024
             if keeper := scene.keeper():
-                figures[f"keeper {count}"] = scene.rss_of(keeper) / 1024
+                figures[f"keeper {count}"] = scene.pss_of(keeper) / 1024
             before = scene.wakeups()
             time.sleep(size.idle)
             figures[f"wakeups {count}"] = (scene.wakeups() - before) / size.idle

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from subjects import Scene, Subject, status_number, wait_for
+from subjects import Scene, Subject, wait_for
 
 
 class Forest(Scene):
@@ -42,7 +42,7 @@ class Forest(Scene):
 
     def rss(self):
         """Resident memory in KiB; shared memory counts proportionally (PSS)."""
-        return self._sum(lambda pid: status_number(f"/proc/{pid}/smaps_rollup", "Pss"))
+        return self._sum(self.pss_of)
 
     def cpu(self):
         return self._sum(self.cpu_of)

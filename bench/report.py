@@ -37,7 +37,7 @@ def rows():
     for count, target in [(1, None), (10, 4.2), (100, None), (1000, 7.5), (5000, None)]:
         yield Row(f"rss {count}", f"memory of the daemon, {_programs(count)}", "MB", target, "fixed")
     for count, target in [(1, None), (10, None), (100, None), (1000, 1.0), (5000, None)]:
-        yield Row(f"keeper {count}", f"memory of its keeper beside it, {_programs(count)}", "MB", target, "fixed")
+        yield Row(f"keeper {count}", f"memory of its keeper, shared memory counted proportionally, {_programs(count)}", "MB", target, "fixed")
     for count in [1, 10, 100, 1000, 5000]:
         yield Row(f"wakeups {count}", f"wake-ups when idle, {_programs(count)}", "/s", 0, "fixed")
     for count in [1, 10, 100, 1000, 5000]:

@@ -88,6 +88,11 @@ class Scene:
         return status_number(f"/proc/{pid}/status", "VmRSS")
 
     @staticmethod
+    def pss_of(pid):
+        """The same in KiB, where shared memory counts proportionally."""
+        return status_number(f"/proc/{pid}/smaps_rollup", "Pss")
+
+    @staticmethod
     def cpu_of(pid):
         tasks = Path(f"/proc/{pid}/task").iterdir()
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
