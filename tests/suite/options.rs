@@ -104,7 +104,7 @@ const MEANS_SOMETHING_ELSE: [(&str, &str); 10] = [
     ("type", "daemon/src/network/api_v1/openapi.rs"),
     ("type", "daemon/src/network/api_v1/problem.rs"),
     ("type", "ctl/src/mcp/tools.rs"),
-    ("tags", "daemon/src/network/api_v1/programs.rs"),
+    ("tags", "daemon/src/network/api_v1/program_resource.rs"),
     ("max_runtime", "core/src/process/stop_decision.rs"),
     ("recycle_after", "core/src/process/stop_decision.rs"),
 ];

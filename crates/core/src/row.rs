@@ -164,11 +164,28 @@ impl Row {
         text
     }
 
-    fn push_description(&self, now: i64, local: impl Fn(i64) -> LocalTime, out: &mut String) {
+    /// Whether its description ends with the uptime, which alone is another one at another time.
+    fn shows_uptime(&self) -> bool {
         match self.state() {
-            ProcessState::Running => self.push_pid(now, out),
+            ProcessState::Running => true,
             // It is STARTING for as long as it runs.
-            ProcessState::Starting if self.pid != 0 && self.config.is_oneshot() => self.push_pid(now, out),
+            ProcessState::Starting => self.pid != 0 && self.config.is_oneshot(),
+            _ => false,
+        }
+    }
+
+    /// What its description begins with where the [uptime](push_uptime) follows; none where it does not.
+    pub fn before_uptime(&self) -> Option<String> {
+        let mut text = String::new();
+        self.shows_uptime().then(|| self.push_before_uptime(&mut text)).map(|()| text)
+    }
+
+    fn push_description(&self, now: i64, local: impl Fn(i64) -> LocalTime, out: &mut String) {
+        if self.shows_uptime() {
+            self.push_before_uptime(out);
+            return push_uptime(out, now - self.start);
+        }
+        match self.state() {
             ProcessState::Fatal | ProcessState::Backoff if self.spawnerr.is_empty() => {
                 out.extend(["unknown error (try \"tail ", &self.config.identity.name, "\")"]);
             }
@@ -184,17 +201,16 @@ impl Row {
             ProcessState::Starting if self.phase == ProcessPhase::AwaitingTurn => out.push_str(WAITING_FOR_TURN),
             ProcessState::Starting if !self.awaited.is_empty() => out.push_str(&waiting_for(&self.awaited)),
             ProcessState::Starting | ProcessState::Stopping if !self.commands.is_empty() => self.push_commands(out),
-            ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => {}
+            ProcessState::Running | ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => {}
         }
     }
 }
 
 impl Row {
-    fn push_pid(&self, now: i64, out: &mut String) {
+    fn push_before_uptime(&self, out: &mut String) {
         out.push_str("pid ");
         push_decimal(out, self.pid.into());
         out.push_str(", uptime ");
-        push_uptime(out, now - self.start);
     }
 }
 
@@ -223,8 +239,8 @@ impl Row {
     }
 }
 
-/// `H:MM:SS`, with the days before it from the first full day on.
-fn push_uptime(out: &mut String, seconds: i64) {
+/// Appends `H:MM:SS`, with the days before it from the first full day on.
+pub fn push_uptime(out: &mut String, seconds: i64) {
     let seconds = seconds.max(0);
     match seconds / 86400 {
         0 => {}

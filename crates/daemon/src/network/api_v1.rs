@@ -31,6 +31,8 @@ mod messages;
 mod openapi;
 mod parameters;
 mod problem;
+mod program_resource;
+mod program_texts;
 mod programs;
 mod request;
 mod rotated;
@@ -42,6 +44,7 @@ mod usage;
 mod why;
 
 pub use problem::with_problem;
+pub use program_texts::ProgramTexts;
 pub use request::{Caller, Sent};
 
 /// Everything there is.
@@ -306,7 +309,7 @@ const NOTHING: SchemaOf = |generator| generator.subschema_for::<request::NoOptio
 const EMPTY: Sends = Sends::Json(|generator| generator.subschema_for::<messages::Nothing>());
 const DAEMON: Sends = Sends::Json(|generator| generator.subschema_for::<daemon::DaemonResource<'_>>());
 const GROUPS: Sends = Sends::Json(|generator| generator.subschema_for::<groups::Groups>());
-const PROGRAM: Sends = Sends::Json(|generator| generator.subschema_for::<programs::ProgramResource<'_>>());
+const PROGRAM: Sends = Sends::Json(|generator| generator.subschema_for::<program_resource::ProgramResource<'_>>());
 
 const fn get(path: &'static str, handler: Endpoint) -> Route<Endpoint> {
     Route { method: Method::GET, path, handler }

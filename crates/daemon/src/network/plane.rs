@@ -165,6 +165,7 @@ async fn release_memory(shared: Rc<PlaneContext>) {
     loop {
         shared.left.notified().await;
         sleep(MEMORY_RELEASE_DELAY).await;
+        shared.program_texts.forget();
         memory::trim_heap();
     }
 }

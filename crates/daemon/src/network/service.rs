@@ -18,7 +18,7 @@ use crate::audit::AuditResult;
 use crate::follow::FollowHub;
 use crate::memory_budget::{MemoryBudget, Reservation, is_possible};
 use crate::network::access::{AccessEntry, PeerName};
-use crate::network::api_v1::{Caller, Sent};
+use crate::network::api_v1::{Caller, ProgramTexts, Sent};
 use crate::network::assets::Assets;
 use crate::network::auth::{Authentication, Logins, Principal};
 use crate::network::limits::Limits;
@@ -48,6 +48,8 @@ pub struct PlaneContext {
     pub logs: LogStreams,
     /// Time and size limits.
     pub limits: Limits,
+    /// The programs as the JSON API listed them last.
+    pub program_texts: ProgramTexts,
     /// Told when a client has left.
     pub left: Notify,
     assets: Assets,
@@ -73,6 +75,7 @@ impl PlaneContext {
             api: xmlrpc.api.clone(),
             xmlrpc,
             limits,
+            program_texts: ProgramTexts::default(),
             left: Notify::new(),
             assets: Assets::new(),
             bodies: MemoryBudget::new(limits.all_bodies_bytes),
@@ -256,7 +259,8 @@ impl Service {
             Err(problem) => return problem.closing(),
         };
         let actor = Actor { on_behalf_of, ..self.actor(Way::Json) };
-        let caller = Caller { logs: &self.shared.logs, actor: &actor, socket: &self.socket };
+        let (logs, program_texts) = (&self.shared.logs, &self.shared.program_texts);
+        let caller = Caller { logs, actor: &actor, socket: &self.socket, program_texts };
         let (path, query) = (api_v1::below(uri.path()).unwrap_or_default(), uri.query().unwrap_or_default());
         let sent = Sent { method: &method, path, query, headers: &headers, body: bytes::Bytes::new() };
         if !api_v1::acts(&method) {

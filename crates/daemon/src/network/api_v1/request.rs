@@ -14,6 +14,7 @@ use supervisord_core::row::Row;
 
 use super::parameters::is_on;
 use super::problem::Problem;
+use super::program_texts::ProgramTexts;
 use crate::api::Api;
 use crate::memory_budget::Reservation;
 use crate::network::logs::LogStreams;
@@ -47,6 +48,8 @@ pub struct Caller<'a> {
     pub actor: &'a Actor,
     /// The connection.
     pub socket: &'a Rc<Socket>,
+    /// The programs as they were listed last.
+    pub program_texts: &'a ProgramTexts,
 }
 
 /// What was sent.
@@ -71,6 +74,7 @@ pub struct ApiRequest<'a> {
     pub logs: &'a LogStreams,
     pub streams: &'a Streams,
     pub socket: &'a Rc<Socket>,
+    pub program_texts: &'a ProgramTexts,
     /// `HEAD` comes to the handlers of `GET`.
     pub method: &'a Method,
     pub headers: &'a HeaderMap,
@@ -82,10 +86,10 @@ pub struct ApiRequest<'a> {
 
 impl<'a> ApiRequest<'a> {
     pub fn new(caller: Caller<'a>, sent: Sent<'a>, parameters: Vec<String>) -> ApiRequest<'a> {
-        let Caller { logs, actor, socket } = caller;
+        let Caller { logs, actor, socket, program_texts } = caller;
         let Sent { method, query, headers, body, .. } = sent;
         let (api, streams) = (&logs.api, &*logs.streams);
-        ApiRequest { api, actor, logs, streams, socket, method, headers, query, body, parameters }
+        ApiRequest { api, actor, logs, streams, socket, program_texts, method, headers, query, body, parameters }
     }
 
     /// The values of a parameter behind the path.
@@ -156,11 +160,20 @@ pub fn encoded(resource: &impl Serialize) -> Result<Vec<u8>, Problem> {
 
 /// The reply with a JSON text, and the memory that was reserved for it.
 pub fn json(body: Vec<u8>, reservation: Reservation) -> Reply {
-    let reply = Reply::whole(StatusCode::OK, body)
+    with_json_headers(Reply::whole(StatusCode::OK, body)).within(reservation)
+}
+
+/// The reply with a JSON text of so many bytes, in pieces that are made when they are sent.
+pub fn json_pieces(length: usize, pieces: impl Iterator<Item = String> + 'static) -> Reply {
+    with_json_headers(Reply::written(StatusCode::OK, length, pieces.map(Bytes::from)))
+}
+
+fn with_json_headers(reply: Reply) -> Reply {
+    reply
         .text(CONTENT_TYPE, "application/json")
         .text(CACHE_CONTROL, "no-store")
-        .text(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    reply.length().within(reservation)
+        .text(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .length()
 }
 
 /// The headers of a stream of server-sent events.

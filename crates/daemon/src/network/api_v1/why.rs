@@ -7,7 +7,7 @@ use supervisord_core::why::{AwaitedWhy, Why, WhyClock};
 
 use super::facts::{DisabledResource, EndResource, RequestResource, StopResource};
 use super::problem::Problem;
-use super::programs::Awaited;
+use super::program_resource::Awaited;
 use super::request::{ApiRequest, encoded, json};
 use crate::clock::{epoch_of, present};
 use crate::network::reply::Reply;

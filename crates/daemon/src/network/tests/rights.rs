@@ -131,7 +131,8 @@ impl World {
         if let Some(id) = last_event {
             headers.insert("last-event-id", id.parse().expect("a value"));
         }
-        let caller = api_v1::Caller { logs: &self.logs, actor: &actor, socket: &socket };
+        let program_texts = api_v1::ProgramTexts::default();
+        let caller = api_v1::Caller { logs: &self.logs, actor: &actor, socket: &socket, program_texts: &program_texts };
         let sent = api_v1::Sent { method, path, query: "", headers: &headers, body: body.into() };
         api_v1::respond(caller, sent).await
     }
