@@ -130,6 +130,10 @@ impl Signals {
                 caught.waiting.store(false, Ordering::SeqCst);
                 signals.push(caught.signal);
             }
+            if count < indexes.len() {
+                // What arrives after this makes the descriptor readable again.
+                break;
+            }
         }
         signals
     }
