@@ -273,6 +273,13 @@ impl<D> HandedChild<D> {
     }
 }
 
+impl<D, S: Into<SupervisorSnapshot>> HandOver<D, S> {
+    /// The same with the supervisor as plain data.
+    fn into_supervisor(self) -> HandOver<D> {
+        self.with_snapshot(Into::into)
+    }
+}
+
 impl<D, S> HandOver<D, S> {
     /// The same with another form of the supervisor.
     fn with_snapshot<T>(self, change: impl FnOnce(S) -> T) -> HandOver<D, T> {
@@ -379,8 +386,26 @@ impl HandOver<OwnedFd> {
     }
 }
 
-/// What a text of the program before says; the descriptors are only numbers yet.
+/// What a text of the program before says; the descriptors are only numbers yet. Nobody supervises meanwhile, so that a text of a
+/// version that is read in the same way as the present one is read once.
 pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
+    let read = read_as::<state::Snapshot>(text);
+    if let Ok(handed) = &read
+        && version::is_known_hand_over(handed.snapshot.version)
+    {
+        return read.map(HandOver::into_supervisor);
+    }
+    match version_of(text)? {
+        1 => read_as::<version_1::Snapshot>(text).map(HandOver::into_supervisor),
+        version if version::is_known_hand_over(version) => read.map(HandOver::into_supervisor),
+        theirs => {
+            let ours = version::of_hand_over();
+            Err(format!("the state is of version {theirs}, this program understands version {ours} and the one before"))
+        }
+    }
+}
+
+fn version_of(text: &[u8]) -> Result<u32, String> {
     #[derive(Deserialize)]
     struct Version {
         snapshot: VersionOnly,
@@ -389,20 +414,11 @@ pub fn read(text: &[u8]) -> Result<HandOver<RawFd>, String> {
     struct VersionOnly {
         version: u32,
     }
-    let version = serde_json::from_slice::<Version>(text).map_err(|error| error.to_string())?.snapshot.version;
-    match version {
-        1 => read_as::<version_1::Snapshot>(text),
-        version if version::is_known_hand_over(version) => read_as::<state::Snapshot>(text),
-        theirs => {
-            let ours = version::of_hand_over();
-            Err(format!("the state is of version {theirs}, this program understands version {ours} and the one before"))
-        }
-    }
+    serde_json::from_slice::<Version>(text).map(|read| read.snapshot.version).map_err(|error| error.to_string())
 }
 
-fn read_as<S: DeserializeOwned + Into<SupervisorSnapshot>>(text: &[u8]) -> Result<HandOver<RawFd>, String> {
-    let read: HandOver<RawFd, S> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    Ok(read.with_snapshot(Into::into))
+fn read_as<S: DeserializeOwned>(text: &[u8]) -> Result<HandOver<RawFd, S>, String> {
+    serde_json::from_slice(text).map_err(|error| error.to_string())
 }
 
 impl HandOver<RawFd> {

@@ -5,7 +5,6 @@
 //! ([`leave`]).
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -54,17 +53,11 @@ pub fn take(number: RawFd) -> Result<OwnedFd, Errno> {
 
 /// All open descriptors from 3 on.
 fn open_descriptors() -> Vec<RawFd> {
-    /// The highest number to try, if the system does not list the open ones.
+    /// The highest number to try, if the system does not tell how many there may be.
     const MAX_TRIED: u64 = 1 << 16;
-    let listed = fs::read_dir("/proc/self/fd").map(|entries| {
-        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<RawFd>().ok()).collect::<Vec<_>>()
-    });
-    let numbers = listed.unwrap_or_else(|_| {
-        let limit = limits::get(Limit::OpenFiles).map_or(MAX_TRIED, |(soft, _)| soft.min(MAX_TRIED));
-        (0..i32::try_from(limit).unwrap_or(i32::MAX)).collect()
-    });
-    // The list contains the descriptor of the directory itself, which is closed by now.
-    numbers.into_iter().filter(|number| *number >= 3 && is_open(*number)).collect()
+    let end = system::descriptor_table_size()
+        .unwrap_or_else(|| limits::get(Limit::OpenFiles).map_or(MAX_TRIED, |(soft, _)| soft.min(MAX_TRIED)));
+    (3..RawFd::try_from(end).unwrap_or(RawFd::MAX)).filter(|number| is_open(*number)).collect()
 }
 
 fn close_on_exec(found: &[RawFd]) -> io::Result<()> {

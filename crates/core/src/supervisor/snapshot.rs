@@ -3,6 +3,7 @@
 //! There are two readers of it: the same daemon after it has replaced its program (everything is handed over), and a new
 //! daemon that finds the children of one that was killed (what its journal kept).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use supervisord_config::diff::{self, Difference};
@@ -244,6 +245,17 @@ impl Supervisor {
         self.find(group, process)
     }
 
+    /// All processes by the names of their groups and their own, for whoever looks for many.
+    pub fn processes_by_name(&self) -> HashMap<(&str, &str), ProcessId> {
+        self.members.iter().map(|(id, member)| ((&*member.group, member.config.identity.name.as_str()), *id)).collect()
+    }
+
+    /// The processes of an active group by their names.
+    pub fn members_by_name(&self, group: &str) -> HashMap<&str, ProcessId> {
+        let members = self.group_index(group).into_iter().flat_map(|index| &self.groups[index].members);
+        members.filter_map(|id| Some((self.members.get(id)?.config.identity.name.as_str(), *id))).collect()
+    }
+
     /// A supervisor that goes on where another one was. Every process it believes to have a child, and every command it believes
     /// to run ([`Supervisor::running_commands`]), must be accounted for before anything else: with [`super::SupervisorInput::Adopted`] or [`super::SupervisorInput::Vanished`], or as the answer to its
     /// spawn where it was being made. Only [`Supervisor::reconcile`] comes before what has vanished, so that this is not
@@ -278,11 +290,11 @@ impl Supervisor {
         let GroupSnapshot { definition, pool, members } = snapshot;
         let name: Arc<str> = definition.name.as_str().into();
         self.effects.push_back(Effect::PublishGroup(name.clone()));
+        let mut members: HashMap<_, _> = members.into_iter().map(|member| (member.name.clone(), member)).collect();
         let mut ids = Vec::new();
         for process in &definition.processes {
-            let known = members.iter().find(|member| member.name == process.identity.name);
-            let id = match known {
-                Some(known) => self.restore_member(&name, process.clone(), known.clone(), now),
+            let id = match members.remove(&process.identity.name) {
+                Some(known) => self.restore_member(&name, process.clone(), known, now),
                 None => {
                     let id = self.register(&name, &definition, process);
                     self.effects.push_back(Effect::PublishRow(id));

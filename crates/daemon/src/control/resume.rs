@@ -40,7 +40,12 @@ impl Control {
         if let Some(keeper) = self.survival.as_ref().and_then(|survival| survival.keeper.as_ref()) {
             self.children.adopt_keeper(keeper.pid());
         }
-        let replaced: Vec<_> = handed.children.into_iter().filter_map(|child| self.adopt(child)).collect();
+        let known = self.supervisor.processes_by_name();
+        let process =
+            |child: &HandedChild<OwnedFd>| known.get(&(child.group.as_str(), child.process.as_str())).copied();
+        let children: Vec<_> =
+            handed.children.into_iter().filter_map(|child| Some((process(&child)?, child))).collect();
+        let replaced: Vec<_> = children.into_iter().filter_map(|(process, child)| self.adopt(process, child)).collect();
         for command in handed.commands {
             self.adopt_command(command);
         }
@@ -110,9 +115,8 @@ impl Control {
         }
     }
 
-    /// Takes over a child. Gives its process where it is to be replaced.
-    fn adopt(&mut self, child: HandedChild<OwnedFd>) -> Option<ProcessId> {
-        let process = self.supervisor.find_process(&child.group, &child.process)?;
+    /// Takes over the child of a process. Gives the process where it is to be replaced.
+    fn adopt(&mut self, process: ProcessId, child: HandedChild<OwnedFd>) -> Option<ProcessId> {
         let (run, pid, is_replaced) = (child.run, child.pid, child.is_replaced);
         let is_new = self.supervisor.row(process).is_some_and(|row| row.pid == 0);
         if !self.children.adopt(child, process, &self.supervisor, &self.tools, self.poll.registry()) {

@@ -14,7 +14,7 @@ use supervisord_config::schema::{default_supervisord, options_of_supervisord};
 
 use super::client_user::UserRecord;
 use super::definition::GroupRecord;
-use super::options::{self, Level};
+use super::options::{Level, OptionPlaces};
 use super::scale::ScaleRecord;
 
 /// A whole configuration.
@@ -42,7 +42,7 @@ struct Supervisord(model::Supervisord);
 
 impl From<Supervisord> for Map<String, Value> {
     fn from(Supervisord(supervisord): Supervisord) -> Map<String, Value> {
-        options::written(options_of_supervisord(), &supervisord, None)
+        OptionPlaces::new(options_of_supervisord(), None).written(&supervisord)
     }
 }
 
@@ -57,7 +57,7 @@ impl TryFrom<Map<String, Value>> for Supervisord {
             return Err(format!("it has no {missing}"));
         }
         let mut supervisord = default_supervisord();
-        options::read(options_of_supervisord(), &map, &mut supervisord)?;
+        OptionPlaces::new(options_of_supervisord(), None).read(&map, &mut supervisord)?;
         Ok(Supervisord(supervisord))
     }
 }

@@ -11,11 +11,15 @@ use serde_json::{Map, Value};
 use supervisord_config::model;
 use supervisord_config::schema::{default_process, options_of_processes};
 
-use super::options;
+use super::options::OptionPlaces;
 
 /// A process with the default of every option, without a name. Making it converts the texts of the whole option table.
 static DEFAULTS: LazyLock<model::Process> =
     LazyLock::new(|| default_process("", model::Origin { file: "".into(), line: 0 }));
+
+/// The options of processes. A state has thousands of processes, of each of which it tells a few.
+static OPTIONS: LazyLock<OptionPlaces<model::Process>> =
+    LazyLock::new(|| OptionPlaces::new(options_of_processes(), Some(&*DEFAULTS)));
 
 /// A group.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,7 +47,7 @@ enum Kind {
 /// One process of a program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
-struct Program(model::Process);
+struct Program(Arc<model::Process>);
 
 /// What is told of a process.
 #[derive(Serialize, Deserialize)]
@@ -74,9 +78,15 @@ impl From<Origin> for (Arc<str>, u32) {
 
 impl From<Program> for Fields {
     fn from(Program(process): Program) -> Fields {
-        let options = options::written(options_of_processes(), &process, Some(&*DEFAULTS));
-        let model::Identity { name, number, section, origin, .. } = process.identity;
-        Fields { name, number, section, origin: Origin { file: origin.file, line: origin.line }, options }
+        let model::Identity { name, number, section, origin, .. } = &process.identity;
+        let origin = Origin { file: origin.file.clone(), line: origin.line };
+        Fields {
+            name: name.clone(),
+            number: *number,
+            section: section.clone(),
+            origin,
+            options: OPTIONS.written(&process),
+        }
     }
 }
 
@@ -87,10 +97,10 @@ impl TryFrom<Fields> for Program {
         let origin = model::Origin { file: origin.file, line: origin.line };
         let mut process = DEFAULTS.clone();
         process.identity = model::Identity { name, number, section, origin, ..process.identity };
-        options::read(options_of_processes(), &options, &mut process)?;
+        OPTIONS.read(&options, &mut process)?;
         match process.spawn.command.is_empty() && !options.contains_key("command") {
             true => Err("it has no command".to_owned()),
-            false => Ok(Program(process)),
+            false => Ok(Program(process.into())),
         }
     }
 }
@@ -119,7 +129,7 @@ impl From<&model::Group> for GroupRecord {
             name: name.clone(),
             priority: *priority,
             kind: kind.into(),
-            programs: processes.iter().map(|process| Program((**process).clone())).collect(),
+            programs: processes.iter().cloned().map(Program).collect(),
         }
     }
 }
@@ -127,7 +137,7 @@ impl From<&model::Group> for GroupRecord {
 impl From<GroupRecord> for model::Group {
     fn from(group: GroupRecord) -> model::Group {
         let GroupRecord { name, priority, kind, programs } = group;
-        let processes = programs.into_iter().map(|Program(process)| Arc::new(process)).collect();
+        let processes = programs.into_iter().map(|Program(process)| process).collect();
         model::Group { name, priority, kind: kind.into(), processes }
     }
 }
@@ -259,8 +269,8 @@ mod tests {
     #[test]
     fn the_form_of_every_option_is_that_of_every_release() {
         let form: Value = serde_json::from_str(UNUSUAL).unwrap();
-        assert_eq!(serde_json::to_value(Program(unusual())).unwrap(), form);
-        assert_eq!(serde_json::from_value::<Program>(form).unwrap().0, unusual());
+        assert_eq!(serde_json::to_value(Program(unusual().into())).unwrap(), form);
+        assert_eq!(*serde_json::from_value::<Program>(form).unwrap().0, unusual());
     }
 
     /// Options of releases to come need no line here.

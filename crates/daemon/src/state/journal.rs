@@ -296,9 +296,10 @@ fn scales(scaled: &[ProgramScale]) -> Record {
 
 fn append_group(content: &mut Vec<u8>, supervisor: &Supervisor, group: &Group) {
     append(content, &Record::Group(group.into()));
+    let members = supervisor.members_by_name(&group.name);
     for process in &group.processes {
-        let Some(id) = supervisor.find_process(&group.name, &process.identity.name) else { continue };
-        let log = |channel| supervisor.log_file(id, channel);
+        let Some(id) = members.get(process.identity.name.as_str()) else { continue };
+        let log = |channel| supervisor.log_file(*id, channel);
         let logs = Logs::automatic(&group.name, process, log(Channel::Stdout), log(Channel::Stderr));
         logs.into_iter().for_each(|logs| append(content, &Record::Logs(logs)));
     }

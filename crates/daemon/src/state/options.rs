@@ -5,6 +5,7 @@
 //! of an option of a release that wrote a state must therefore never change: `tests::defaults_are_those_of_every_release`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,55 +17,91 @@ use supervisord_config::model;
 use supervisord_config::schema::{Field, Kind, OptionSpec};
 use supervisord_config::value::ConfigValue;
 
-/// The options of `section` that are not passed over.
-pub(super) fn written<S: 'static>(
-    options: impl Iterator<Item = (&'static OptionSpec, &'static Field<S>)>,
-    section: &S,
-    default: Option<&S>,
-) -> Map<String, Json> {
-    let mut map = Map::new();
-    for (row, field) in options {
-        let value = field.get(section);
-        if default.is_some_and(|default| field.get(default) == value) {
-            continue;
-        }
-        match place(row.name) {
-            (None, key) => {
-                map.insert(key.to_owned(), encode(value));
-            }
-            (Some(channel), key) => {
-                let log = map.entry(channel).or_insert_with(|| Json::Object(Map::new()));
-                log[key] = encode(value);
-            }
-        }
-    }
-    map
+/// The options of one kind of section, with the places where the state has them.
+pub(super) struct OptionPlaces<S: 'static> {
+    options: Vec<PlacedOption<S>>,
+    by_place: HashMap<Place, usize>,
 }
 
-/// Sets the options that are there.
-///
-/// # Errors
-/// Which of them has no form that is known.
-pub(super) fn read<S: 'static>(
-    options: impl Iterator<Item = (&'static OptionSpec, &'static Field<S>)>,
-    map: &Map<String, Json>,
-    section: &mut S,
-) -> Result<(), String> {
-    for (row, field) in options {
-        let there = match place(row.name) {
-            (None, key) => map.get(key),
-            (Some(channel), key) => map.get(channel).and_then(|log| log.get(key)),
+struct PlacedOption<S: 'static> {
+    row: &'static OptionSpec,
+    field: &'static Field<S>,
+    place: Place,
+    /// The value that is left out; none where the option is always written.
+    default: Option<ConfigValue<'static>>,
+}
+
+/// The key under which an option stands, behind the log in whose object that is.
+type Place = (Option<&'static str>, &'static str);
+
+impl<S: 'static> OptionPlaces<S> {
+    /// Those of these options. What is as in `default` is left out.
+    pub fn new(
+        options: impl Iterator<Item = (&'static OptionSpec, &'static Field<S>)>,
+        default: Option<&'static S>,
+    ) -> OptionPlaces<S> {
+        let placed = |(row, field): (&'static OptionSpec, &'static Field<S>)| PlacedOption {
+            row,
+            field,
+            place: place(row.name),
+            default: default.map(|default| field.get(default)),
         };
-        let Some(there) = there else { continue };
-        let value = decode(row.kind, there).map_err(|error| format!("{}: {error}", row.name))?;
-        field.set(section, value).map_err(|_| format!("{} is no {}", row.name, row.kind.describe()))?;
+        let options: Vec<_> = options.map(placed).collect();
+        let by_place = options.iter().enumerate().map(|(index, option)| (option.place, index)).collect();
+        OptionPlaces { options, by_place }
     }
-    Ok(())
+
+    /// The options of a section that are not left out.
+    pub fn written(&self, section: &S) -> Map<String, Json> {
+        let mut map = Map::new();
+        for PlacedOption { field, place, default, .. } in &self.options {
+            let value = field.get(section);
+            if default.as_ref() == Some(&value) {
+                continue;
+            }
+            match *place {
+                (None, key) => {
+                    map.insert(key.to_owned(), encode(value));
+                }
+                (Some(channel), key) => {
+                    let log = map.entry(channel).or_insert_with(|| Json::Object(Map::new()));
+                    log[key] = encode(value);
+                }
+            }
+        }
+        map
+    }
+
+    /// Sets the options that are there.
+    ///
+    /// # Errors
+    /// Which of them has no form that is known.
+    pub fn read(&self, map: &Map<String, Json>, section: &mut S) -> Result<(), String> {
+        for (key, there) in map {
+            match there {
+                Json::Object(log) if CHANNELS.contains(&key.as_str()) => {
+                    log.iter().try_for_each(|(option, there)| self.set((Some(key), option), there, section))?;
+                }
+                _ => self.set((None, key), there, section)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&self, place: (Option<&str>, &str), there: &Json, section: &mut S) -> Result<(), String> {
+        let Some(PlacedOption { row, field, .. }) = self.by_place.get(&place).map(|index| &self.options[*index]) else {
+            return Ok(());
+        };
+        let value = decode(row.kind, there).map_err(|error| format!("{}: {error}", row.name))?;
+        field.set(section, value).map_err(|_| format!("{} is no {}", row.name, row.kind.describe()))
+    }
 }
 
-/// Under which key an option stands, and in the object of which log.
-fn place(option: &str) -> (Option<&str>, &str) {
-    let of_log = option.split_once('_').filter(|(channel, _)| ["stdout", "stderr"].contains(channel));
+/// The logs whose options stand in objects of their own.
+const CHANNELS: [&str; 2] = ["stdout", "stderr"];
+
+fn place(option: &'static str) -> Place {
+    let of_log = option.split_once('_').filter(|(channel, _)| CHANNELS.contains(channel));
     let Some((channel, option)) = of_log else { return (None, option) };
     let key = match option.strip_prefix("logfile") {
         Some("") => "file",
@@ -388,7 +425,7 @@ mod tests {
     fn defaults_are_those_of_every_release() {
         let origin = model::Origin { file: "f".into(), line: 1 };
         let default = default_process("program:p", origin);
-        let all = Json::Object(written(options_of_processes(), &default, None));
+        let all = Json::Object(OptionPlaces::new(options_of_processes(), None).written(&default));
         let log = serde_json::json!({ "file": "auto", "maxbytes": 50 << 20, "backups": 10, "capture_maxbytes": 0,
             "events_enabled": false, "syslog": false });
         let expected = serde_json::json!({ "command": "", "directory": null, "umask": null, "priority": 999,

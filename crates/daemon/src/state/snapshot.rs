@@ -1,6 +1,7 @@
 //! The supervisor as an upgrade passes it on: the records of the state, and what only a living daemon can pass on (the
 //! configuration that was read last, and the events that wait).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -93,23 +94,16 @@ impl Snapshot {
 
 impl From<&GroupSnapshot> for ActiveGroup<ProcessRecord> {
     fn from(GroupSnapshot { definition, pool, members }: &GroupSnapshot) -> ActiveGroup<ProcessRecord> {
-        let members_of = || {
-            definition.processes.iter().filter_map(|process| {
-                let member = members.iter().find(|member| member.name == process.identity.name)?;
-                Some((process, member))
-            })
-        };
-        let logs = |(process, member): (&Arc<model::Process>, &MemberSnapshot)| {
-            Logs::automatic(&definition.name, process, member.stdout_log.as_ref(), member.stderr_log.as_ref())
-        };
-        ActiveGroup {
-            definition: (&**definition).into(),
-            pool: pool.as_ref().map(Pool::from),
-            members: members_of()
-                .map(|(_, member)| ProcessRecord::new(&definition.name, member, &Runs::default(), 0))
-                .collect(),
-            logs: members_of().filter_map(logs).collect(),
+        let by_name: HashMap<&str, &MemberSnapshot> =
+            members.iter().map(|member| (member.name.as_str(), member)).collect();
+        let (mut records, mut logs) = (Vec::with_capacity(members.len()), Vec::new());
+        for process in &definition.processes {
+            let Some(member) = by_name.get(process.identity.name.as_str()) else { continue };
+            records.push(ProcessRecord::new(&definition.name, member, &Runs::default(), 0));
+            let (stdout, stderr) = (member.stdout_log.as_ref(), member.stderr_log.as_ref());
+            logs.extend(Logs::automatic(&definition.name, process, stdout, stderr));
         }
+        ActiveGroup { definition: (&**definition).into(), pool: pool.as_ref().map(Pool::from), members: records, logs }
     }
 }
 
@@ -130,11 +124,11 @@ impl<M: Member> From<Snapshot<M>> for snapshot::SupervisorSnapshot {
 impl<M: Member> From<ActiveGroup<M>> for GroupSnapshot {
     fn from(ActiveGroup { definition, pool, members, logs }: ActiveGroup<M>) -> GroupSnapshot {
         let definition = Arc::new(model::Group::from(definition));
+        let logs: HashMap<&str, &Logs> = logs.iter().map(|logs| (logs.name.as_str(), logs)).collect();
+        let known: HashMap<&str, &M> = members.iter().map(|member| (member.name(), member)).collect();
         let member = |process: &Arc<model::Process>| {
             let name = process.identity.name.as_str();
-            let logs = logs.iter().find(|logs| logs.name == name);
-            let known = members.iter().find(|member| member.name() == name)?;
-            Some(known.member(&definition.name, process, logs))
+            Some(known.get(name)?.member(&definition.name, process, logs.get(name).copied()))
         };
         let members = definition.processes.iter().filter_map(member).collect();
         GroupSnapshot { pool: pool.map(Pool::into), members, definition }

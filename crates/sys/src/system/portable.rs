@@ -63,6 +63,10 @@ pub(crate) fn close_range_on_exec() -> bool {
     false
 }
 
+pub(crate) fn descriptor_table_size() -> Option<u64> {
+    None
+}
+
 pub(crate) fn splice(_from: BorrowedFd<'_>, _to: BorrowedFd<'_>, _len: usize) -> io::Result<usize> {
     unsupported()
 }
