@@ -171,7 +171,7 @@ impl Records {
 
     /// The records that are complete with this piece.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(bytes.len() * 2);
+        let mut out = Vec::with_capacity(bytes.len() * 3);
         let compiled = self.compiled.get_or_insert_with(|| self.plan.format.compile(&self.time, self.plan.pid));
         self.line.push(bytes, &mut |part, is_continued| compiled.push(part, Kind::of(is_continued), &mut out));
         out

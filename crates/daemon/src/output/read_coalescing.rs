@@ -17,6 +17,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const WINDOW: Duration = Duration::from_millis(2);
 /// How many a pipe usually holds.
 const USUAL_CAPACITY: usize = 64 << 10;
+/// How many a pipe of lines may be made to hold: as many as a flood writes in twice the longest time.
+const LINES_CAPACITY: usize = 1 << 20;
 /// How long a stream must be quiet until its pipe is made small again.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -35,6 +37,28 @@ pub(super) struct ReadCoalescing {
     /// How many it held before it was grown.
     former_capacity: Option<usize>,
     cannot_grow: bool,
+}
+
+/// What a turn can move.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TurnLimits {
+    /// So many bytes at once.
+    at_once: usize,
+    /// As long as the pipe may become.
+    capacity: usize,
+}
+
+impl TurnLimits {
+    /// Of output that is written as it is read. The pipe is never grown beyond what one turn can move: a turn that is cut short may
+    /// tear what the program has written at once.
+    pub fn of_bytes(at_once: usize) -> TurnLimits {
+        TurnLimits { at_once, capacity: at_once }
+    }
+
+    /// Of output of which lines are written, wherever a turn ends.
+    pub fn of_lines(at_once: usize) -> TurnLimits {
+        TurnLimits { at_once, capacity: LINES_CAPACITY.max(at_once) }
+    }
 }
 
 /// What has been moved lately.
@@ -64,16 +88,15 @@ impl ReadCoalescing {
         (!self.delay.is_zero() && !self.was_cut_short).then(|| self.last + self.delay)
     }
 
-    /// Learns from a turn that moved `moved` of at most `limit` bytes. The pipe is never grown beyond what one turn can
-    /// move: a turn that is cut short may tear what the program has written at once.
-    pub fn note(&mut self, moved: usize, limit: usize, now: Instant, pipe: BorrowedFd<'_>) {
+    /// Learns from a turn that moved so many bytes.
+    pub fn note(&mut self, moved: usize, limits: TurnLimits, now: Instant, pipe: BorrowedFd<'_>) {
         self.last = now;
-        self.was_cut_short = moved >= limit;
+        self.was_cut_short = moved >= limits.at_once;
         self.window.bytes += moved;
         self.window.turns += u32::from(!self.was_cut_short);
         let elapsed = now.saturating_duration_since(self.window.start);
         if elapsed >= WINDOW {
-            self.adapt(elapsed, limit, pipe);
+            self.adapt(elapsed, limits.capacity, pipe);
             self.window = Window { start: now, bytes: 0, turns: 0 };
         }
     }

@@ -19,7 +19,7 @@ use super::forwarding::Forwarding;
 use super::log_file::Transfer;
 use super::message::{AttachChannel, HandedStream, Report, RunId, StreamCopy};
 use super::outlets::{Outlets, Source};
-use super::read_coalescing::{self, ReadCoalescing};
+use super::read_coalescing::{self, ReadCoalescing, TurnLimits};
 use super::sinks::SinkId;
 use crate::output_memory::MemoryLog;
 
@@ -46,6 +46,10 @@ pub(super) struct Stream {
 
 /// How many bytes a listener may write before they are logged without a line feed.
 const MOST_UNLOGGED: usize = 4096;
+
+/// How many bytes of lines are made records of at once: the records fit into memory that the allocator has at hand, where a few times as
+/// much would be asked of the system, and given back to it, for every turn.
+const LINES_AT_ONCE: usize = 32 << 10;
 
 /// How a turn of reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,10 +220,20 @@ impl Stream {
     /// Takes one turn: moves one piece to where it belongs.
     pub fn take_turn(&mut self, buffer: &mut [u8], registry: &Registry, outlets: &mut Outlets) -> Turn {
         let sink = self.source.sink.filter(|_| self.is_plain());
-        let limit = sink.and_then(|sink| outlets.sinks.transfer_limit(sink)).unwrap_or(buffer.len());
+        let (buffer, limits) = match sink.and_then(|sink| outlets.sinks.transfer_limit(sink)) {
+            Some(limit) => (buffer, TurnLimits::of_bytes(limit)),
+            None if self.pipeline.makes_records() => {
+                let at_once = buffer.len().min(LINES_AT_ONCE);
+                (&mut buffer[..at_once], TurnLimits::of_lines(at_once))
+            }
+            None => {
+                let limit = buffer.len();
+                (buffer, TurnLimits::of_bytes(limit))
+            }
+        };
         let turn = self.read_once(buffer, registry, outlets);
         if let (Turn::More(count), Some(pipe)) = (turn, &self.pipe) {
-            self.coalescing.note(count, limit, Instant::now(), pipe.as_fd());
+            self.coalescing.note(count, limits, Instant::now(), pipe.as_fd());
         }
         turn
     }
