@@ -89,6 +89,7 @@ fn a_secret_of_a_command_is_in_the_environment_of_the_program_and_nowhere_else()
         daemon.ctl(&["upgrade"]);
         daemon.wait_for_log("upgrade");
         assert_eq!(daemon.state_of("p"), "STARTING");
+        assert_eq!(daemon.info("p").get("description").text(), "running command of secret Key");
         daemon.crash();
         daemon.start_again();
         assert_kept_nowhere(&daemon);
@@ -195,7 +196,7 @@ fn a_secret_that_cannot_be_read_is_a_failed_start_that_says_which() {
         let said = daemon.ctl(&["reread"]).stdout;
         assert!(
             said.contains(
-                "secret.db_password=***: expected file:PATH, credential:NAME or exec:COMMAND; the value itself does not"
+                "secret.DB_PASSWORD=***: expected file:PATH, credential:NAME or exec:COMMAND; the value itself does not"
             ),
             "{said}"
         );

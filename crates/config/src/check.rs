@@ -80,7 +80,9 @@ impl Found {
             |name: &String| error.message().split_whitespace().any(|word| word.trim_end_matches(':') == name);
         self.is_consequence = error.message().contains("unknown program") && self.programs.iter().any(about_missing);
         if let Some(option) = error.place().and_then(Place::option_name) {
-            let known = (section.to_owned(), option.to_owned());
+            // A place has the name of a variable as it is written.
+            let option = &option.to_lowercase();
+            let known = (section.to_owned(), option.clone());
             self.is_consequence |= self.options.contains(&known);
             let row = SectionKind::of(section).and_then(|kind| kind.option(option));
             let single = row.filter(|row| !row.is_family);

@@ -49,7 +49,9 @@ impl ForwardTarget {
         }
         let Some((scheme, rest)) = text.split_once("://") else { return Err(complaint(did_you_mean(text, SCHEMES))) };
         let scheme = scheme.to_ascii_lowercase();
-        let host = |port| HostPort::parse(rest, Some(port)).ok_or_else(|| complaint(None));
+        let host = |port| {
+            HostPort::parse(rest, Some(port)).ok_or_else(|| complaint(HostPort::mistake(rest).map(str::to_owned)))
+        };
         match scheme.as_str() {
             "udp" => host(PORT).map(ForwardTarget::Udp),
             "tcp" => host(PORT).map(ForwardTarget::Tcp),
@@ -123,10 +125,13 @@ mod tests {
             ("loghost:514", general),
             ("udp://", general),
             ("udp://:514", general),
-            ("udp://host:0", general),
-            ("tcp://host:99999", general),
-            ("tcp://::1:514", general),
-            ("tcp://[host]:514", general),
+            ("udp://host:0", "the port must be a number from 1 to 65535"),
+            ("tcp://host:99999", "the port must be a number from 1 to 65535"),
+            ("tcp://host:", "the port must be a number from 1 to 65535"),
+            ("tcp://::1:514", "write an IPv6 address in brackets, as in [::1]:514"),
+            ("tcp://::1", "write an IPv6 address in brackets, as in [::1]:514"),
+            ("tcp://[host]:514", "only an IPv6 address stands in brackets"),
+            ("tcp://[::1]514", "write a colon between the brackets and the port, as in [::1]:514"),
             ("udp://a b", general),
             ("http://host", general),
             ("upd://host", "did you mean udp?"),

@@ -41,7 +41,33 @@ impl HostPort {
         };
         (is_host && port > 0).then(|| HostPort { host: host.to_ascii_lowercase(), port })
     }
+
+    /// What is wrong with a text that is no host and port, and what to write, where that is more than that it is none.
+    pub fn mistake(text: &str) -> Option<&'static str> {
+        let (host, rest) = match text.strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?,
+            None if text.matches(':').count() > 1 && text.parse::<Ipv6Addr>().is_ok() => {
+                return Some(NO_BRACKETS);
+            }
+            None => match text.rsplit_once(':') {
+                Some((host, _)) if host.parse::<Ipv6Addr>().is_ok() => return Some(NO_BRACKETS),
+                Some((host, _)) => (host, &text[host.len()..]),
+                None => return None,
+            },
+        };
+        if text.starts_with('[') && host.split('%').next().is_none_or(|address| address.parse::<Ipv6Addr>().is_err()) {
+            return Some("only an IPv6 address stands in brackets");
+        }
+        match rest.strip_prefix(':') {
+            None if !rest.is_empty() => Some("write a colon between the brackets and the port, as in [::1]:514"),
+            Some(port) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => None,
+            Some(_) if !host.is_empty() => Some("the port must be a number from 1 to 65535"),
+            _ => None,
+        }
+    }
 }
+
+const NO_BRACKETS: &str = "write an IPv6 address in brackets, as in [::1]:514";
 
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ use crate::model::Origin;
 use crate::place::Place;
 use crate::schema::{self, Context, Kind, OptionSpec, SectionKind};
 use crate::value::{ConfigValue, OptionValue};
+use crate::words;
 
 /// One section, read as a kind of section.
 #[derive(Clone, Copy)]
@@ -104,9 +105,15 @@ impl<'a> Reader<'a> {
         };
         match entry {
             None => place.not_set(option).advise(self.misspelt(option)),
-            Some(_) if self.is_secret(option) => place.hidden(option),
+            Some(entry) if self.is_secret(option) => place.hidden(self.spelling(option, entry)),
             Some(entry) => place.value(option, &entry.value),
         }
+    }
+
+    /// The name of an option for people: that of a variable as it is written, because there its case matters.
+    fn spelling<'n>(&self, option: &'n str, entry: &'n Entry) -> &'n str {
+        let is_of_family = self.kind.option(option).is_some_and(|row| row.is_family);
+        entry.spelling.as_deref().filter(|_| is_of_family).unwrap_or(option)
     }
 
     /// Which unknown option was probably meant to be this one, which is missing.
@@ -115,8 +122,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The sign of a comment that ended a line of an option.
-    pub(crate) fn comment(&self, option: &str) -> Option<char> {
+    fn comment(&self, option: &str) -> Option<char> {
         self.entry(option)?.comment
+    }
+
+    /// What to do about a value that a comment has cut off; none where there is no comment.
+    pub(crate) fn cut_off(&self, option: &str) -> Option<String> {
+        let sign = self.comment(option)?;
+        Some(format!(
+            "a blank before {sign} begins a comment, also within quotes; write {sign} without the blank, or a script"
+        ))
     }
 
     /// An error about an option.
@@ -148,7 +163,11 @@ impl<'a> Reader<'a> {
         let words = if is_secret { complaint.without_value() } else { complaint.to_string() };
         let expected = self.kind.option(option).and_then(OptionSpec::expected);
         let expected = expected.map(|expected| format!("expected {expected}"));
-        let advice: Vec<&str> = expected.as_deref().into_iter().chain(complaint.advice()).collect();
+        let has_command = self.kind.option(option).is_some_and(|row| row.kind.may_have_command());
+        let is_open = has_command && self.raw(option).is_some_and(|raw| words::split(raw).is_err());
+        let cut_off = self.cut_off(option).filter(|_| is_open);
+        let advice = complaint.advice().filter(|_| cut_off.is_none()).or(cut_off.as_deref());
+        let advice: Vec<&str> = expected.as_deref().into_iter().chain(advice).collect();
         self.error(option, words).advise((!advice.is_empty()).then(|| advice.join("; ")))
     }
 

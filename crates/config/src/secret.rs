@@ -45,7 +45,8 @@ impl SecretSource {
                     Ok(SecretSource::Exec(strip(command).to_owned()))
                 }
                 Ok(_) => Err(complaint("write a program with its arguments")),
-                Err(_) => Err(complaint("commands are split like in a shell, but are not run by one")),
+                Err(error) => Err(complaint("commands are split like in a shell, but are not run by one")
+                    .followed_by(&format!(" ({error})"))),
             },
             _ => Err(complaint(
                 "the value itself does not belong here: write file:/PATH, credential:NAME or exec:COMMAND",

@@ -383,12 +383,7 @@ fn set_families(process: &mut Process, reader: &Reader<'_>, names: &ExpansionNam
 /// Mentions a command that no start will be able to take apart.
 fn check_command(reader: &Reader<'_>, command: &str, notices: &mut Notices) {
     let Err(error) = words::split(command) else { return };
-    let comment = reader.comment("command").filter(|_| error != WordError::Nul);
-    let advice = comment.map(|sign| {
-        format!(
-            "a blank before {sign} begins a comment, also within quotes; write {sign} without the blank, or a script"
-        )
-    });
+    let advice = reader.cut_off("command").filter(|_| error != WordError::Nul);
     let text = match error {
         WordError::NoClosingQuotation | WordError::NoEscapedCharacter => {
             format!("The command of [{}] cannot be split into words: {error}", reader.section())

@@ -244,6 +244,11 @@ impl Kind {
         }
     }
 
+    /// Whether it is a command line, or may have one in it.
+    pub(crate) const fn may_have_command(self) -> bool {
+        matches!(self, K::Command | K::StopSteps | K::ReadyWhen | K::Probe | K::Secret)
+    }
+
     /// A text as it is expanded: where percent signs have a meaning of their own, they need not be doubled.
     pub(crate) fn before_expansion(self, text: &str) -> Cow<'_, str> {
         match self {

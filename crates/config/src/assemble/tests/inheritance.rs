@@ -178,7 +178,7 @@ fn secrets_keep_the_names_of_their_variables_and_are_inherited_one_by_one() {
     let message = refused("[program:a]\ncommand=c\nsecret.A-B=file:/x\n");
     assert!(
         message.contains("'A-B' cannot be the name of a variable")
-            && message.contains("(c.conf:4, [program:a] secret.a-b=***: "),
+            && message.contains("(c.conf:4, [program:a] secret.A-B=***: "),
         "{message}"
     );
     let message = refused("[program:a]\ncommand=c\nsecret.A=hunter2\n");

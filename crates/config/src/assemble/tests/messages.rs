@@ -300,6 +300,23 @@ fn warnings(lines: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_comment_in_the_quotes_of_any_command_is_pointed_out() {
+    for line in [
+        "env_command=sh -c 'a ; b'",
+        "reload_command=sh -c 'a ; b'",
+        "stop_sequence=exec:sh -c 'a ; b':5s",
+        "ready_when=exec:sh -c 'a ; b'",
+        "healthcheck=exec:sh -c 'a ; b'",
+        "secret.KEY=exec:sh -c 'a ; b'",
+    ] {
+        let message = whole(&format!("[supervisord]\n[program:a]\ncommand=c\n{line}\n"));
+        assert!(message.contains("a blank before ; begins a comment, also within quotes"), "{line}: {message}");
+    }
+    let message = whole("[supervisord]\n[program:a]\ncommand=c\nenv_command=sh -c 'a\n");
+    assert!(message.ends_with("commands are split like in a shell, but are not run by one)"), "{message}");
+}
+
+#[test]
 fn valid_settings_that_may_be_mistakes_are_warned_about() {
     let quotes = "with one pair of quotes around the whole value; a value with \" in it stands in single quotes, a \
                   backslash has no meaning";
