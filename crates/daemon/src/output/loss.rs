@@ -74,7 +74,10 @@ impl Account {
             (Ok(()), None) => {}
             (Ok(()), Some(amount)) => {
                 *lost = None;
-                entries.push((LogLevel::Warn, format!("{log} can be written again, {amount} {unit} were lost")));
+                entries.push(match amount {
+                    0 => (LogLevel::Info, format!("{log} can be written again, nothing was lost")),
+                    _ => (LogLevel::Warn, format!("{log} can be written again, {amount} {unit} were lost")),
+                });
             }
             (Err(Loss { amount, reason }), before) => {
                 let outcome = if amount == 0 { "output waits" } else { "output is lost" };
@@ -136,13 +139,18 @@ mod tests {
             account.settle(Err(Loss::new(9, &"full").of(amount)), &mut entries);
         }
         account.settle(Ok(()), &mut entries);
+        account.settle(Err(Loss::new(9, &"full").of(0)), &mut entries);
+        account.settle(Ok(()), &mut entries);
+        assert_eq!(entries.last().map(|(level, _)| *level), Some(LogLevel::Info));
         let texts: Vec<&str> = entries.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(
             texts,
             [
                 "could not write to /l, output waits: full",
                 "could not write to /l, output is lost: full",
-                "/l can be written again, 7 bytes were lost"
+                "/l can be written again, 7 bytes were lost",
+                "could not write to /l, output waits: full",
+                "/l can be written again, nothing was lost"
             ]
         );
     }

@@ -34,8 +34,8 @@ struct State {
     /// How many lines the sender has taken that have not been delivered.
     taken: usize,
     account: Account,
-    /// Whether the service took nothing when it was tried last.
-    is_failing: bool,
+    /// Why the service took nothing when it was tried last; none where it did.
+    failure: Option<String>,
     /// Whether there is a thread that sends.
     has_sender: bool,
     /// Since when no stream uses it; none while one does.
@@ -52,7 +52,7 @@ impl LineQueue {
             bytes: 0,
             taken: 0,
             account: Account::new(name, "messages"),
-            is_failing: false,
+            failure: None,
             has_sender: false,
             closed: None,
             is_abandoned: false,
@@ -85,7 +85,10 @@ impl LineQueue {
         let mut state = self.lock();
         let size = line.text.len() + OVERHEAD;
         if state.bytes + size > FULL {
-            let loss = Loss::new(1, &"it takes less than is forwarded");
+            let loss = match &state.failure {
+                Some(reason) => Loss::new(1, &format_args!("{reason}, and too much waits for it")),
+                None => Loss::new(1, &"it takes less than is forwarded"),
+            };
             state.account.settle(Err(loss), entries);
             return false;
         }
@@ -134,7 +137,7 @@ impl LineQueue {
             return batch.clear();
         }
         state.forget(batch, count);
-        state.is_failing = false;
+        state.failure = None;
         // While more comes than it takes, the trouble is not over.
         if state.taken == 0 && state.lines.is_empty() {
             state.account.settle(Ok(()), entries);
@@ -150,7 +153,7 @@ impl LineQueue {
             return batch.clear();
         }
         state.forget(batch, failure.lost);
-        state.is_failing = true;
+        state.failure = Some(failure.reason.clone());
         state.account.settle(Err(Loss::new(failure.lost + failure.lost_before, &failure.reason)), entries);
         drop(state);
         self.changed.notify_all();
@@ -184,7 +187,7 @@ impl LineQueue {
     /// Waits until the service has taken everything, or takes nothing, or this moment has come; what is left is lost.
     pub fn end(&self, deadline: Instant, entries: &mut Entries) {
         let mut state = self.lock();
-        while state.taken + state.lines.len() > 0 && !state.is_failing && state.has_sender {
+        while state.taken + state.lines.len() > 0 && state.failure.is_none() && state.has_sender {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -241,6 +244,20 @@ mod tests {
         }
         assert_eq!(texts(&entries)[1..], ["udp://h:1 can be written again, 4 messages were lost"]);
         assert_eq!(queue.lock().bytes, 0);
+    }
+
+    #[test]
+    fn the_cause_of_the_trouble_is_said_when_too_much_waits() {
+        let (queue, mut entries, mut batch) = (queue(), Entries::new(), VecDeque::new());
+        let text = "x".repeat(1 << 20);
+        assert!(queue.push(line(&text), &mut entries) && queue.take(&mut batch));
+        queue.failed(&mut batch, &Failure { reason: "refused".to_owned(), lost: 0, lost_before: 0 }, &mut entries);
+        (0..6).for_each(|_| assert!(!queue.push(line(&text), &mut entries)));
+        let expected = [
+            "could not write to udp://h:1, output waits: refused",
+            "could not write to udp://h:1, output is lost: refused, and too much waits for it",
+        ];
+        assert_eq!(texts(&entries), expected);
     }
 
     #[test]
