@@ -94,12 +94,19 @@ fn read_text(path: &str) -> io::Result<Vec<u8>> {
 /// Why it cannot be written, for people, and what to do about it.
 pub fn write(path: &str, disabled: &DisabledPrograms) -> Result<(), String> {
     store(path, disabled).map_err(|error| {
-        format!(
-            "{path} cannot be written ({}); write state_directory=PATH in [supervisord], with a directory in which the daemon may \
-             write",
-            Errno::from(error)
-        )
+        let reason = Errno::from(error);
+        format!("{path} cannot be written ({reason}){}", advice(reason))
     })
+}
+
+/// What to do about an error.
+fn advice(reason: Errno) -> &'static str {
+    match reason {
+        Errno::EMFILE => "; allow the daemon more open files: see minfds in [supervisord]",
+        Errno::ENFILE => "; the system has too many open files",
+        Errno::ENOSPC => "; make room on its disk",
+        _ => "; write state_directory=PATH in [supervisord], with a directory in which the daemon may write",
+    }
 }
 
 fn store(path: &str, disabled: &DisabledPrograms) -> io::Result<()> {

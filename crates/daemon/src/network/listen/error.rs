@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use supervisord_config::model::{HttpServer, ServerAddress};
@@ -15,7 +14,7 @@ use crate::network::tls::TlsError;
 /// Why a server could not be opened; displays as the text that ends the start.
 #[derive(Debug)]
 pub enum ListenError {
-    /// Somebody answers there already, or the path holds something that is not ours to remove.
+    /// Somebody answers there already.
     InUse,
     /// The owner of a socket file may not be changed.
     Chown {
@@ -118,7 +117,24 @@ impl ServerError {
             ListenError::Resolve(_) => ": the name of the host cannot be resolved".to_owned(),
             ListenError::PathTooLong => ": name a shorter path".to_owned(),
             ListenError::System(Errno::EACCES) => format!(": {}, as user {}", Errno::EACCES, current_name()),
+            // The original removes a file that is not a socket; here it is left alone.
+            ListenError::System(Errno::EEXIST) => format!(": {}", self.obstacle()),
             ListenError::System(error) => format!(": {error}"),
+        }
+    }
+
+    /// What is in the place of the socket.
+    fn obstacle(&self) -> String {
+        let kind = match &self.server.address {
+            ServerAddress::Unix { path, .. } => std::fs::symlink_metadata(path).ok().map(|found| found.file_type()),
+            ServerAddress::Inet { .. } => None,
+        };
+        match kind {
+            Some(kind) if kind.is_symlink() => {
+                "a symbolic link is there; remove it, or write the path that it leads to".to_owned()
+            }
+            Some(kind) if kind.is_dir() => "a directory is there".to_owned(),
+            _ => "a file that is no socket is there; remove it, or write another path".to_owned(),
         }
     }
 
@@ -133,9 +149,6 @@ impl ServerError {
                 " is used by another server of this configuration".to_owned()
             }
             (Some(Holder { pid, name }), _) => format!(" is used by {name}, pid {pid}"),
-            (None, ServerAddress::Unix { path, .. }) if !is_socket(path) => {
-                ": a file that is no socket is there".to_owned()
-            }
             (None, _) => String::new(),
         }
     }
@@ -149,8 +162,4 @@ pub(super) fn place(HttpServer { section, address, .. }: &HttpServer) -> String 
         ServerAddress::Inet { host, port } => format!("[{section}] port={host}:{port}"),
         ServerAddress::Unix { path, .. } => format!("[{section}] file={path}"),
     }
-}
-
-fn is_socket(path: &str) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
 }

@@ -84,12 +84,19 @@ fn a_live_socket_does_not() {
 #[test]
 fn files_and_directories_are_left_alone() {
     let (directory, path) = directory();
+    let refused = |words: &str| {
+        let error = open(&[unix(&path)]).expect_err("something is there").describe();
+        assert!(error.starts_with("Cannot open an HTTP server: ") && error.contains(words), "{error}");
+    };
     fs::write(&path, "precious").expect("written");
-    assert!(matches!(reason(&[unix(&path)]), Some(ListenError::InUse)));
+    refused("a file that is no socket is there");
     assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
     fs::remove_file(&path).expect("removed");
     fs::create_dir(&path).expect("created");
-    assert!(matches!(reason(&[unix(&path)]), Some(ListenError::InUse)));
+    refused("a directory is there");
+    fs::remove_dir(&path).expect("removed");
+    std::os::unix::fs::symlink("elsewhere", &path).expect("linked");
+    refused("a symbolic link is there; remove it, or write the path that it leads to");
     assert_eq!(entries(&directory), ["s.sock"]);
 }
 
@@ -147,7 +154,9 @@ fn a_server_that_cannot_be_opened_is_named() {
     fs::write(&path, "precious").expect("written");
     let words = describe(&[unix(&path)]);
     assert!(
-        words.ends_with(&format!("([unix_http_server] file={path}: a file that is no socket is there)")),
+        words.ends_with(&format!(
+            "([unix_http_server] file={path}: a file that is no socket is there; remove it, or write another path)"
+        )),
         "{words}"
     );
     let words = describe(&[unix("/nonexistent/s.sock")]);

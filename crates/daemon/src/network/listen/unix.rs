@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use supervisord_sys::socket::{self, SocketError, UnixListening};
+use supervisord_sys::trusted;
 use supervisord_sys::user::current_name;
-use supervisord_sys::{Errno, trusted};
 
 use super::error::ListenError;
 use crate::network::limits::BACKLOG;
@@ -107,7 +107,7 @@ pub(super) fn open(
     let UnixListening { socket, removed_stale } =
         socket::listen_unix(wanted, BACKLOG).map_err(|error| match error {
             SocketError::Owner => ListenError::Chown { path: path.to_owned(), uid, gid, user: current_name() },
-            error => in_use_or(error),
+            error => error.into(),
         })?;
     if removed_stale {
         crate::say(&mut std::io::stderr(), &format!("Unlinking stale socket {path}\n"));
@@ -118,15 +118,7 @@ pub(super) fn open(
 
 /// Whether a socket could listen at `path`; changes nothing.
 pub(super) fn check_free(path: &str) -> Result<(), ListenError> {
-    socket::check_free(Path::new(path)).map_err(in_use_or)
-}
-
-/// The original removes a file that is not a socket; here the path counts as in use.
-fn in_use_or(error: SocketError) -> ListenError {
-    match error {
-        SocketError::System(Errno::EEXIST) => ListenError::InUse,
-        error => error.into(),
-    }
+    socket::check_free(Path::new(path)).map_err(ListenError::from)
 }
 
 /// A new socket for a path whose file somebody has removed. It may block.
