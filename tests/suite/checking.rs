@@ -3,11 +3,12 @@
 
 use serde_json::Value;
 
+use crate::harness::needs::Power;
 use crate::harness::{Scene, Subject, only_ours};
 
 const BROKEN: &str = "[supervisord]\nlogfile={dir}/no/such.log\n[template:t]\nstopwaitsecs=30s\n\
     [program:a]\ncommand=/no/such/program\ninherit=t\n[program:b]\ncommand=sleep 1\ndirectory={dir}/nowhere\nstop_signal=TERM\n\
-    env_file={dir}/a.env\nsecret.KEY=file:{dir}/no-key\nsecret.OTHER=credential:other\nsecret.THIRD=exec:./no-such-command\n[program:c]\ncommand=sleep 1\nstartsecs=x\nstdout_logfile={dir}\n";
+    env_file={dir}/a.env\nsecret.KEY=file:{dir}/no-key\nsecret.OTHER=credential:other\nsecret.THIRD=exec:./no-such-command\n[program:c]\ncommand=sleep 1\nstartsecs=x\nstdout_logfile={dir}\nsyslog_cafile={dir}/no-ca\n";
 
 #[test]
 fn all_problems_are_told_at_once_and_nothing_is_started_or_written() {
@@ -30,16 +31,38 @@ fn all_problems_are_told_at_once_and_nothing_is_started_or_written() {
             "[program:c] startsecs=x",
             " is a directory (supervisord.conf:",
             "warning: Unknown option stop_signal in section [program:b] is ignored (supervisord.conf:11: did you mean stopsignal?)\n",
+            "no-ca cannot be used: ",
             "no-key cannot be read as user ",
-            ": No such file or directory (supervisord.conf:13, [program:b] secret.key=***)\n",
-            "which is not set; systemd sets it for a unit with LoadCredential=other:PATH (supervisord.conf:14, [program:b] secret.other=***)\n",
-            "error: can't find command './no-such-command' (supervisord.conf:15, [program:b] secret.third=***)\n",
-            "supervisord.conf: 8 errors, 3 warnings\n",
+            ": No such file or directory (supervisord.conf:13, [program:b] secret.KEY=***)\n",
+            "which is not set; systemd sets it for a unit with LoadCredential=other:PATH (supervisord.conf:14, [program:b] secret.OTHER=***)\n",
+            "error: can't find command './no-such-command' (supervisord.conf:15, [program:b] secret.THIRD=***)\n",
+            "supervisord.conf: 9 errors, 3 warnings\n",
         ] {
             assert!(said.stdout.contains(expected), "{expected:?} is not in {}", said.stdout);
         }
         assert!(!said.stdout.contains("hunter2"));
         assert_eq!(place.names(), before);
+    });
+}
+
+#[test]
+fn what_the_user_of_the_daemon_may_not_do_is_told() {
+    only_ours(|| {
+        if !Power::ChangeUser.is_there_for("what a check without rights says") {
+            return;
+        }
+        let text = "[supervisord]\nlogfile=/dev/null\npidfile=/tmp/none\n[program:a]\ncommand=sleep 1\nuser=daemon\n\
+            [program:b]\ncommand=sleep 1\nnice=-5\n[program:c]\ncommand=sleep 1\nnice=5\nuser=nobody\n";
+        let as_nobody = "set -- setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+        let scene = Scene::new("check-rights").config(text).open_to_all().shell(as_nobody);
+        let said = scene.arguments(&["--check", "-c", "supervisord.conf"]).run(Subject::Ours);
+        for expected in [
+            "error: only a daemon that runs as root can start a program as daemon, not one of nobody (supervisord.conf:6, ",
+            "error: user nobody may not start a program with nice=-5 (supervisord.conf:9, ",
+            "supervisord.conf: 2 errors, 0 warnings\n",
+        ] {
+            assert!(said.stdout.contains(expected), "{expected:?} is not in {}", said.transcript());
+        }
     });
 }
 
@@ -71,7 +94,7 @@ fn the_answers_are_for_programs_too() {
         problems.sort();
         let expected = [
             "11 nonsense - -",
-            "14 program:b secret.k -",
+            "14 program:b secret.K -",
             "7 program:a stderr_logfile -",
             "8 program:a environement did you mean environment?",
         ];

@@ -10,16 +10,23 @@ use supervisord_config::schema::{Kind, SectionKind};
 use supervisord_config::secret::{PREFIX, Secret};
 use supervisord_core::process::EnvironmentPlan;
 use supervisord_sys::host::is_writable;
+use supervisord_sys::priority;
 use supervisord_sys::socket::{Holder, holder_of_path, holder_of_port};
-use supervisord_sys::user::current_name;
+use supervisord_sys::user::{current_name, current_uid};
 
 use super::problem::{Problem, Severity};
 use crate::control::{ChildEnv, locate, locate_command, obstacle_to_secret, read_environment_file};
-use crate::hand_over;
+use crate::{hand_over, output};
 
 /// All of them, each once, however many processes are made of a section.
 pub(super) fn problems(config: &Config, checked: &CheckedConfig) -> Vec<Problem> {
-    let mut look = SystemLook { checked, said: BTreeSet::new(), found: Vec::new(), daemon: running_daemon(config) };
+    let mut look = SystemLook {
+        checked,
+        said: BTreeSet::new(),
+        found: Vec::new(),
+        daemon: running_daemon(config),
+        powerless: powerless_user(config),
+    };
     let settings = &config.supervisord;
     if let ActivityLog::File(path) = &settings.logfile {
         look.file("supervisord", "logfile", path);
@@ -33,6 +40,14 @@ pub(super) fn problems(config: &Config, checked: &CheckedConfig) -> Vec<Problem>
     look.found
 }
 
+/// The user of a daemon with this configuration; none where that is root.
+fn powerless_user(config: &Config) -> Option<String> {
+    match &config.supervisord.user {
+        Some(user) if current_uid() == 0 => (user.uid != 0).then(|| user.name.clone()),
+        _ => (current_uid() != 0).then(current_name),
+    }
+}
+
 /// The process id of the daemon that runs with this configuration.
 fn running_daemon(config: &Config) -> Option<u32> {
     fs::read_to_string(&config.supervisord.pidfile).ok()?.trim().parse().ok()
@@ -43,6 +58,8 @@ struct SystemLook<'c> {
     said: BTreeSet<String>,
     found: Vec<Problem>,
     daemon: Option<u32>,
+    /// The user of the daemon, where that is not root.
+    powerless: Option<String>,
 }
 
 impl SystemLook<'_> {
@@ -62,6 +79,12 @@ impl SystemLook<'_> {
             if let Err(reason) = locate_command(question.line(), process, child_env) {
                 self.say(Severity::Error, &reason, section, &question.option().to_lowercase());
             }
+        }
+        self.rights(process);
+        if let Some(file) = &process.logging.syslog_cafile
+            && let Some(reason) = output::unusable_certificates(file)
+        {
+            self.say(Severity::Error, &reason, section, "syslog_cafile");
         }
         if let Some(directory) = &process.spawn.directory
             && !Path::new(directory).is_dir()
@@ -96,6 +119,25 @@ impl SystemLook<'_> {
                 self.holder(holder_of_path(Path::new(path)), path, section, "socket")
             }
             None => {}
+        }
+    }
+
+    /// What the daemon must be allowed to do for a process.
+    fn rights(&mut self, process: &Process) {
+        let section = &process.identity.section;
+        let Some(name) = self.powerless.clone() else { return };
+        if let Some(user) = &process.spawn.user
+            && user.name != name
+        {
+            let reason =
+                format!("only a daemon that runs as root can start a program as {}, not one of {name}", user.name);
+            self.say(Severity::Error, &reason, section, "user");
+        }
+        if let Some(nice) = process.spawn.nice
+            && !priority::can_be(nice)
+        {
+            let reason = format!("user {name} may not start a program with nice={nice}");
+            self.say(Severity::Error, &reason, section, "nice");
         }
     }
 

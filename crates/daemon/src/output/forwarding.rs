@@ -24,6 +24,7 @@ mod tls;
 use line_queue::LineQueue;
 use sender::Sender;
 use service::Service;
+pub use tls::unusable_certificates;
 
 /// How long services are waited for that still take lines when the plane ends.
 const LAST_LINES: Duration = Duration::from_secs(1);

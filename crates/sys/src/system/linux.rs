@@ -98,6 +98,12 @@ pub(crate) fn utc_offset(local: &libc::tm, _seconds: i64) -> Option<i32> {
     i32::try_from(local.tm_gmtoff).ok()
 }
 
+/// Whether that is allowed; none where nothing tells without an effect on others.
+pub(crate) fn set_priority_of_this_thread(nice: i8) -> Option<bool> {
+    // SAFETY: it takes numbers only; for Linux, process 0 is the calling thread.
+    Some(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.into()) } == 0)
+}
+
 pub(crate) fn lower_priority_of_this_thread() {
     // SAFETY: it takes numbers only; for Linux, process 0 is the calling thread. Whatever it refuses stays as it is.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };

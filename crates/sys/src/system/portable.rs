@@ -45,6 +45,11 @@ pub(crate) fn receive_datagram(_socket: BorrowedFd<'_>, _buffer: &mut [u8]) -> i
 }
 
 /// The priority is that of the whole process there.
+pub(crate) fn set_priority_of_this_thread(_nice: i8) -> Option<bool> {
+    None
+}
+
+/// The same.
 pub(crate) fn lower_priority_of_this_thread() {}
 
 pub(crate) fn peer(_connection: BorrowedFd<'_>) -> io::Result<(u32, u32)> {

@@ -60,6 +60,11 @@ impl TlsConnection {
     }
 }
 
+/// Why log services cannot be trusted by the certificates of a file; none where they can. It reads the file.
+pub fn unusable_certificates(file: &str) -> Option<String> {
+    config(Some(file)).err().map(|error| error.to_string())
+}
+
 /// Trusts the certificates of a file, or those that the system trusts.
 ///
 /// # Errors
