@@ -57,6 +57,11 @@ fn nobody_else_waits_and_a_stop_ends_it() {
         daemon.wait_for_state("other", "RUNNING");
         assert_eq!(daemon.state_of("p"), "STARTING");
         assert_eq!(daemon.info("p").get("description").text(), "running environment command");
+        assert!(
+            daemon.ctl(&["why", "p"]).stdout.contains(": it is being started: running environment command\n"),
+            "{}",
+            daemon.ctl(&["why", "p"]).stdout
+        );
         assert_eq!(daemon.ctl(&["restart", "other"]).stdout, "other: stopped\nother: started\n");
         assert_eq!(daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
         daemon.wait_until("the command has ended", |_| !processes::alive(pid));

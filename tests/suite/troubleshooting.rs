@@ -105,13 +105,15 @@ fn what_a_user_may_not_do_is_explained() {
             return;
         }
         let text = "[program:user]\ncommand=sleep 1000\nuser=daemon\nstartretries=0\n\
+            [program:nice]\ncommand=sleep 1000\nnice=-5\nstartretries=0\n\
             [program:log]\ncommand=sleep 1000\nstartretries=0\nstdout_logfile={dir}/shut/out.log\n\
             [program:inside]\ncommand=sleep 1000\nstartretries=0\ndirectory={dir}/shut\n";
         let as_nobody = "mkdir -m 700 shut; set -- setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
         let mut daemon = Scene::with("rights", text).open_to_all().shell(as_nobody).start(Subject::Ours);
-        daemon.wait_for_states(&["user", "log", "inside"], "FATAL");
+        daemon.wait_for_states(&["user", "nice", "log", "inside"], "FATAL");
         for (name, parts) in [
             ("user", ["couldn't setuid to ", "only a daemon that runs as root can start programs as another user"]),
+            ("nice", ["couldn't set nice to -5: EACCES", "nice=-5 is too low for it, see `nice`"]),
             (
                 "log",
                 [

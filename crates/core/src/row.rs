@@ -16,7 +16,9 @@ use crate::disabled::Disabling;
 use crate::event_queue_counts::EventQueueCounts;
 use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
-use crate::process::{LastEnd, Machine, ProcessPhase, ProgramCommand, ServiceStatus, StopDecision, Wanted};
+use crate::process::{
+    EnvironmentPlan, LastEnd, Machine, ProcessPhase, ProgramCommand, ServiceStatus, StopDecision, Wanted,
+};
 use crate::program_counts::ProgramCounts;
 
 /// One process as readers see it.
@@ -76,6 +78,8 @@ pub struct Row {
     pub health: Option<Box<RowHealth>>,
     /// Its commands that run, beside its program.
     pub commands: Vec<ProgramCommand>,
+    /// Which of the commands that tell about its environment runs, counted from 1, where one does.
+    pub environment_step: u32,
     /// How often something has happened to it; none where nothing has.
     pub counts: Option<Arc<ProgramCounts>>,
     /// What is counted of the queue of its pool, where it is an event listener.
@@ -233,7 +237,12 @@ impl Row {
         };
         out.push_str(before);
         for (number, command) in self.commands.iter().enumerate() {
-            out.extend([if number == 0 { "" } else { ", " }, command.name()]);
+            out.push_str(if number == 0 { "" } else { ", " });
+            let question = EnvironmentPlan::of(&self.config).question(self.environment_step);
+            match question.filter(|_| *command == ProgramCommand::Environment) {
+                Some(question) => out.push_str(&question.to_string()),
+                None => out.push_str(command.name()),
+            }
         }
         out.push_str(after);
     }

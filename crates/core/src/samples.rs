@@ -37,6 +37,7 @@ pub fn row(group: &str, name: &str) -> Row {
         awaited: Vec::new(),
         health: None,
         commands: Vec::new(),
+        environment_step: 0,
         counts: None,
         event_queue: None,
     }

@@ -345,6 +345,7 @@ impl Supervisor {
             awaited: self.awaited(id),
             health: RowHealth::of(&member.machine),
             commands: member.commands.iter().map(|running| running.command).collect(),
+            environment_step: member.machine.progress().environment_step,
             counts: member.counts.clone(),
             event_queue: member.listener.as_ref().and_then(|_| self.event_queue_of(&member.group)),
         })

@@ -55,6 +55,13 @@ fn about_failed_spawn(error: &str) -> Option<String> {
             false => format!("{name} is in no directory of PATH: install it, or write its absolute path in `{option}`"),
         });
     }
+    if error.contains("unknown error making dispatchers") && error.contains(": ELOOP") {
+        return Some(
+            "links are followed to a log only where nobody else could have put them there: name the file itself in \
+             `stdout_logfile` or `stderr_logfile`"
+                .to_owned(),
+        );
+    }
     const KNOWN: [(&str, &str); 8] = [
         ("is not executable", "allow its execution with chmod +x, or write its interpreter before it in `OPTION`"),
         ("is a directory", "write the path of a program in `OPTION`, not of a directory"),
@@ -120,6 +127,11 @@ fn about_child_failure(output: &str) -> Option<String> {
                 _ => format!("the directory {place} cannot be entered ({error}): see `directory`"),
             }
         }
+        (("set", nice), _) if nice.starts_with("nice to ") => format!(
+            "the user of the daemon may not raise the priority of a program: only root may, or who has CAP_SYS_NICE or enough of \
+             ulimit -e; {} is too low for it, see `nice`",
+            nice.replacen(" to ", "=", 1)
+        ),
         (("setuid", _), _) => {
             "it cannot become its user: only a daemon that runs as root can start programs as another user; see `user`"
                 .to_owned()

@@ -281,6 +281,10 @@ fn what_can_be_done_is_told_where_it_is_known() {
         (ended(127, quick, "supervisor: couldn't exec /x: ENOEXEC"), "#!/bin/sh"),
         (ended(127, quick, "supervisor: couldn't chdir to /no/dir: ENOENT"), "the directory /no/dir does not exist"),
         (ended(127, quick, "supervisor: couldn't setuid to 1: Can't drop privilege as nonroot user"), "runs as root"),
+        (
+            ended(127, quick, "supervisor: couldn't set nice to -5: EACCES"),
+            "CAP_SYS_NICE or enough of ulimit -e; nice=-5 is too low",
+        ),
         (ended(127, quick, "sh: 1: x: not found"), "absolute paths"),
         (ended(0, quick, ""), "in the foreground"),
     ] {

@@ -60,7 +60,10 @@ impl Why {
         let row = &self.row;
         match self.outlook {
             Outlook::Runs => format!("it runs with pid {}", row.pid),
-            Outlook::Starts { .. } if row.pid == 0 => "it is being started".to_owned(),
+            Outlook::Starts { .. } if row.pid == 0 => match row.held_by() {
+                Some(commands) => format!("it is being started: {commands}"),
+                None => "it is being started".to_owned(),
+            },
             Outlook::Starts { .. } if row.config.is_oneshot() => format!("pid {} was started, and is to end", row.pid),
             Outlook::Starts { startsecs } => {
                 format!("pid {} was started and counts as RUNNING after startsecs={startsecs}", row.pid)
