@@ -31,10 +31,12 @@ mod guarded;
 mod log_place;
 mod logs;
 mod rotated;
+mod update;
 mod visible;
 
 pub use log_place::LogPlace;
 pub use logs::{LogPart, LogTail};
+pub use update::{UpdateFailure, UpdateOutcome};
 pub use visible::VisibleView;
 
 /// Reads the configuration, now or again; the error is the message of the original. It may block.
@@ -46,6 +48,8 @@ pub struct Api {
     /// Held from the beginning of a reading of the configuration until its call is sent, so that an older one never
     /// overtakes a newer.
     loading: Mutex<()>,
+    /// Held as long as the service manager has the configuration updated.
+    updating: Mutex<()>,
     /// The activity log.
     pub activity: Activity,
     /// The audit log.
@@ -86,8 +90,9 @@ impl Api {
     /// An interface to this daemon.
     pub fn new(daemon: Daemon, activity: Activity, answers: MemoryBudget, clock: Clock) -> Api {
         let (gate, answers, audit) = (Guarded::new(daemon), Arc::new(answers), AuditTrail::default());
-        let (loading, blocking, usage) = (Mutex::default(), BlockingThreads::default(), UsageCache::default());
-        Api { gate, loading, activity, audit, blocking, answers, clock, usage }
+        let (loading, updating) = (Mutex::default(), Mutex::default());
+        let (blocking, usage) = (BlockingThreads::default(), UsageCache::default());
+        Api { gate, loading, updating, activity, audit, blocking, answers, clock, usage }
     }
 
     /// The same, with an audit log.
@@ -156,8 +161,8 @@ impl Api {
         outcome
     }
 
-    /// Reads the configuration again: [`Answer::Difference`]. One that cannot be read changes nothing.
-    pub async fn reload_config(&self, actor: &Actor) -> Result<Answer, CallFailure> {
+    /// Reads the configuration again: [`Answer::Difference`].
+    async fn reread(&self, actor: &Actor) -> Result<Answer, CallFailure> {
         let outcome = self.call_with_config(actor, Purpose::Reread, |config| Call::ReloadConfig { config }).await;
         self.audit.record_outcome(actor, "reread the configuration", &outcome);
         outcome

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use supervisord_config::diff::Difference;
 use supervisord_config::model::UpdateMode;
 use supervisord_core::actor::Actor;
-use supervisord_core::call::{Answer, Call};
+use supervisord_core::call::Answer;
 
 use super::problem::Problem;
 use super::request::{ApiRequest, NoOptions, encoded, json};
-use super::update_plan::{self, Mode, PlanResource};
-use crate::api::Api;
+use super::update_plan::{Mode, PlanResource};
+use crate::api::{Api, UpdateFailure, UpdateOutcome};
 use crate::network::reply::Reply;
 
 /// What a reread has found.
@@ -70,44 +70,21 @@ pub(super) async fn reread(request: ApiRequest<'_>) -> Result<Reply, Problem> {
 pub(super) async fn update(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let UpdateOptions { mode, groups } = request.options()?;
     let (api, actor) = (request.api, request.actor);
-    let Difference { mut added, changed, mut removed } = difference(api, actor).await?;
-    let mut changed: Vec<String> = changed.into_iter().map(|group| group.name).collect();
-    if !groups.is_empty() {
-        let view = api.view(actor)?;
-        let is_known = |group: &&String| view.has_group(group) || added.contains(group);
-        if let Some(unknown) = groups.iter().find(|group| !is_known(group)) {
-            return Err(Problem::not_found(format!("no group is named {unknown}")));
-        }
-        for names in [&mut added, &mut changed, &mut removed] {
-            names.retain(|name| groups.contains(name));
+    match api.update(actor, mode.map(UpdateMode::from), groups).await {
+        Ok(outcome) => Ok(json(encoded(&UpdatedConfiguration::from(outcome))?, api.answers.nothing())),
+        Err(UpdateFailure::UnknownGroup(group)) => Err(Problem::not_found(format!("no group is named {group}"))),
+        Err(UpdateFailure::Refused(failure)) => Err(failure.into()),
+        Err(UpdateFailure::Group(group, failure, done)) => {
+            let done = UpdatedConfiguration::from(*done);
+            Err(Problem::from(failure).and(&format!("group {group}; {done}")))
         }
     }
-    let configured = api.view(actor)?.config().supervisord.update;
-    if mode.map_or(configured, UpdateMode::from) == UpdateMode::Minimal {
-        let plan = Some(update_plan::of(api.update_minimally(actor, groups).await)?);
-        let updated = UpdatedConfiguration { added, changed, removed, plan };
-        return Ok(json(encoded(&updated)?, api.answers.nothing()));
+}
+
+impl From<UpdateOutcome> for UpdatedConfiguration {
+    fn from(UpdateOutcome { added, changed, removed, plan }: UpdateOutcome) -> UpdatedConfiguration {
+        UpdatedConfiguration { added, changed, removed, plan: plan.map(PlanResource::from) }
     }
-    let mut done = UpdatedConfiguration::default();
-    for group in removed {
-        let removed = remove(api, actor, &group).await;
-        removed.map_err(|problem| problem.and(&format!("group {group}; {done}")))?;
-        done.removed.push(group);
-    }
-    for group in changed {
-        let replaced = match remove(api, actor, &group).await {
-            Ok(()) => add(api, actor, &group).await,
-            Err(problem) => Err(problem),
-        };
-        replaced.map_err(|problem| problem.and(&format!("group {group}; {done}")))?;
-        done.changed.push(group);
-    }
-    for group in added {
-        let added = add(api, actor, &group).await;
-        added.map_err(|problem| problem.and(&format!("group {group}; {done}")))?;
-        done.added.push(group);
-    }
-    Ok(json(encoded(&done)?, api.answers.nothing()))
 }
 
 impl std::fmt::Display for UpdatedConfiguration {
@@ -123,16 +100,4 @@ async fn difference(api: &Api, actor: &Actor) -> Result<Difference, Problem> {
         Answer::Difference(difference) => Ok(difference),
         Answer::Done | Answer::Statuses(_) | Answer::Plan(_) => Err(Problem::of(StatusCode::INTERNAL_SERVER_ERROR)),
     }
-}
-
-/// Stops a group and removes it.
-async fn remove(api: &Api, actor: &Actor, group: &str) -> Result<(), Problem> {
-    api.call(actor, Call::StopProcessGroup { group: group.to_owned(), wait: true }).await?;
-    api.call(actor, Call::RemoveProcessGroup { group: group.to_owned() }).await?;
-    Ok(())
-}
-
-async fn add(api: &Api, actor: &Actor, group: &str) -> Result<(), Problem> {
-    api.call(actor, Call::AddProcessGroup { group: group.to_owned() }).await?;
-    Ok(())
 }
