@@ -48,6 +48,8 @@ pub enum Way {
     LogStream(ClientPeer),
     /// A plug-in of the daemon.
     PlugIn,
+    /// The service manager that has started the daemon.
+    ServiceManager,
 }
 
 /// A client of a server.
@@ -69,6 +71,11 @@ impl Actor {
             right: Some(Right::Administer),
             programs: ProgramScope::All,
         }
+    }
+
+    /// The service manager that has started the daemon, which may do everything: it sends a signal.
+    pub fn service_manager() -> Actor {
+        Actor { way: Way::ServiceManager, ..Actor::plug_in() }
     }
 
     /// Refuses what needs a right that this actor does not have.
@@ -104,6 +111,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (interface, client) = match self.way {
             Way::PlugIn => return f.write_str("a plug-in"),
+            Way::ServiceManager => return f.write_str("the service manager"),
             Way::Rpc(client) => ("XML-RPC", client),
             Way::Page(client) => ("the web page", client),
             Way::Json(client) => ("the JSON API", client),

@@ -9,7 +9,7 @@ mod gather;
 mod keeper_table;
 mod unidentified;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,7 +23,7 @@ use supervisord_sys::process_handle::{ProcessHandle, has_ended};
 use supervisord_sys::{Pid, proc_stat, sink, start_time, trusted, user};
 
 use crate::hand_over::{HandOver, HandedChild};
-use crate::keeper::{self, Inheritance, Keeper, Owner, Role};
+use crate::keeper::{self, Inheritance, Keeper, Name, Owner, Role};
 use crate::output::{RunId, TransitFiles};
 use crate::pidfile::END_LIMIT;
 use crate::state::pid_slots::SpawnedPid;
@@ -123,8 +123,9 @@ impl Remains {
     }
 }
 
-/// Looks for what an earlier daemon left. `config` is the present configuration.
-pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
+/// Looks for what an earlier daemon left. `config` is the present configuration. What the service manager has stored stands in
+/// for the keeper where that was killed, too.
+pub fn look(paths: &Paths, config: &Config, start_dir: &str, stored: BTreeMap<Name, OwnedFd>) -> Found {
     let mut losses = Vec::new();
     let inheritance = keeper::connect(&paths.keeper_socket).unwrap_or_else(|error| {
         let path = paths.keeper_socket.display();
@@ -133,7 +134,7 @@ pub fn look(paths: &Paths, config: &Config, start_dir: &str) -> Found {
     });
     let (mut keeper, mut table) = match inheritance {
         Some(Inheritance { keeper, kept }) => (Some(keeper), KeeperTable::new(kept)),
-        None => (None, KeeperTable::default()),
+        None => (None, KeeperTable::new(stored)),
     };
     table.find_written_pids(paths);
     let FoundState { writer, mut state, is_of_keeper } =

@@ -71,6 +71,7 @@ impl AuditTrail {
             Way::Json(client) => ("json", client.to_string()),
             Way::LogStream(client) => ("log-stream", client.to_string()),
             Way::PlugIn => ("plug-in", "the daemon".to_owned()),
+            Way::ServiceManager => ("service-manager", "the daemon".to_owned()),
         };
         let time = timestamp(&local_time(now.epoch()), now.wall.subsec_millis());
         let (user, on_behalf_of) = (actor.name.as_deref(), actor.on_behalf_of.as_deref());

@@ -148,9 +148,10 @@ impl Control {
         let Inbox { poll, messages, pending, message_sender, .. } = inbox;
         crate::descriptor::register(poll.registry(), &signals, SIGNALS, Interest::READABLE)?;
         let (keeper, transit, output) = (tools.keeper.take(), tools.transit.take(), tools.output.clone());
-        let survival = tools.survival.take();
+        let (survival, store, activity) =
+            (tools.survival.take(), tools.descriptor_store.take(), tools.activity.clone());
         let survival =
-            survival.map(|paths| Survival::new(paths, keeper, transit, output, tools.activity.clone())).transpose()?;
+            survival.map(|paths| Survival::new(paths, keeper, transit, store, output, activity)).transpose()?;
         let mut control = Control {
             poll,
             messages,

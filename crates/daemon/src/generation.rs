@@ -20,6 +20,7 @@ use supervisord_config::scale::{ProgramScale, ScaleRequest};
 use supervisord_core::auto_log::is_auto_log;
 use supervisord_core::supervisor::{Ending, Supervisor};
 use supervisord_sys::signal::{Signal, Signals};
+use tokio::sync::Notify;
 
 use crate::activity::Activity;
 use crate::adoption::UnidentifiedProcesses;
@@ -27,6 +28,7 @@ use crate::api::{self, Api, Clock, ReadConfig};
 use crate::blocking::BlockingThreads;
 use crate::clock::{local_time, present};
 use crate::control::{self, ChildEnv, Control, End, Inbox, Message, MessageSender, Tools};
+use crate::descriptor_store::DescriptorStore;
 use crate::disabled_file;
 use crate::follow::FollowHub;
 use crate::hand_over::{self, HandOver, HandedServer};
@@ -273,14 +275,26 @@ impl Generation {
             move |text| warnings.log(LogLevel::Warn, text),
         );
         let own_environment = hand_over::environment();
-        let service_manager = tell_service_manager(&own_environment, view.clone(), &inbox, &activity);
+        let reloads = Arc::new(Notify::new());
+        let service_manager = tell_service_manager(&own_environment, view.clone(), &api, &reloads, &inbox);
         let tasks =
             plugin_task.into_iter().chain([network::task(move || probes.run())]).chain(service_manager).collect();
         let xmlrpc = Responder::new(api, namespaces(&config), plugins.clone());
         let servers_again =
             servers.iter().map(OpenServer::spare).collect::<std::io::Result<_>>().map_err(cannot_start)?;
         let knows_disabled = mode.handed().is_some_and(|handed| handed.snapshot.disabled.is_some());
-        let Prepared { mut supervisor, handed, keeper } = mode.prepare(&config, seed());
+        let Prepared { mut supervisor, handed, keeper, stored } = mode.prepare(&config, seed());
+        let survival = start_mode::paths(&config.supervisord);
+        let descriptor_store = match survival {
+            Some(_) => DescriptorStore::open(&own_environment, stored, activity.clone()),
+            // What a daemon before has left there is of no use.
+            None => {
+                DescriptorStore::open(&own_environment, stored, activity.clone())
+                    .into_iter()
+                    .for_each(DescriptorStore::end);
+                None
+            }
+        };
         let disabled_file = match knows_disabled {
             true => Ok(disabled_file::path(&config)),
             false => tell_disabled(&config, &mut supervisor, &activity),
@@ -294,7 +308,9 @@ impl Generation {
             budget: output.budget.clone(),
             child_env: ChildEnv::new(service_manager::without_own_variables(own_environment), &config),
             load_config,
-            survival: start_mode::paths(&config.supervisord),
+            reloads,
+            survival,
+            descriptor_store,
             transit,
             keeper,
             start_dir: start.directory,
@@ -379,16 +395,18 @@ fn tell_disabled(config: &Config, supervisor: &mut Supervisor, activity: &Activi
 fn tell_service_manager(
     environment: &[(OsString, OsString)],
     view: Arc<View>,
+    api: &Arc<Api>,
+    reloads: &Arc<Notify>,
     inbox: &Inbox,
-    activity: &Activity,
 ) -> Option<PlaneTask> {
     match ServiceManager::from_environment(environment, std::process::id())? {
         Ok(manager) => {
-            let (control, activity) = (inbox.message_sender.notifier(), activity.clone());
-            Some(network::watching_task(move |plane| manager.run(view, control, activity, plane)))
+            let (api, control, reloads) = (api.clone(), inbox.message_sender.notifier(), reloads.clone());
+            Some(network::watching_task(move |plane| manager.run(view, api, control, reloads, plane)))
         }
         Err(error) => {
-            activity.log(LogLevel::Warn, &format!("cannot notify the service manager at NOTIFY_SOCKET: {error}"));
+            let text = format!("cannot notify the service manager at NOTIFY_SOCKET: {error}");
+            api.activity.log(LogLevel::Warn, &text);
             None
         }
     }
@@ -396,8 +414,9 @@ fn tell_service_manager(
 
 /// Catches what the daemon obeys. The handlers stay for all generations, so that nothing is lost between two.
 pub fn catch_signals() -> Result<Signals, StartError> {
-    let signals = Signal::DAEMON.into_iter().chain([Signal::User1]).collect::<Vec<_>>();
-    let signals = Signals::catch(&signals).map_err(cannot_start)?;
+    let of_service_manager = service_manager::is_there().then_some(Signal::Urgent);
+    let signals = Signal::DAEMON.into_iter().chain([Signal::User1]).chain(of_service_manager);
+    let signals = Signals::catch(&signals.collect::<Vec<_>>()).map_err(cannot_start)?;
     supervisord_sys::signal::ignore_write_signals().map_err(|error| cannot_start(error.into()))?;
     Ok(signals)
 }

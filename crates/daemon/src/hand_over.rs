@@ -22,6 +22,7 @@ use supervisord_core::supervisor::snapshot::SupervisorSnapshot;
 use supervisord_sys::signal::Signals;
 use supervisord_sys::{Errno, command, exec, host, inherited};
 
+use crate::descriptor_store::StoredDescriptor;
 use crate::output::{RunId, TransitFiles};
 use crate::socket_activation;
 use crate::state::{self, Run, version, version_1};
@@ -131,6 +132,9 @@ pub struct HandOver<D, S = SupervisorSnapshot> {
     /// The pid file, held locked.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub lock: Option<D>,
+    /// What the service manager holds, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stored: Vec<StoredDescriptor>,
 }
 
 /// The keeper of the daemon.
@@ -297,6 +301,7 @@ impl<D, S> HandOver<D, S> {
             output_memory,
             history,
             lock,
+            stored,
         } = self;
         let snapshot = change(snapshot);
         HandOver {
@@ -313,6 +318,7 @@ impl<D, S> HandOver<D, S> {
             output_memory,
             history,
             lock,
+            stored,
         }
     }
 
@@ -351,6 +357,7 @@ impl<D, S> HandOver<D, S> {
         let output_memory = self.output_memory.map(&mut *change).transpose()?;
         let notifications = self.notifications.map(&mut *change).transpose()?;
         let (snapshot, next_run, start_dir, history) = (self.snapshot, self.next_run, self.start_dir, self.history);
+        let stored = self.stored;
         Ok(HandOver {
             snapshot,
             children,
@@ -365,6 +372,7 @@ impl<D, S> HandOver<D, S> {
             output_memory,
             history,
             lock,
+            stored,
         })
     }
 }

@@ -11,6 +11,7 @@ pub mod command_line;
 mod compressed_log;
 pub mod control;
 pub mod descriptor;
+pub mod descriptor_store;
 mod disabled_file;
 mod drop_in;
 pub mod echo_conf;

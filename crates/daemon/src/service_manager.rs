@@ -1,9 +1,11 @@
-//! What the daemon tells the service manager that has started it (systemd): that it is ready, restarts or stops, how many
-//! programs run, and that it is alive. Without `NOTIFY_SOCKET` in the environment nothing of this exists.
+//! What the daemon tells the service manager that has started it (systemd): that it is ready, reloads, restarts or stops, how
+//! many programs run, and that it is alive. Without `NOTIFY_SOCKET` in the environment nothing of this exists.
 //!
 //! A task of the network plane reads the view, as clients do. It sends a sign of life only after the control plane has
-//! woken for it.
+//! woken for it. When the service manager asks for a reload (`Type=notify-reload`), the task has the configuration updated, as
+//! a client would, between `RELOADING=1` and `READY=1`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -12,14 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
+use supervisord_core::actor::Actor;
 use supervisord_core::process::{HookPlan, ProgramCommand, StopPlan};
 use supervisord_core::row::Row;
-use supervisord_sys::service_manager_socket::ServiceManagerSocket;
+use supervisord_sys::host;
+use supervisord_sys::service_manager_socket::{ServiceManagerSocket, VARIABLE};
 use supervisord_wire::state::{Mood, ProcessState};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use crate::activity::Activity;
+use crate::api::{Api, UpdateFailure};
+use crate::audit::in_words;
+use crate::calls::CallFailure;
 use crate::clock::present;
 use crate::network::PlaneState;
 use crate::notifier::Notifier;
@@ -27,8 +34,8 @@ use crate::view::View;
 
 /// The variables that are meant for the daemon alone. A program that sent `READY=1` or `STOPPING=1` would speak for the
 /// daemon, and the descriptors are not passed on.
-const OWN_VARIABLES: [&str; 6] =
-    ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+const OWN_VARIABLES: [&str; 7] =
+    [VARIABLE, "FDSTORE", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
 
 /// The time between two messages, so that restarts by the hundred do not become messages by the hundred.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -42,6 +49,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What the daemon itself needs to stop, beside its programs.
 const OWN_END: Duration = Duration::from_secs(30);
 
+/// How much of the reason for a refused reload the status says, in characters.
+const MOST_OF_REASON: usize = 400;
+
 /// The service manager that has started this process.
 #[derive(Debug)]
 pub struct ServiceManager {
@@ -50,38 +60,54 @@ pub struct ServiceManager {
     life_interval: Option<Duration>,
 }
 
+/// What became of the reloads that the service manager has asked for.
+#[derive(Default)]
+struct Reloads {
+    /// How many there were.
+    count: u64,
+    is_under_way: bool,
+    /// Why the last one was refused.
+    refused: Option<String>,
+}
+
 impl ServiceManager {
     /// The one that these variables name to the process with this id; none where they name none.
     pub fn from_environment(variables: &[(OsString, OsString)], pid: u32) -> Option<io::Result<ServiceManager>> {
         let value = |name| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str());
-        let socket = ServiceManagerSocket::open(value("NOTIFY_SOCKET")?);
+        let socket = ServiceManagerSocket::open(value(VARIABLE)?);
         let life_interval = life_interval(value("WATCHDOG_USEC"), value("WATCHDOG_PID"), pid);
         Some(socket.map(|socket| ServiceManager { socket, life_interval }))
     }
 
-    /// Tells it how the daemon is, as soon as clients are served.
+    /// Tells it how the daemon is, as soon as clients are served, and has the configuration updated when it is requested.
     pub async fn run(
         self,
         view: Arc<View>,
+        api: Arc<Api>,
         control: Arc<Notifier>,
-        activity: Activity,
+        requests: Arc<Notify>,
         mut plane: watch::Receiver<PlaneState>,
     ) {
         if plane.wait_for(|state| *state != PlaneState::Starting).await.is_ok() {
-            tokio::join!(self.report(&view, &activity), self.prove_life(&control));
+            let (reloads, news) = (RefCell::default(), Notify::new());
+            tokio::join!(
+                self.report(&view, &reloads, &news, &api.activity),
+                self.prove_life(&control),
+                self.reload(&view, &api, &reloads, &news, &requests),
+            );
         }
     }
 
-    async fn report(&self, view: &View, activity: &Activity) {
-        let (mut said, mut fails) = (String::new(), false);
+    async fn report(&self, view: &View, reloads: &RefCell<Reloads>, news: &Notify, activity: &Activity) {
+        let (mut said, mut fails, mut reloaded) = (String::new(), false, 0);
         loop {
             let revision = view.revision();
-            let message = message(view.mood(), &view.rows());
-            if message != said {
-                // Of the beginning of a reload, systemd wants the time.
-                let time = format!("MONOTONIC_USEC={}\n", present().mono.as_micros());
-                match self.socket.send(&(message.clone() + &time)) {
-                    Ok(()) => (said, fails) = (message, false),
+            let message = message(view.mood(), &view.rows(), &reloads.borrow());
+            let count = reloads.borrow().count;
+            // A reload that was short is known of by its number alone.
+            if message != said || count != reloaded {
+                match self.socket.send(&at_present(&message)) {
+                    Ok(()) => (said, fails, reloaded) = (message, false, count),
                     Err(error) => {
                         if !mem::replace(&mut fails, true) {
                             activity.log(LogLevel::Warn, &format!("cannot notify the service manager: {error}"));
@@ -94,11 +120,38 @@ impl ServiceManager {
                     }
                 }
             }
-            view.after(revision).await;
+            tokio::select! {
+                () = view.after(revision) => {}
+                // Who asked for a reload waits for its end.
+                () = news.notified() => continue,
+            }
             // The beginning of an end is news at once.
             if view.mood() == Mood::Running {
                 sleep(PAUSE).await;
             }
+        }
+    }
+
+    /// Has the configuration updated as often as it is requested.
+    async fn reload(&self, view: &View, api: &Api, reloads: &RefCell<Reloads>, news: &Notify, requests: &Notify) {
+        loop {
+            requests.notified().await;
+            reloads.borrow_mut().is_under_way = true;
+            if view.mood() == Mood::Running {
+                // It comes before everything else that is told about this reload.
+                let begin = message(Mood::Running, &view.rows(), &reloads.borrow());
+                while self.socket.send(&at_present(&begin)).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+                    sleep(LOOK).await;
+                }
+            }
+            let updated = api.update_alone(&Actor::service_manager()).await;
+            let refused = updated.err().map(in_short);
+            if let Some(reason) = &refused {
+                api.activity.log(LogLevel::Error, &format!("cannot reload the configuration: {reason}"));
+            }
+            let mut reloads = reloads.borrow_mut();
+            *reloads = Reloads { count: reloads.count + 1, is_under_way: false, refused };
+            news.notify_one();
         }
     }
 
@@ -116,6 +169,31 @@ impl ServiceManager {
     }
 }
 
+/// Whether this process has been started by a service manager that wants to be told how it is.
+pub fn is_there() -> bool {
+    host::environment().iter().any(|(name, _)| name == VARIABLE)
+}
+
+/// A message with the time that systemd wants of the beginning of a reload.
+fn at_present(message: &str) -> String {
+    format!("{message}MONOTONIC_USEC={}\n", present().mono.as_micros())
+}
+
+/// Why an update was refused.
+fn in_short(failure: UpdateFailure) -> String {
+    let (group, failure) = match failure {
+        // All groups were meant.
+        UpdateFailure::UnknownGroup(group) => return format!("no group is named {group}"),
+        UpdateFailure::Refused(failure) => (None, failure),
+        UpdateFailure::Group(group, failure, _) => (Some(group), failure),
+    };
+    let reason = match failure {
+        CallFailure::Refused(refusal) => refusal.detail.clone().unwrap_or_else(|| in_words(&refusal)),
+        CallFailure::Ended => "the daemon ends".to_owned(),
+    };
+    group.map_or_else(|| reason.clone(), |group| format!("group {group}: {reason}"))
+}
+
 /// An environment without what is meant for the daemon alone.
 pub fn without_own_variables(environment: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
     environment.into_iter().filter(|(name, _)| OWN_VARIABLES.iter().all(|own| name != own)).collect()
@@ -131,9 +209,24 @@ fn life_interval(interval: Option<&OsStr>, expected_of: Option<&OsStr>, pid: u32
 }
 
 /// The message, lines of assignments.
-fn message(mood: Mood, rows: &[Arc<Row>]) -> String {
+fn message(mood: Mood, rows: &[Arc<Row>], reloads: &Reloads) -> String {
     let state = match mood {
-        Mood::Running => return format!("READY=1\nSTATUS={}\n", summary(rows)),
+        Mood::Running if reloads.is_under_way => {
+            // Groups may stop one after the other.
+            let all = rows.iter().map(|row| time_to_stop(row)).fold(OWN_END, Duration::saturating_add);
+            return format!(
+                "RELOADING=1\nEXTEND_TIMEOUT_USEC={}\nSTATUS={}; the configuration is being reloaded\n",
+                all.as_micros(),
+                summary(rows)
+            );
+        }
+        Mood::Running => {
+            let refused = reloads.refused.as_deref().map(|reason| {
+                let reason: String = reason.replace(char::is_control, " ").chars().take(MOST_OF_REASON).collect();
+                format!("; the last reload was refused: {reason}")
+            });
+            return format!("READY=1\nSTATUS={}{}\n", summary(rows), refused.unwrap_or_default());
+        }
         Mood::Restarting => "RELOADING=1",
         Mood::Shutdown => "STOPPING=1",
     };
@@ -185,9 +278,12 @@ mod tests {
 
     #[test]
     fn the_status_says_how_many_programs_run_and_how_the_others_are() {
-        assert_eq!(message(Mood::Running, &[]), "READY=1\nSTATUS=0 of 0 programs run\n");
+        assert_eq!(message(Mood::Running, &[], &Reloads::default()), "READY=1\nSTATUS=0 of 0 programs run\n");
         let rows = rows(&[ProcessPhase::Up, ProcessPhase::GivenUp, ProcessPhase::Up, ProcessPhase::GivenUp]);
-        assert_eq!(message(Mood::Running, &rows), "READY=1\nSTATUS=2 of 4 programs run, 2 FATAL\n");
+        assert_eq!(
+            message(Mood::Running, &rows, &Reloads::default()),
+            "READY=1\nSTATUS=2 of 4 programs run, 2 FATAL\n"
+        );
     }
 
     #[test]
@@ -197,11 +293,28 @@ mod tests {
             let row = Arc::make_mut(row);
             Arc::make_mut(&mut row.config).stop.stopwaitsecs = stopwaitsecs;
         }
-        let said = message(Mood::Shutdown, &rows);
+        let said = message(Mood::Shutdown, &rows, &Reloads::default());
         assert_eq!(said, "STOPPING=1\nEXTEND_TIMEOUT_USEC=3630000000\nSTATUS=2 of 3 programs still run\n");
-        assert!(message(Mood::Restarting, &rows).starts_with("RELOADING=1\n"));
+        assert!(message(Mood::Restarting, &rows, &Reloads::default()).starts_with("RELOADING=1\n"));
         Arc::make_mut(&mut Arc::make_mut(&mut rows[0]).config).stop.stopwaitsecs = i64::MAX;
-        assert!(message(Mood::Shutdown, &rows).contains("EXTEND_TIMEOUT_USEC="), "it saturates");
+        assert!(message(Mood::Shutdown, &rows, &Reloads::default()).contains("EXTEND_TIMEOUT_USEC="), "it saturates");
+    }
+
+    #[test]
+    fn a_reload_takes_as_long_as_all_programs_to_stop_and_a_refused_one_says_why() {
+        let mut rows = rows(&[ProcessPhase::Up, ProcessPhase::Up]);
+        for row in &mut rows {
+            Arc::make_mut(&mut Arc::make_mut(row).config).stop.stopwaitsecs = 100;
+        }
+        let under_way = Reloads { is_under_way: true, ..Reloads::default() };
+        let said = message(Mood::Running, &rows, &under_way);
+        let status = "STATUS=2 of 2 programs run; the configuration is being reloaded\n";
+        assert_eq!(said, format!("RELOADING=1\nEXTEND_TIMEOUT_USEC=230000000\n{status}"));
+        assert!(message(Mood::Shutdown, &rows, &under_way).starts_with("STOPPING=1\n"));
+        let refused = Reloads { refused: Some(format!("a\nb{}", "x".repeat(1000))), ..Reloads::default() };
+        let said = message(Mood::Running, &rows, &refused);
+        assert!(said.starts_with("READY=1\nSTATUS=2 of 2 programs run; the last reload was refused: a bxx"), "{said}");
+        assert!(said.lines().count() == 2 && said.len() < 500, "{said}");
     }
 
     #[test]

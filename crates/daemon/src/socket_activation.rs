@@ -2,6 +2,8 @@
 //!
 //! They stay open as long as the process lives, also through restarts and upgrades, so that a client that connects meanwhile
 //! waits. A server gets a copy of its socket: the one with the name of its section, or with its address.
+//!
+//! The same variables pass what the daemon before has had the service manager hold ([`crate::descriptor_store`]).
 
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -12,6 +14,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use supervisord_config::model::{HttpServer, ServerAddress};
 use supervisord_sys::inherited;
+use supervisord_sys::limits::{self, Limit};
+
+use crate::descriptor_store;
 
 /// The first of the descriptors; the others follow.
 const FIRST: RawFd = 3;
@@ -38,15 +43,27 @@ fn passed() -> MutexGuard<'static, Vec<PassedSocket>> {
     PASSED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the sockets that these variables pass to the process with this id. Called once, at its start.
-pub fn take(variables: &[(OsString, OsString)], pid: u32) {
+/// Takes the sockets that these variables pass to the process with this id. Called once, at its start. After an upgrade the
+/// program before has what is no socket of a server.
+pub fn take(variables: &[(OsString, OsString)], pid: u32, is_upgraded: bool) {
     let value = |name| {
         let found = variables.iter().find(|(known, _)| known == name);
         found.and_then(|(_, value)| value.to_str())
     };
-    for (number, name) in descriptors(value("LISTEN_PID"), value("LISTEN_FDS"), value("LISTEN_FDNAMES"), pid) {
+    let descriptors = descriptors(value("LISTEN_PID"), value("LISTEN_FDS"), value("LISTEN_FDNAMES"), pid);
+    // They must not take the room that the configuration needs to be read.
+    limits::raise_by(Limit::OpenFiles, descriptors.len() as u64);
+    for (number, name) in descriptors {
+        let is_stored = descriptor_store::is_stored(&name);
+        if is_stored && is_upgraded {
+            continue;
+        }
         // One that is not open was closed by somebody on the way here.
         if let Ok(socket) = inherited::take(number) {
+            if is_stored {
+                descriptor_store::give_back(name, socket);
+                continue;
+            }
             passed().push(PassedSocket { name, address: address_of(&socket), socket, is_used: false });
         }
     }

@@ -30,7 +30,8 @@ pub fn main() -> ExitCode {
     supervisord_sys::memory::limit_heap_retention();
     // What somebody left open for us is not for our children. That it cannot be marked would show in nothing else.
     let _ = inherited::note_at_start();
-    socket_activation::take(&supervisord_sys::host::environment(), std::process::id());
+    let is_upgraded = std::env::var_os(hand_over::VARIABLE).is_some();
+    socket_activation::take(&supervisord_sys::host::environment(), std::process::id(), is_upgraded);
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|argument| argument == SELF_TEST) {
         return self_test(arguments);

@@ -14,6 +14,7 @@ use supervisord_sys::{Pid, host, start_time};
 use crate::adoption::{self, Afresh, Found, Remains, UnidentifiedProcesses};
 use crate::clock::present;
 use crate::control::{HandedChildren, Reconfigured};
+use crate::descriptor_store::{self, StoredDescriptor};
 use crate::hand_over::{HandOver, HandedKeeper};
 use crate::keeper::Keeper;
 use crate::output::TransitFiles;
@@ -56,6 +57,8 @@ pub struct Prepared {
     pub handed: Option<(HandedChildren, Option<Reconfigured>)>,
     /// The keeper that goes on.
     pub keeper: Option<Keeper>,
+    /// What the service manager holds of the program before an upgrade.
+    pub stored: Option<Vec<StoredDescriptor>>,
 }
 
 impl StartMode {
@@ -71,13 +74,14 @@ impl StartMode {
             complaints,
             unidentified,
         };
+        let stored = descriptor_store::take_given_back();
         let Some(paths) = paths(&config.supervisord) else {
             let has_no_proc =
                 config.supervisord.adopt && host::CAPABILITIES.take_over && start_time::boot_id().is_none();
             let complaint = has_no_proc.then(|| NO_PROC.to_owned());
             return Ok(fresh(None, None, complaint.into_iter().collect(), None));
         };
-        match adoption::look(&paths, config, directory) {
+        match adoption::look(&paths, config, directory, stored) {
             Found::Nothing(complaints) => Ok(fresh(None, None, complaints, None)),
             // Somebody is left, or what somebody wrote last, or a program whose restart is delayed.
             Found::Remains(mut remains) if remains.has_children() || remains.awaits_starts() => {
@@ -147,15 +151,16 @@ impl StartMode {
         match self {
             StartMode::Fresh(serial) => {
                 let supervisor = Supervisor::new(config.clone(), present(), seed, serial);
-                Prepared { supervisor, handed: None, keeper: None }
+                Prepared { supervisor, handed: None, keeper: None, stored: None }
             }
             StartMode::Upgraded(mut handed) => {
                 let keeper = handed.keeper.take().zip(paths(&config.supervisord));
                 let keeper = keeper.map(|(HandedKeeper { connection, pid, handle }, paths)| {
                     Keeper::handed(connection, pid, handle, &paths.keeper_socket)
                 });
+                let stored = Some(std::mem::take(&mut handed.stored));
                 let (supervisor, children) = restore(*handed);
-                Prepared { supervisor, handed: Some((children, None)), keeper }
+                Prepared { supervisor, handed: Some((children, None)), keeper, stored }
             }
             StartMode::Adopting(remains) => {
                 // What was stopped or given up is so as long as supervision goes on; with nobody left, it begins anew.
@@ -166,7 +171,7 @@ impl StartMode {
                 // What is to be said about the configuration has been said.
                 let config = Config { notices: Vec::new(), ..Config::clone(config) };
                 let reconfigured = Reconfigured { config, afresh, exit };
-                Prepared { supervisor, handed: Some((children, Some(reconfigured))), keeper }
+                Prepared { supervisor, handed: Some((children, Some(reconfigured))), keeper, stored: None }
             }
         }
     }

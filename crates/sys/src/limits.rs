@@ -53,6 +53,14 @@ pub fn ensure(limit: Limit, wanted: u64) -> Result<bool, LimitTooLow> {
     Ok(true)
 }
 
+/// Raises the soft limit by so much, as far as the system allows.
+pub fn raise_by(limit: Limit, more: u64) {
+    let Ok((soft, hard)) = get(limit) else { return };
+    let wanted = soft.saturating_add(more);
+    // Where neither is possible, what is in need of it says so.
+    let _ = ensure(limit, wanted).or_else(|_| ensure(limit, hard.min(wanted)));
+}
+
 /// The soft and the hard limit; `u64::MAX` for none.
 pub fn get(limit: Limit) -> Result<(u64, u64), Errno> {
     let limit = read(limit)?;

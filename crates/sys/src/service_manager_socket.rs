@@ -10,6 +10,9 @@ use nix::sys::socket::{MsgFlags, UnixAddr, sendto};
 
 use crate::system;
 
+/// The variable with its address.
+pub const VARIABLE: &str = "NOTIFY_SOCKET";
+
 /// A socket that sends to the service manager.
 #[derive(Debug)]
 pub struct ServiceManagerSocket {
@@ -23,12 +26,7 @@ impl ServiceManagerSocket {
     /// # Errors
     /// It is neither, or the system has no such addresses or sockets.
     pub fn open(address: &OsStr) -> io::Result<ServiceManagerSocket> {
-        let address = match address.as_bytes() {
-            [b'/', ..] => UnixAddr::new(address)?,
-            [b'@', name @ ..] => system::abstract_address(name)?,
-            _ => return Err(io::ErrorKind::InvalidInput.into()),
-        };
-        Ok(ServiceManagerSocket { socket: UnixDatagram::unbound()?.into(), address })
+        Ok(ServiceManagerSocket { socket: UnixDatagram::unbound()?.into(), address: parse(address)? })
     }
 
     /// Sends one message, and never waits.
@@ -38,6 +36,24 @@ impl ServiceManagerSocket {
     pub fn send(&self, message: &str) -> io::Result<()> {
         sendto(self.socket.as_raw_fd(), message.as_bytes(), &self.address, MsgFlags::MSG_DONTWAIT)?;
         Ok(())
+    }
+}
+
+/// A socket of its own that is connected to this address, for messages with descriptors.
+///
+/// # Errors
+/// As those of [`ServiceManagerSocket::open`], and where nobody is there.
+pub fn connect(address: &OsStr) -> io::Result<OwnedFd> {
+    let socket = OwnedFd::from(UnixDatagram::unbound()?);
+    nix::sys::socket::connect(socket.as_raw_fd(), &parse(address)?)?;
+    Ok(socket)
+}
+
+fn parse(address: &OsStr) -> io::Result<UnixAddr> {
+    match address.as_bytes() {
+        [b'/', ..] => Ok(UnixAddr::new(address)?),
+        [b'@', name @ ..] => Ok(system::abstract_address(name)?),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
     }
 }
 

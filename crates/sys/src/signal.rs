@@ -34,6 +34,8 @@ pub enum Signal {
     User2,
     /// SIGWINCH: the terminal has another size.
     WindowChange,
+    /// SIGURG, which does nothing to a process that does not catch it.
+    Urgent,
 }
 
 impl Signal {
@@ -52,6 +54,7 @@ impl Signal {
             Signal::User1 => libc::SIGUSR1,
             Signal::User2 => libc::SIGUSR2,
             Signal::WindowChange => libc::SIGWINCH,
+            Signal::Urgent => libc::SIGURG,
         }
     }
 
@@ -66,6 +69,7 @@ impl Signal {
             Signal::User1 => "SIGUSR1",
             Signal::User2 => "SIGUSR2",
             Signal::WindowChange => "SIGWINCH",
+            Signal::Urgent => "SIGURG",
         }
     }
 }

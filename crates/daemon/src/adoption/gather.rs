@@ -36,7 +36,9 @@ pub fn gather(
     let mut commands = Vec::new();
     let (mut sockets, mut losses) = (Vec::new(), Vec::new());
     let mut next_run = table.next_run();
-    make_room(state.children());
+    // A child that is taken over needs one descriptor more than one of our own: the handle by which it is known. One that cannot
+    // be watched is taken for dead.
+    limits::raise_by(Limit::OpenFiles, state.children() as u64);
     for definition in state.groups.clone() {
         let mut members = Vec::new();
         let before = children.len();
@@ -87,16 +89,9 @@ pub fn gather(
         output_memory: None,
         history: None,
         lock: None,
+        stored: Vec::new(),
     };
     (handed, losses)
-}
-
-/// A child that is taken over needs one descriptor more than one of our own: the handle by which it is known. The limit
-/// is raised by that many, as far as the system allows, because a child that cannot be watched is taken for dead.
-fn make_room(children: usize) {
-    let Ok((soft, hard)) = limits::get(Limit::OpenFiles) else { return };
-    let wanted = soft.saturating_add(children as u64);
-    let _ = limits::ensure(Limit::OpenFiles, wanted).or_else(|_| limits::ensure(Limit::OpenFiles, hard.min(wanted)));
 }
 
 /// The child, if it still lives, or if the keeper knows it: then what it wrote last is still to be read, and the system may

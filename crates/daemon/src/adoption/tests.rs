@@ -28,7 +28,12 @@ fn config() -> Config {
 /// What a daemon makes of this state file.
 fn look_at(path: &Path) -> Found {
     let state_file = path.to_str().unwrap().to_owned();
-    look(&Paths { state_file, keeper_socket: path.with_extension("keeper"), spawned_pids: None }, &config(), "/")
+    look(
+        &Paths { state_file, keeper_socket: path.with_extension("keeper"), spawned_pids: None },
+        &config(),
+        "/",
+        BTreeMap::new(),
+    )
 }
 
 /// What a daemon makes of a state file with this text.

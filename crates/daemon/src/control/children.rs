@@ -319,6 +319,11 @@ impl Children {
         self.cgroups.retain(|cgroup| !cgroup.remove());
     }
 
+    /// Whether a run has a child, or one that has ended and whose output is being read.
+    pub(super) fn has(&self, run: RunId) -> bool {
+        self.living.contains_key(&run) || self.draining.contains_key(&run)
+    }
+
     /// The program that has this process id.
     pub(super) fn program_of(&self, pid: u32) -> Option<RunId> {
         let run = self.run_of(pid)?;

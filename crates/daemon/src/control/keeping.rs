@@ -13,7 +13,7 @@ use super::tokens::KEEPER;
 use crate::clock::present;
 use crate::descriptor::register;
 use crate::keeper::{Keeper, Name, Owner, Role as Descriptor};
-use crate::output::{OutputRequest, StreamCopy};
+use crate::output::{OutputRequest, RunId, StreamCopy};
 
 impl Control {
     /// Begins to note the state, and has it kept.
@@ -34,6 +34,12 @@ impl Control {
         if let Some(keeper) = &survival.keeper {
             watch(keeper, self.poll.registry());
         }
+        let (children, spawner) = (&self.children, &self.children.spawner);
+        survival.forget_others(|owner| match owner {
+            Owner::Daemon => true,
+            Owner::Run(run) | Owner::Readiness(run) => children.has(RunId(run)),
+            Owner::Socket(number) => spawner.open_sockets().any(|(known, _)| known == number),
+        });
         self.make_keeper_when_due();
     }
 

@@ -23,6 +23,10 @@ impl Control {
                 Signal::User2 => self.input(SupervisorInput::ReopenSignal),
                 Signal::Child => self.reap_and_report(),
                 Signal::User1 => self.begin_upgrade(None),
+                Signal::Urgent => {
+                    self.tools.activity.log(LogLevel::Info, "received SIGURG indicating reload request");
+                    self.tools.reloads.notify_one();
+                }
                 // The daemon does not draw.
                 Signal::WindowChange => {}
             }

@@ -14,6 +14,7 @@ use supervisord_sys::process_handle::ProcessHandle;
 
 use crate::activity::Activity;
 use crate::clock::present;
+use crate::descriptor_store::{DescriptorStore, StoredDescriptor};
 use crate::keeper::{Keeper, Name, Owner, Role};
 use crate::output::{OutputHandle, OutputRequest, RunId, TransitFiles};
 use crate::output_memory::OutputMemory;
@@ -52,6 +53,17 @@ pub(super) struct Survival {
     /// Whether it has been logged that no keeper can be made.
     pub(super) no_keeper_logged: bool,
     pub(super) activity: Activity,
+    /// What stands in for the keeper, where the service manager has room.
+    store: Option<DescriptorStore>,
+}
+
+/// What the next program gets of it.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) keeper: Option<Keeper>,
+    /// What the keeper holds of the output plane.
+    pub(super) transit: Option<TransitFiles>,
+    pub(super) stored: Vec<StoredDescriptor>,
 }
 
 impl Survival {
@@ -64,6 +76,7 @@ impl Survival {
         paths: Paths,
         keeper: Option<Keeper>,
         transit: Option<TransitFiles>,
+        store: Option<DescriptorStore>,
         output: OutputHandle,
         activity: Activity,
     ) -> std::io::Result<Survival> {
@@ -86,6 +99,7 @@ impl Survival {
             no_room_logged: false,
             no_keeper_logged: false,
             activity,
+            store,
         };
         match survival.keeper {
             Some(_) => survival.keep_transit(),
@@ -112,6 +126,16 @@ impl Survival {
         if let Some(keeper) = &mut self.keeper {
             keeper.forget(owner);
         }
+        if let Some(store) = &mut self.store {
+            store.forget(owner);
+        }
+    }
+
+    /// Nobody needs what the service manager holds of owners that the daemon before had.
+    pub(super) fn forget_others(&mut self, is_there: impl Fn(Owner) -> bool) {
+        if let Some(store) = &mut self.store {
+            store.forget_others(is_there);
+        }
     }
 
     /// Where the system is to write the process id of the child that is about to be made.
@@ -130,6 +154,9 @@ impl Survival {
     }
 
     pub(super) fn keep(&mut self, named: &[(Name, BorrowedFd<'_>)]) {
+        if let Some(store) = &mut self.store {
+            store.keep(named);
+        }
         let kept = self.keeper.as_mut().map(|keeper| keeper.keep(named));
         if let Some(Err(error)) = kept {
             self.lose_keeper(&error);
@@ -154,13 +181,15 @@ impl Survival {
     }
 
     pub(super) fn keep_state(&mut self) {
-        let (owner, keeper) = (Owner::Daemon, self.keeper.as_mut());
+        let owner = Owner::Daemon;
+        let Some(state) = self.journal.memory() else { return };
         let pid_slots = (Name { owner, role: Role::PidSlots }, self.pid_slots.as_fd());
-        let kept = match (keeper, self.journal.memory()) {
-            (Some(keeper), Some(state)) => keeper.keep(&[(Name { owner, role: Role::State }, state), pid_slots]),
-            (None, _) | (_, None) => Ok(()),
-        };
-        if let Err(error) = kept {
+        let named = [(Name { owner, role: Role::State }, state), pid_slots];
+        if let Some(store) = &mut self.store {
+            store.keep(&named);
+        }
+        let kept = self.keeper.as_mut().map(|keeper| keeper.keep(&named));
+        if let Some(Err(error)) = kept {
             self.lose_keeper(&error);
         }
     }
@@ -174,11 +203,15 @@ impl Survival {
         let Some(TransitFiles { memory, reader, writer }) = &self.transit else { return };
         let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.time_left().is_none()) else { return };
         let name = |role| Name { owner: Owner::Daemon, role };
-        let kept = keeper.keep(&[
+        let named = [
             (name(Role::Transit), memory.as_fd()),
             (name(Role::TransitPipe), reader.as_fd()),
             (name(Role::TransitEntry), writer.as_fd()),
-        ]);
+        ];
+        if let Some(store) = &mut self.store {
+            store.keep(&named);
+        }
+        let kept = keeper.keep(&named);
         match kept {
             Ok(()) if keeper.time_left().is_none() => {
                 self.is_transit_kept = true;
@@ -207,6 +240,14 @@ impl Survival {
             Some(Err(error)) => self.lose_keeper(&error),
             Some(Ok(true)) | None => {}
         }
+        if let Some(Err(error)) = self.store.as_mut().map(DescriptorStore::flush) {
+            self.store = None;
+            let text = format!(
+                "the service manager takes no descriptors ({error}): until the next start of the daemon, output may be lost if the \
+                 daemon and its keeper are killed"
+            );
+            self.activity.log(LogLevel::Warn, &text);
+        }
     }
 
     pub(super) fn lose_keeper(&mut self, error: &std::io::Error) {
@@ -232,19 +273,24 @@ impl Survival {
     /// When a keeper is to be made or given up, or the disk of the state file to be tried again.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let stuck = self.keeper.as_ref().and_then(Keeper::time_left).map(|left| present().mono + left);
-        [self.keeper_due, self.journal.deadline(), stuck].into_iter().flatten().min()
+        let store = self.store.as_ref().and_then(DescriptorStore::time_left).map(|left| present().mono + left);
+        [self.keeper_due, self.journal.deadline(), stuck, store].into_iter().flatten().min()
     }
 
     /// Gives the keeper to the next program, unless it has not taken everything, with what it holds of the output plane.
-    pub(super) fn into_kept(mut self, run_of: impl Fn(u32) -> Option<RunId>) -> Option<(Keeper, Option<TransitFiles>)> {
+    pub(super) fn into_kept(mut self, run_of: impl Fn(u32) -> Option<RunId>) -> Kept {
         self.keep_handles(run_of);
         self.flush();
-        Some((self.keeper?, self.transit))
+        let transit = self.keeper.is_some().then_some(self.transit).flatten();
+        Kept { keeper: self.keeper, transit, stored: self.store.map(DescriptorStore::into_stored).unwrap_or_default() }
     }
 
     /// Nothing is left to be taken over.
     pub(super) fn end(self) {
         self.journal.end();
+        if let Some(store) = self.store {
+            store.end();
+        }
         if let Some(path) = &self.spawned_pids {
             let _ = fs::remove_file(path);
         }

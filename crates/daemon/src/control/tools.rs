@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::child_env::ChildEnv;
 use crate::activity::Activity;
 use crate::api::ReadConfig;
 use crate::blocking::BlockingThreads;
+use crate::descriptor_store::DescriptorStore;
 use crate::keeper::Keeper;
 use crate::network::listen::SpareServer;
 use crate::output::{OutputHandle, ReportBudget, TransitFiles};
@@ -45,8 +48,12 @@ pub struct Tools {
     pub load_config: ReadConfig,
     /// Children are to survive the daemon, should it be killed: where it leaves what the next one needs.
     pub survival: Option<Paths>,
+    /// Where the service manager's wish is noted to have the configuration updated.
+    pub reloads: Arc<Notify>,
     /// The keeper of the daemon before.
     pub keeper: Option<Keeper>,
+    /// Where the service manager holds what the keeper holds.
+    pub descriptor_store: Option<DescriptorStore>,
     /// What the keeper is to hold of the output plane.
     pub transit: Option<TransitFiles>,
     /// The directory from which relative paths of the configuration count.

@@ -16,6 +16,7 @@ use supervisord_sys::{exec, host, pipe};
 use super::Control;
 use super::children::{ChildPlan, LeftoverChildren, Role, SelfTestResult};
 use super::inbox::Message;
+use super::survival::Kept;
 use super::upgrade_phase::UpgradePhase;
 use crate::blocking::BlockingThreads;
 use crate::calls::Reply;
@@ -75,6 +76,7 @@ impl Control {
             output_memory: None,
             history: Some(self.tools.view.history()),
             lock: None,
+            stored: Vec::new(),
         };
         let (text, _) = state.write()?;
         let text = exec::memory_file(&text).map_err(|error| error.to_string())?;
@@ -198,8 +200,8 @@ impl Control {
         self.take_last_reports();
         // What has changed in this turn is known to whoever follows if the next program is killed before it begins.
         self.write_notes();
-        let kept = self.survival.take().and_then(|survival| survival.into_kept(|pid| self.children.run_of(pid)));
-        let (keeper, transit) = kept.unzip();
+        let kept = self.survival.take().map(|survival| survival.into_kept(|pid| self.children.run_of(pid)));
+        let Kept { keeper, transit, stored } = kept.unwrap_or_default();
         let keeper_pid = keeper.as_ref().map(Keeper::pid);
         let (handed, leftover) = self.children.hand_over(&self.supervisor, streams, keeper_pid);
         let mut clients: HashMap<String, Vec<_>> = HashMap::new();
@@ -224,10 +226,11 @@ impl Control {
                 let (connection, pid, handle) = keeper.into_parts();
                 HandedKeeper { connection, pid, handle }
             }),
-            transit: transit.flatten(),
+            transit,
             output_memory: self.tools.memory.file(),
             history: Some(self.tools.view.history()),
             lock: None,
+            stored,
         };
         (handed, leftover, self.signals)
     }

@@ -53,7 +53,8 @@ pub enum Role {
 }
 
 impl Role {
-    pub(super) const ALL: [Role; 13] = [
+    /// All.
+    pub const ALL: [Role; 13] = [
         Role::Stdin,
         Role::Stdout,
         Role::Stderr,
@@ -68,6 +69,25 @@ impl Role {
         Role::Notifications,
         Role::OutputMemory,
     ];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Role::Stdin => "stdin",
+            Role::Stdout => "stdout",
+            Role::Stderr => "stderr",
+            Role::Handle => "handle",
+            Role::Listener => "listener",
+            Role::State => "state",
+            Role::PidSlots => "pids",
+            Role::Transit => "transit",
+            Role::TransitPipe => "pipe",
+            Role::TransitEntry => "entry",
+            Role::Ready => "ready",
+            Role::Notifications => "notifications",
+            Role::OutputMemory => "memory",
+        }
+    }
 }
 
 /// A descriptor that is kept.
