@@ -10,7 +10,7 @@ use super::{original, record};
 pub enum Subject {
     /// Supervisor 4.3.0 in Python.
     Original,
-    /// The binaries of this workspace.
+    /// The binaries of this workspace, or those that `SUPERVISOR_OURS` names.
     Ours,
 }
 
@@ -25,6 +25,9 @@ pub enum Program {
 
 /// The environment variable that chooses the subjects: `original`, `ours` or `both`.
 const CHOICE: &str = "SUBJECT";
+
+/// The environment variable that names a directory with other programs of ours, such as a static one that is to be published.
+const LOCATION: &str = "SUPERVISOR_OURS";
 
 /// The default choice.
 const DEFAULT: &str = "both";
@@ -44,18 +47,32 @@ impl Subject {
     /// The path of one of the subject's programs.
     pub fn path(self, program: Program) -> PathBuf {
         match self {
-            Subject::Original => original::directory().join(match program {
-                Program::Supervisord => "supervisord",
-                Program::Supervisorctl => "supervisorctl",
-                Program::EchoSupervisordConf => "echo_supervisord_conf",
-                Program::Pidproxy => "pidproxy",
-            }),
-            Subject::Ours => PathBuf::from(match program {
-                Program::Supervisord => env!("CARGO_BIN_EXE_supervisord"),
-                Program::Supervisorctl => env!("CARGO_BIN_EXE_supervisorctl"),
-                Program::EchoSupervisordConf => env!("CARGO_BIN_EXE_echo_supervisord_conf"),
-                Program::Pidproxy => env!("CARGO_BIN_EXE_pidproxy"),
-            }),
+            Subject::Original => original::directory().join(program.name()),
+            Subject::Ours => match std::env::var_os(LOCATION) {
+                Some(directory) => PathBuf::from(directory).join(program.name()),
+                None => PathBuf::from(program.built()),
+            },
+        }
+    }
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Program::Supervisord => "supervisord",
+            Program::Supervisorctl => "supervisorctl",
+            Program::EchoSupervisordConf => "echo_supervisord_conf",
+            Program::Pidproxy => "pidproxy",
+        }
+    }
+
+    /// The one that was built for this test.
+    fn built(self) -> &'static str {
+        match self {
+            Program::Supervisord => env!("CARGO_BIN_EXE_supervisord"),
+            Program::Supervisorctl => env!("CARGO_BIN_EXE_supervisorctl"),
+            Program::EchoSupervisordConf => env!("CARGO_BIN_EXE_echo_supervisord_conf"),
+            Program::Pidproxy => env!("CARGO_BIN_EXE_pidproxy"),
         }
     }
 }
