@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::harness::{Daemon, Scene, Subject, http, only_ours};
+use crate::harness::subject::Program;
+use crate::harness::{Daemon, Scene, Subject, command, http, only_ours};
 
 /// The options these tests are about.
 pub const PINNED: &[&str] = &["supervisord state_directory"];
@@ -162,5 +163,51 @@ fn a_list_that_cannot_be_written_or_read_is_said_and_kept() {
         let refused = daemon.ctl(&["disable", "db"]);
         assert!(refused.code == 1 && refused.stdout.contains("is not what the daemon writes"), "{}", refused.stdout);
         assert_eq!(daemon.read(&list), "something else", "it is kept");
+    });
+}
+
+#[test]
+fn with_a_list_that_cannot_be_read_nothing_is_said_to_be_done() {
+    only_ours(|| {
+        let configuration = format!("[supervisord]\nstate_directory={{dir}}/state\n{PROGRAMS}");
+        let directory = "it is a directory, and must be a regular file";
+        let pipe = "it is a named pipe, and must be a regular file";
+        for (kind, reason) in [("mkdir", directory), ("mkfifo", pipe), ("touch", "is not what the daemon writes")] {
+            let scene = Scene::with("disabled-unreadable", &configuration).file("state/.keep", "");
+            let place = scene.set_up(Subject::Ours);
+            let list = place.dir().join("state").join(LIST);
+            let made = std::process::Command::new(kind).arg(&list).status().expect("it can be executed");
+            assert!(made.success());
+            let mut daemon = scene.start_in(place);
+            daemon.wait_for_states(&["db", "web", "job:job_0", "job:job_1"], "RUNNING");
+            let mut check = daemon.command(&Subject::Ours.path(Program::Supervisord));
+            let checked = command::run(check.args(["-c", "supervisord.conf", "--check"]), "");
+            assert!(checked.code > 0 && checked.stdout.contains(reason), "{kind}: {checked:?}");
+            for upgraded in [false, true] {
+                if upgraded {
+                    assert_eq!(daemon.ctl(&["upgrade"]).code, 0);
+                }
+                for action in ["enable", "disable"] {
+                    let refused = daemon.ctl(&[action, "db"]).stdout;
+                    assert!(refused.contains(reason) && refused.contains("and reload"), "{kind}: {refused}");
+                    assert_eq!(daemon.ctl(&[action, "db"]).code, 1, "{kind}: {action}");
+                }
+            }
+            assert_eq!(daemon.state_of("db"), "RUNNING");
+            let found = std::fs::symlink_metadata(&list).expect("it is there");
+            assert!(kind != "touch" || found.len() == 0, "it is kept");
+        }
+    });
+}
+
+#[test]
+fn a_list_that_somebody_has_removed_is_written_again() {
+    only_ours(|| {
+        let daemon = start("disabled-removed", PROGRAMS);
+        assert_eq!(daemon.ctl(&["disable", "db"]).code, 0);
+        let text = daemon.read(LIST);
+        std::fs::remove_file(daemon.path(LIST)).expect("it is there");
+        assert_eq!(daemon.ctl(&["disable", "db"]).stdout, "db: disabled\n");
+        assert_eq!(daemon.read(LIST), text, "also who it was");
     });
 }

@@ -1,10 +1,13 @@
 //! The file that says which programs are disabled. It must outlive a reboot, so that it does not stand beside the pid file.
 
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use supervisord_config::host::reason;
 use supervisord_config::model::Config;
 use supervisord_core::disabled::{DisabledPrograms, Disabling};
 use supervisord_core::event::ProcessName;
@@ -70,7 +73,7 @@ pub fn read(path: &str) -> Result<DisabledPrograms, String> {
     let text = match read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(DisabledPrograms::default()),
-        Err(error) => return Err(format!("{path} cannot be read: {}", Errno::from(error))),
+        Err(error) => return Err(format!("{path} cannot be read: {}", reason(&error))),
     };
     let record: DisabledRecord =
         serde_json::from_slice(&text).map_err(|error| format!("{path} is not what the daemon writes: {error}"))?;
@@ -78,17 +81,32 @@ pub fn read(path: &str) -> Result<DisabledPrograms, String> {
 }
 
 fn read_text(path: &str) -> io::Result<Vec<u8>> {
-    let file = trusted::open_read(path)?;
+    // The system has no words for opening a socket.
+    let explained = |error| fs::metadata(path).ok().and_then(|found| check_kind(&found).err()).unwrap_or(error);
+    let file = trusted::open_read(path).map_err(explained)?;
     let found = file.metadata()?;
-    if !found.is_file() || found.len() > MOST {
-        return Err(ErrorKind::InvalidData.into());
+    check_kind(&found)?;
+    if found.len() > MOST {
+        return Err(io::Error::other(format!("it has more than {MOST} bytes")));
     }
     let mut text = Vec::new();
     file.take(MOST).read_to_end(&mut text)?;
     Ok(text)
 }
 
-/// Puts another file in its place, in one step. It is on the disk afterwards. It waits for the disk.
+fn check_kind(found: &Metadata) -> io::Result<()> {
+    let kind = found.file_type();
+    let kind = match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_dir() => "directory",
+        () if kind.is_fifo() => "named pipe",
+        () if kind.is_socket() => "socket",
+        () => "device",
+    };
+    Err(io::Error::other(format!("it is a {kind}, and must be a regular file")))
+}
+
+/// Puts another file in its place, in one step, unless it says the same. It is on the disk afterwards. It waits for the disk.
 ///
 /// # Errors
 /// Why it cannot be written, for people, and what to do about it.
@@ -116,6 +134,9 @@ fn store(path: &str, disabled: &DisabledPrograms) -> io::Result<()> {
     }
     let mut text = serde_json::to_vec_pretty(&DisabledRecord::from(disabled)).map_err(io::Error::other)?;
     text.push(b'\n');
+    if read_text(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
     replace(path, &format!("{path}.new"), &text, 0o600, Durability::System).map(drop)
 }
 
@@ -143,6 +164,23 @@ mod tests {
         assert_eq!(read(&path), Ok(some()));
         assert_eq!(write(&path, &DisabledPrograms::default()), Ok(()));
         assert_eq!(fs::read_dir(directory.path()).expect("it is there").count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_file_is_said_to_be_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = format!("{}/list", directory.path().display());
+        let said = || read(&path).expect_err("it cannot be read").replace(&path, "X");
+        fs::create_dir(&path).expect("made");
+        assert_eq!(said(), "X cannot be read: it is a directory, and must be a regular file");
+        fs::remove_dir(&path).expect("removed");
+        let socket = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+        assert_eq!(said(), "X cannot be read: it is a socket, and must be a regular file");
+        drop(socket);
+        fs::remove_file(&path).expect("removed");
+        fs::write(&path, "").expect("written");
+        fs::File::options().write(true).open(&path).and_then(|file| file.set_len(MOST + 1)).expect("it has holes");
+        assert_eq!(said(), "X cannot be read: it has more than 67108864 bytes");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use supervisord_config::model::{ActivityLog, Config, LogLevel, Supervisord};
 use supervisord_config::pyrepr::repr;
 use supervisord_config::scale::{ProgramScale, ScaleRequest};
 use supervisord_core::auto_log::is_auto_log;
+use supervisord_core::disabled::DisabledPrograms;
 use supervisord_core::supervisor::{Ending, Supervisor};
 use supervisord_sys::signal::{Signal, Signals};
 use tokio::sync::Notify;
@@ -296,7 +297,8 @@ impl Generation {
             }
         };
         let disabled_file = match knows_disabled {
-            true => Ok(disabled_file::path(&config)),
+            // The program before may have had a list that it could not read, and must not write.
+            true => writable_disabled(&config).map(|(path, _)| path),
             false => tell_disabled(&config, &mut supervisor, &activity),
         };
         let tools = Tools {
@@ -376,18 +378,25 @@ fn as_scaled(config: Config, mode: &StartMode, start: &GenerationContext) -> Con
 /// Tells the supervisor which programs are disabled. Gives the path of the file that says so, or why it must not be written:
 /// where it cannot be read, it may name programs that nobody knows of.
 fn tell_disabled(config: &Config, supervisor: &mut Supervisor, activity: &Activity) -> Result<String, String> {
-    let path = disabled_file::path(config);
-    match disabled_file::read(&path) {
-        Ok(disabled) => {
+    match writable_disabled(config) {
+        Ok((path, disabled)) => {
             supervisor.set_disabled_programs(Arc::new(disabled));
             Ok(path)
         }
         Err(reason) => {
-            let text =
-                format!("no program counts as disabled, because {reason}; remove the file or repair it, and reload");
-            activity.log(LogLevel::Error, &text);
+            activity.log(LogLevel::Error, &format!("no program counts as disabled, because {reason}"));
             Err(reason)
         }
+    }
+}
+
+/// The path of the file that says which programs are disabled, and what it says. The error says why it cannot be read, and what to
+/// do.
+fn writable_disabled(config: &Config) -> Result<(String, DisabledPrograms), String> {
+    let path = disabled_file::path(config);
+    match disabled_file::read(&path) {
+        Ok(disabled) => Ok((path, disabled)),
+        Err(reason) => Err(format!("{reason}; remove the file or repair it, and reload")),
     }
 }
 

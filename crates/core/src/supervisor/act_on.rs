@@ -47,8 +47,8 @@ impl Supervisor {
             }
             ProgramAction::Signal(number) => ids.into_iter().for_each(|id| self.begin_signal(call, id, number)),
             ProgramAction::Reload => ids.into_iter().for_each(|id| self.begin_reload(call, id)),
-            ProgramAction::Disable => self.change_enablement(now, call, EnablementAction::Disable { wait }, ids),
-            ProgramAction::Enable => self.change_enablement(now, call, EnablementAction::Enable, ids),
+            ProgramAction::Disable => self.change_enablement(call, EnablementAction::Disable { wait }, ids),
+            ProgramAction::Enable => self.change_enablement(call, EnablementAction::Enable, ids),
             ProgramAction::ClearLogs(only) => {
                 let channels = only.map_or(vec![Channel::Stdout, Channel::Stderr], |channel| vec![channel]);
                 ids.into_iter().for_each(|id| self.begin_clear(call, id, &channels));

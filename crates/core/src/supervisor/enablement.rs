@@ -62,7 +62,7 @@ impl Supervisor {
     }
 
     /// Begins to disable or enable processes, for items of an open job.
-    pub(super) fn change_enablement(&mut self, now: Now, call: CallId, action: EnablementAction, ids: Vec<ProcessId>) {
+    pub(super) fn change_enablement(&mut self, call: CallId, action: EnablementAction, ids: Vec<ProcessId>) {
         for id in &ids {
             self.add_item(call, *id, Goal::Store);
         }
@@ -74,26 +74,26 @@ impl Supervisor {
         let names = ids.iter().filter_map(name).collect();
         let disabling = Arc::new(Disabling { by: self.asker.to_string(), at: self.now.epoch() });
         self.enablement.waiting.push_back(EnablementChange { call, action, names, disabling });
-        self.store_next(now);
+        self.store_next();
     }
 
-    /// Has the next change stored, if none is being stored. One that changes nothing counts at once.
-    fn store_next(&mut self, now: Now) {
-        while self.enablement.under_way.is_none() {
-            let Some(change) = self.enablement.waiting.pop_front() else { return };
-            let mut disabled = DisabledPrograms::clone(&self.enablement.disabled);
-            let changed = change.names.iter().filter(|name| match change.action {
+    /// Has the next change stored, if none is being stored. So is one that changes nothing: the answer says what the next boot
+    /// finds, and somebody may have removed the list, or it could not be read.
+    fn store_next(&mut self) {
+        if self.enablement.under_way.is_some() {
+            return;
+        }
+        let Some(change) = self.enablement.waiting.pop_front() else { return };
+        let mut disabled = DisabledPrograms::clone(&self.enablement.disabled);
+        for name in &change.names {
+            match change.action {
                 EnablementAction::Disable { .. } => disabled.disable(name, &change.disabling),
                 EnablementAction::Enable => disabled.enable(name),
-            });
-            if changed.count() == 0 {
-                self.carry_out(now, &change);
-                continue;
-            }
-            let disabled = Arc::new(disabled);
-            self.effects.push_back(Effect::StoreDisabled(disabled.clone()));
-            self.enablement.under_way = Some((change, disabled));
+            };
         }
+        let disabled = Arc::new(disabled);
+        self.effects.push_back(Effect::StoreDisabled(disabled.clone()));
+        self.enablement.under_way = Some((change, disabled));
     }
 
     /// The list has been stored, or could not be, for this reason.
@@ -106,7 +106,7 @@ impl Supervisor {
             }
             Err(reason) => self.refuse_change(&change, &reason),
         }
-        self.store_next(now);
+        self.store_next();
     }
 
     fn ids_of(&self, change: &EnablementChange) -> Vec<ProcessId> {

@@ -16,7 +16,7 @@ use supervisord_sys::user::{current_name, current_uid};
 
 use super::problem::{Problem, Severity};
 use crate::control::{ChildEnv, locate, locate_command, obstacle_to_secret, read_environment_file};
-use crate::{hand_over, output};
+use crate::{disabled_file, hand_over, output};
 
 /// All of them, each once, however many processes are made of a section.
 pub(super) fn problems(config: &Config, checked: &CheckedConfig) -> Vec<Problem> {
@@ -32,6 +32,10 @@ pub(super) fn problems(config: &Config, checked: &CheckedConfig) -> Vec<Problem>
         look.file("supervisord", "logfile", path);
     }
     look.file("supervisord", "pidfile", &settings.pidfile);
+    if let Err(reason) = disabled_file::read(&disabled_file::path(config)) {
+        let text = format!("no program counts as disabled, because {reason}; remove the file or repair it");
+        look.say(Severity::Warning, &text, "supervisord", "state_directory");
+    }
     config.servers.iter().for_each(|server| look.server(server));
     let child_env = ChildEnv::new(hand_over::environment(), config);
     for process in config.groups.iter().flat_map(|group| &group.processes) {

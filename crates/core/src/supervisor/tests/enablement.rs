@@ -87,10 +87,16 @@ fn a_list_that_cannot_be_stored_changes_nothing() {
     assert_eq!(world.reasons(call), [Some(Reason::Failed); 2]);
     world.pass(5_000);
     assert_eq!((world.state("a"), world.is_disabled("a")), (ProcessState::Running, false));
+    let call = world.act(ProgramAction::Enable, &["a"]);
+    assert_eq!(world.reasons(call), [Some(Reason::Failed)], "nor does the next boot know that it is enabled");
     world.cannot_store = false;
     world.act(ProgramAction::Disable, &["b"]);
     world.pass(5_000);
     assert!(!world.is_disabled("a") && world.is_disabled("b"));
+    let list = std::mem::take(&mut world.stored);
+    let call = world.act(ProgramAction::Disable, &["b"]);
+    world.pass(5_000);
+    assert_eq!((world.reasons(call), &world.stored), (vec![None], &list), "somebody had removed it");
 }
 
 #[test]
