@@ -83,9 +83,11 @@ const ROWS: [Row; 11] = [
     ("Programs are started without copying memory of the daemon (x86-64 and AArch64)", "5.16", |system| {
         system.spawn_without_copy
     }),
-    ("As root, no file is opened that another user has put in the way of a log or socket", "", |system| {
-        system.checks_paths
-    }),
+    (
+        "As root, nothing that another user has put in the way of a log or socket leads to a file elsewhere",
+        "",
+        |system| system.checks_paths,
+    ),
     ("The process that already listens at an address is named", "", |system| system.names_port_holder),
     ("`minprocs`", "", |system| system.process_limit),
     ("A stop reaches all descendants of a program, whatever they do (`kill_scope=tree`)", "5.3", |system| {

@@ -48,6 +48,11 @@ pub fn create_new(path: &str, mode: u32) -> io::Result<File> {
     open(path, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, mode)
 }
 
+/// Creates a file that must not exist, for reading and writing.
+pub fn create_new_read_write(path: &str, mode: u32) -> io::Result<File> {
+    open(path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, mode)
+}
+
 /// Opens `path` with these flags of `open(2)`; if they include `O_CREAT`, creates it with `mode` (less the file mode
 /// mask). Fails with ELOOP if a link must not be followed, with EACCES if the file is not trusted.
 pub fn open(path: &str, flags: i32, mode: u32) -> io::Result<File> {

@@ -5,13 +5,13 @@
 //! the output follows as it is. Whoever finds the file after a `kill -9` sees in the log itself whether the piece is there
 //! ([`transit_recovery::appended`]).
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Mutex;
 
-use supervisord_sys::trusted;
+use supervisord_sys::{trusted, user};
 
 use super::disk_guard::{self, DISK_IS_LOW, DiskGuard};
 use super::log_file::LogFile;
@@ -80,11 +80,13 @@ impl Spill {
     /// The file cannot be made, or one with something in it is there already.
     pub fn create(directory: &str, log: &str) -> io::Result<Spill> {
         let path = path_of(directory, log)?;
-        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() < HEADER) {
-            trusted::remove(&path)?;
+        if let Ok(found) = fs::symlink_metadata(&path) {
+            check_owner(&found).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}; remove it")))?;
+            if found.is_file() && found.len() < HEADER {
+                trusted::remove(&path)?;
+            }
         }
-        drop(trusted::create_new(&path, 0o600)?);
-        let file = trusted::open_read_write(&path)?;
+        let file = trusted::create_new_read_write(&path, 0o600)?;
         let device = file.metadata()?.dev();
         let spill = Spill { path, log: log.to_owned(), file, device, read: 0, end: 0 };
         spill.note(None)?;
@@ -99,7 +101,9 @@ impl Spill {
         let path = path_of(directory, log)?;
         let file = trusted::open_read_write(&path)?;
         let found = file.metadata()?;
-        if !found.is_file() || found.mode() & 0o077 != 0 {
+        // Its name can be guessed: in a directory in which others may write, what it says must not get into a log.
+        check_owner(&found)?;
+        if !found.is_file() || found.mode() & 0o077 != 0 || found.nlink() != 1 {
             return Err(ErrorKind::PermissionDenied.into());
         }
         // A daemon was killed before it had put anything in, or when the log had everything.
@@ -226,6 +230,14 @@ impl Spill {
             header.resize(HEADER as usize, 0);
         }
         self.file.write_all_at(&header, 0)
+    }
+}
+
+/// That nobody else has made a file.
+fn check_owner(found: &Metadata) -> io::Result<()> {
+    match found.uid() == user::effective_uid() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("it belongs to the user with the id {}", found.uid()))),
     }
 }
 

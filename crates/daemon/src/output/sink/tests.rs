@@ -9,6 +9,7 @@ use supervisord_config::model::{LogRotation, WhenBlocked};
 use supervisord_config::rotate_when::RotateWhen;
 use supervisord_core::rotation::Rotation;
 use supervisord_core::rotation::rules::RotationRules;
+use supervisord_sys::user;
 
 use super::super::held_output::RETRY;
 use super::super::log_file::{LogFile, NEW_MODE};
@@ -168,6 +169,39 @@ fn what_does_not_fit_waits_in_a_file_for_the_next_daemon_too() {
     assert!(!sink.is_behind() && sink.deadline().is_none() && !file.exists());
     sink.write(b"five\n", Rotation::NEVER);
     assert_eq!(fs::read(&path).expect("read"), b"one\ntwo\nfour\nfive\n");
+}
+
+/// The name can be guessed, and so can all that is in the file.
+#[test]
+fn a_file_that_another_user_has_put_there_is_neither_read_nor_written_to() {
+    if user::effective_uid() != 0 {
+        // Only root may give a file to somebody else.
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("for everybody");
+    let (path, place) = (dir.path().join("log").display().to_string(), Arc::from(dir.path().display().to_string()));
+    fs::write(&path, "").expect("written");
+    let mut spill = Spill::create(&place, &path).expect("made");
+    spill.push(b"forged\n", u64::MAX, None).expect("kept");
+    let planted = spill.path().to_owned();
+    std::os::unix::fs::chown(&planted, Some(65_534), Some(65_534)).expect("given away");
+    drop(spill);
+    let content = fs::read(&planted).expect("read");
+    let mut sink = full(&path, WhenBlocked::Spill(1 << 20));
+    let said = sink.adopt_spill(&place);
+    assert!(said[0].0 == LogLevel::Warn && said[0].1.ends_with("it belongs to the user with the id 65534"), "{said:?}");
+    let said = sink.write(b"own\n", Rotation::NEVER);
+    assert!(
+        said.iter()
+            .any(|(_, text)| text.contains(&format!("{planted}: it belongs to the user with the id 65534; remove it"))),
+        "{said:?}"
+    );
+    assert_eq!(fs::read(&planted).expect("read"), content);
+    fs::remove_file(&planted).expect("somebody removes it");
+    sink.write(b"more\n", Rotation::NEVER);
+    sink.flush();
+    assert!(!fs::read_to_string(&path).expect("read").contains("forged"));
 }
 
 /// A daemon may be killed at each step of an append to the log.
