@@ -165,6 +165,21 @@ fn a_scale_is_written_into_a_file_that_is_included() {
         daemon.wait_for_state("web:web_3", "RUNNING");
         assert_eq!(daemon.ctl(&["scale", "--persist", "web=2"]).code, 0);
         assert_eq!(workers(&daemon).len(), 2);
+        // What somebody has added is not lost, whether or not it has been taken over.
+        let edited = format!("{}startsecs=3\n", daemon.read("conf.d/zz-scale-web.conf"));
+        daemon.write("conf.d/zz-scale-web.conf", &edited);
+        for _ in 0..2 {
+            let said = daemon.ctl(&["scale", "--persist", "web=3"]);
+            assert!(
+                said.code == 1 && said.stdout.contains("has been edited by hand: startsecs in line 4 would be lost"),
+                "{}",
+                said.stdout
+            );
+            assert_eq!((daemon.read("conf.d/zz-scale-web.conf"), workers(&daemon).len()), (edited.clone(), 2));
+            assert_eq!(daemon.ctl(&["update", "--minimal"]).code, 0);
+        }
+        daemon.write("conf.d/zz-scale-web.conf", edited.trim_end_matches("startsecs=3\n"));
+        assert_eq!(daemon.ctl(&["update", "--minimal"]).code, 0);
         // A file behind it says another number.
         daemon.write("conf.d/zzz.conf", "[program:web]\nnumprocs=2\n");
         let said = daemon.ctl(&["scale", "--persist", "web=3"]);

@@ -1,17 +1,22 @@
 //! A file beside the configuration that says how many processes a program has.
 
-use std::fs;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use supervisord_config::drop_in::drop_in_path;
+use supervisord_config::host::reason;
 use supervisord_config::model::Config;
 use supervisord_sys::{Errno, trusted};
 
 use crate::file_replacement::{Durability, replace};
 use crate::host::SystemHost;
+use crate::small_file;
 
 /// The first line of each, by which the daemon knows its own.
 const HEADER: &str = "; Written by supervisorctl scale --persist. Without this file, the number that the section has elsewhere counts.\n";
+
+/// The largest file that is read.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// One that has been written, and can be taken back.
 pub struct DropIn {
@@ -29,11 +34,16 @@ impl DropIn {
         let (_, program) = section.split_once(':').unwrap_or(("", section));
         let host = SystemHost::in_directory(config.here.clone());
         let path = drop_in_path(&config.file, &format!("scale-{program}"), &host)?;
-        let before = match fs::read(&path) {
-            Ok(text) if text.starts_with(HEADER.as_bytes()) => Some(text),
-            Ok(_) => return Err(format!("{path} is there, and was not written by the daemon: rename it")),
+        let before = match small_file::read(Path::new(&path), MOST_BYTES) {
+            Ok(text) => match text.strip_prefix(HEADER.as_bytes()) {
+                Some(content) => {
+                    check_unedited(&path, section, &String::from_utf8_lossy(content))?;
+                    Some(text)
+                }
+                None => return Err(format!("{path} is there, and was not written by the daemon: rename it")),
+            },
             Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(format!("{path} cannot be read ({})", Errno::from(error))),
+            Err(error) => return Err(format!("{path} cannot be read ({})", reason(&error))),
         };
         let text = format!("{HEADER}[{section}]\nnumprocs={numprocs}\n");
         write(&path, text.as_bytes()).map_err(|error| format!("{path} cannot be written ({})", Errno::from(error)))?;
@@ -55,8 +65,49 @@ impl DropIn {
     }
 }
 
+/// That what stands behind the first line is a number of processes and nothing else: what somebody has added would be lost.
+fn check_unedited(path: &str, section: &str, content: &str) -> Result<(), String> {
+    let is_own = |line: &str| {
+        let number = line.split_once(['=', ':']).filter(|(option, _)| option.trim().eq_ignore_ascii_case("numprocs"));
+        line.trim().is_empty()
+            || line.trim_end() == format!("[{section}]")
+            || number.is_some_and(|(_, number)| number.trim().parse::<i64>().is_ok())
+    };
+    let Some((index, line)) = content.lines().enumerate().find(|(_, line)| !is_own(line)) else { return Ok(()) };
+    // A value may be secret.
+    let what = line.split(['=', ':', ';', '#']).next().map(str::trim).filter(|what| !what.is_empty());
+    Err(format!(
+        "{path} has been edited by hand: {} in line {} would be lost. Move what was added into another file that [include] reads, so \
+         that only numprocs is left in this one, or rename this one",
+        what.unwrap_or("a comment"),
+        index + 2
+    ))
+}
+
 /// Writes the file. The name that it has meanwhile is matched by no pattern.
 fn write(path: &str, text: &[u8]) -> io::Result<()> {
     let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
     replace(path, &format!("{directory}/.{name}.new"), text, 0o644, Durability::System).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_may_be_changed_by_hand_and_nothing_may_be_added() {
+        let check = |content: &str| check_unedited("F", "program:w", content);
+        for content in ["[program:w]\nnumprocs=3\n", "[program:w]\n\nNumprocs : 12 \n"] {
+            assert_eq!(check(content), Ok(()), "{content}");
+        }
+        for (added, said) in [
+            ("environment=KEY=\"hunter2\"", "F has been edited by hand: environment in line 4 would be lost"),
+            ("; why", "a comment in line 4"),
+            ("[program:x]", "[program in line 4"),
+            ("numprocs=%(ENV_N)s", "numprocs in line 4"),
+        ] {
+            let refused = check(&format!("[program:w]\nnumprocs=3\n{added}\n")).expect_err(added);
+            assert!(refused.contains(said) && !refused.contains("hunter2"), "{refused}");
+        }
+    }
 }

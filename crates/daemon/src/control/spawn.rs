@@ -13,7 +13,6 @@ mod output_memory;
 mod pipes;
 mod secret_directories;
 mod secret_variables;
-mod small_file;
 mod told_environment;
 mod users;
 

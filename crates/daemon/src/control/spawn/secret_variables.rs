@@ -13,9 +13,9 @@ use supervisord_config::secret::{Secret, SecretSource};
 use supervisord_core::supervisor::SpawnFailure;
 use supervisord_sys::user::current_name;
 
-use super::small_file;
 use crate::control::child_env::ChildEnv;
 use crate::control::offload::{NoReply, Offload};
+use crate::small_file;
 
 /// The most bytes of a value: the system takes no longer variables.
 const MOST_BYTES: u64 = 128 << 10;

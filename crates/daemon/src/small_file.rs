@@ -1,4 +1,4 @@
-//! Reading files that a start depends on, whole, without waiting for whoever might write to them.
+//! Reading files that people or a start depend on, whole, without waiting for whoever might write to them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use supervisord_sys::trusted;
 ///
 /// # Errors
 /// That of the system, or that it is a named pipe.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub fn open(path: &Path) -> io::Result<File> {
     let file = trusted::open_configured(path)?;
     match file.metadata()?.file_type().is_fifo() {
         true => Err(io::Error::other("it is a named pipe, and must be a regular file")),
@@ -23,7 +23,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Those of [`open`], and that the file has more than `most` bytes.
-pub(super) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     open(path)?.take(most + 1).read_to_end(&mut content)?;
     match u64::try_from(content.len()).is_ok_and(|length| length <= most) {
