@@ -310,7 +310,7 @@ impl ChildSpawner {
             let from_files = from_files.into_iter().chain(told.variables.into_iter().flatten()).collect();
             let mut values = secret_variables::variables(process, &tools.child_env, &mut self.offload)?;
             values.extend(told.confidential);
-            let asked = (tools.child_env.instance(), &mut self.offload);
+            let asked = (tools.child_env.instance(), &mut self.offload, &tools.activity);
             let confidential = self.secret_directories.variables(process, values, reader, user.as_ref(), asked)?;
             let variables = Variables { from_files, confidential, further: variables };
             plan(row, command, &variables, user, tools).map_err(fork_error)

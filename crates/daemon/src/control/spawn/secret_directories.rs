@@ -1,9 +1,10 @@
 //! The private directories in which programs find their secrets as files. One is made for each child, in memory where the system
-//! has a file system there, and is removed when the child has ended. Its path is made of the run alone, so that the next daemon finds
-//! what one that was killed has left.
+//! has a file system there, and is removed when the child has ended. Its path is made of the run, in a directory of this daemon, so
+//! that the next one finds what one that was killed has left. Where somebody else has taken the name of that directory, a number
+//! that nobody can guess is added to it.
 
-use std::collections::HashSet;
-use std::ffi::OsString;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
@@ -12,13 +13,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use supervisord_config::host::reason;
-use supervisord_config::model::Process;
+use supervisord_config::model::{LogLevel, Process};
 use supervisord_config::pyrepr::repr;
 use supervisord_core::supervisor::SpawnFailure;
 use supervisord_sys::user::{RunAs, current_uid};
-use supervisord_sys::{fd, host};
+use supervisord_sys::{fd, host, random};
 
 use super::secret_variables::CREDENTIALS;
+use crate::activity::Activity;
 use crate::control::offload::{NoReply, Offload};
 use crate::output::RunId;
 
@@ -40,9 +42,17 @@ pub(super) enum SecretReader {
 /// The directories of the children that have one.
 #[derive(Default)]
 pub(in crate::control) struct SecretDirectories {
-    /// In which they are, as soon as one was made or found.
+    /// In which the next one is made, as soon as one was made or found.
     home: Option<PathBuf>,
-    runs: HashSet<RunId>,
+    /// In which that of each child is.
+    runs: HashMap<RunId, PathBuf>,
+}
+
+/// A directory in which those of the children are.
+struct Home {
+    path: PathBuf,
+    /// Where it is on a disk: why it is not in memory.
+    on_disk: Option<String>,
 }
 
 impl SecretDirectories {
@@ -53,7 +63,7 @@ impl SecretDirectories {
         values: Vec<(String, OsString)>,
         reader: SecretReader,
         user: Option<&RunAs>,
-        (instance, offload): (&str, &mut Offload),
+        (instance, offload, activity): (&str, &mut Offload, &Activity),
     ) -> Result<Vec<(String, OsString)>, SpawnFailure> {
         if !process.spawn.secret_files {
             return Ok(values);
@@ -65,9 +75,9 @@ impl SecretDirectories {
                 let (known, instance, owner) = (self.home.clone(), instance.to_owned(), owner(user));
                 let made = offload.ask(SUBJECT, move || {
                     // It has gone with the last of its directories.
-                    let known = known.filter(|known| check(known).is_ok());
-                    let home = known.map_or_else(|| home(&instance), Ok)?;
-                    fill(&home, run, &values, owner).map(|path| (home, path))
+                    let known = known.filter(|known| check(known).is_ok()).map(|path| Home { path, on_disk: None });
+                    let home = known.map_or_else(|| home(places(), &instance), Ok)?;
+                    fill(&home.path, run, &values, owner).map(|path| (home, path))
                 });
                 let name = repr(&process.identity.name);
                 let made =
@@ -75,22 +85,28 @@ impl SecretDirectories {
                 let (home, path) = made.map_err(|error| {
                     SpawnFailure::Refused(format!("{SUBJECT} of {name} cannot be made: {}", reason(&error)))
                 })?;
-                self.home = Some(home);
-                self.runs.insert(run);
+                let Home { path: home, on_disk } = home;
+                if let Some(refusals) = on_disk {
+                    let text = format!(
+                        "the secrets of {name} are on a disk, in {}, because no file system in memory takes them ({refusals})",
+                        home.display()
+                    );
+                    activity.log(LogLevel::Warn, &text);
+                }
+                self.home = Some(home.clone());
+                self.runs.insert(run, home);
                 Ok(variable(path))
             }
             SecretReader::Command(run) => {
-                let run = run.filter(|run| self.runs.contains(run));
-                Ok(run.and_then(|run| Some(variable(self.home.as_ref()?.join(run.0.to_string())))).unwrap_or_default())
+                let found = run.and_then(|run| Some((run, self.runs.get(&run)?)));
+                Ok(found.map(|(run, home)| variable(home.join(run.0.to_string()))).unwrap_or_default())
             }
         }
     }
 
     /// Removes the directory of a child that has ended.
     pub(in crate::control) fn remove(&mut self, run: RunId, offload: &mut Offload) {
-        if self.runs.remove(&run)
-            && let Some(home) = self.home.clone()
-        {
+        if let Some(home) = self.runs.remove(&run) {
             // One that hangs is removed when it goes on, or by the next daemon.
             let _ = offload.ask(SUBJECT, move || remove(&home, &run.0.to_string()));
         }
@@ -100,13 +116,14 @@ impl SecretDirectories {
     pub(in crate::control) fn recall(&mut self, instance: &str, living: HashSet<RunId>, offload: &mut Offload) {
         let instance = instance.to_owned();
         let found = offload.ask(SUBJECT, move || {
-            let look = |place: PathBuf| Some((place.join(&instance), sweep(&place.join(&instance), &living).ok()?));
-            let found: Vec<_> = places().into_iter().filter_map(look).collect();
-            found.into_iter().find(|(_, kept)| !kept.is_empty())
+            let homes = places().into_iter().flat_map(|place| homes_in(&place, &instance));
+            let look =
+                |home: PathBuf| Some(sweep(&home, &living).ok()?.into_iter().map(move |run| (run, home.clone())));
+            homes.filter_map(look).flatten().collect::<HashMap<_, _>>()
         });
-        if let Ok(Some((home, kept))) = found {
-            self.home = Some(home);
-            self.runs = kept;
+        if let Ok(runs) = found {
+            self.home = runs.values().next().cloned();
+            self.runs = runs;
         }
     }
 }
@@ -125,28 +142,62 @@ fn places() -> Vec<PathBuf> {
     IN_MEMORY.into_iter().map(PathBuf::from).chain([host::temporary_dir()]).collect()
 }
 
-/// The directory in which those of the children are, made if need be. Others may pass through it, and not look into it.
-fn home(instance: &str) -> io::Result<PathBuf> {
+/// The directories of this daemon and of those before it in this place, and perhaps those of others with such names.
+fn homes_in(place: &Path, instance: &str) -> Vec<PathBuf> {
+    let is_meant = |name: &OsStr| {
+        let rest = name.as_bytes().strip_prefix(instance.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+    };
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    entries.filter(|entry| is_meant(&entry.file_name())).map(|entry| entry.path()).collect()
+}
+
+/// The directory in which those of the children are, made if need be in the first of these places that allows it: in memory, if
+/// there is one.
+fn home(places: Vec<PathBuf>, instance: &str) -> io::Result<Home> {
     let is_in_memory =
         |place: &PathBuf| File::open(place).is_ok_and(|there| fd::is_on_memory_file_system(there.as_fd()));
-    let places = places();
     let (memory, disks): (Vec<_>, Vec<_>) = places.into_iter().partition(is_in_memory);
+    let mut refusals: Vec<String> = Vec::new();
+    let mut refuse = |place: &Path, reason: &str| refusals.push(format!("{}: {reason}", place.display()));
     let mut refusal = io::Error::from(ErrorKind::NotFound);
-    for place in memory.into_iter().chain(disks) {
-        let home = place.join(instance);
-        match DirBuilder::new().mode(0o711).create(&home) {
-            Ok(()) => {
-                fs::set_permissions(&home, Permissions::from_mode(0o711))?;
-                return Ok(home);
+    for place in memory {
+        match make_home(&place, instance) {
+            Ok(path) => return Ok(Home { path, on_disk: None }),
+            Err(error) => {
+                refuse(&place, &reason(&error));
+                refusal = error;
             }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => match check(&home) {
-                Ok(()) => return Ok(home),
-                Err(error) => refusal = error,
-            },
+        }
+    }
+    for place in &disks {
+        refuse(place, if place.exists() { "it is on a disk" } else { "it does not exist" });
+    }
+    for place in disks {
+        match make_home(&place, instance) {
+            Ok(path) => return Ok(Home { path, on_disk: Some(refusals.join(", ")) }),
             Err(error) => refusal = error,
         }
     }
     Err(refusal)
+}
+
+/// Makes the directory, if it is not there. Others may pass through it, and not look into it.
+fn make_home(place: &Path, instance: &str) -> io::Result<PathBuf> {
+    let make = |home: PathBuf| -> io::Result<PathBuf> {
+        DirBuilder::new().mode(0o711).create(&home)?;
+        fs::set_permissions(&home, Permissions::from_mode(0o711))?;
+        Ok(home)
+    };
+    let home = place.join(instance);
+    match make(home.clone()) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match check(&home) {
+            Ok(()) => Ok(home),
+            // Somebody has put it there, to be given the secrets or to have them written to a disk.
+            Err(_) => make(place.join(format!("{instance}.{:016x}", u64::from_ne_bytes(random::bytes()?)))),
+        },
+        made => made,
+    }
 }
 
 /// That nobody else can change what is in a directory.
@@ -233,6 +284,37 @@ mod tests {
         fs::remove_file(home.join("odd")).unwrap();
         remove(&home, "8").unwrap();
         assert!(!home.exists(), "nothing is left");
+    }
+
+    #[test]
+    fn where_somebody_has_taken_the_name_another_one_is_used_and_found_again() {
+        let place = tempfile::tempdir().unwrap();
+        let planted = place.path().join("home");
+        DirBuilder::new().create(&planted).unwrap();
+        fs::set_permissions(&planted, Permissions::from_mode(0o777)).unwrap();
+        let path = home(vec![place.path().to_owned()], "home").unwrap().path;
+        assert!(path != planted && path.parent() == Some(place.path()) && mode(&path) == 0o711, "{path:?}");
+        fill(&path, RunId(3), &[], None).unwrap();
+        let homes = homes_in(place.path(), "home");
+        assert_eq!(homes.iter().cloned().collect::<HashSet<_>>(), HashSet::from([planted.clone(), path.clone()]));
+        assert!(sweep(&planted, &HashSet::new()).is_err());
+        assert_eq!(sweep(&path, &HashSet::from([RunId(3)])).unwrap(), HashSet::from([RunId(3)]));
+        remove(&path, "3").unwrap();
+        assert!(!path.exists());
+        fs::remove_dir(&planted).unwrap();
+        assert_eq!(home(vec![place.path().to_owned()], "home").unwrap().path, planted);
+    }
+
+    #[test]
+    fn what_goes_to_a_disk_says_why() {
+        let disk = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        if fd::is_on_memory_file_system(File::open(disk.path()).unwrap().as_fd()) {
+            return;
+        }
+        let (missing, there) = (disk.path().join("missing"), disk.path().to_owned());
+        let made = home(vec![missing.clone(), there.clone()], "home").unwrap();
+        let reason = format!("{}: it does not exist, {}: it is on a disk", missing.display(), there.display());
+        assert_eq!((made.path, made.on_disk), (there.join("home"), Some(reason)));
     }
 
     #[test]
