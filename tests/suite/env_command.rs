@@ -75,7 +75,12 @@ fn one_that_fails_is_a_failed_start_that_says_why_and_no_value() {
             (
                 "",
                 "#!/bin/sh\necho KEY=hunter2\necho sealed >&2\nexit 3\n",
-                "environment command failed (exit status 3: sealed)",
+                "environment command failed (exit status 3; what it wrote to stderr is in {dir}/p.err)",
+            ),
+            (
+                "hook_timeout=20s",
+                "#!/bin/sh\nset -x\nKEY=hunter2\nfalse \"$KEY\"\n",
+                "failed (exit status 1; what it wrote to stderr is in {dir}/p.err)",
             ),
             ("", "#!/bin/sh\necho A=1\necho hunter2\n", "failed (line 2 of its output: expected NAME=VALUE"),
             (
@@ -87,10 +92,13 @@ fn one_that_fails_is_a_failed_start_that_says_why_and_no_value() {
         ] {
             let options = if options.is_empty() { "hook_timeout=2s" } else { options };
             let mut daemon = scene(options).script("tell", script).start(Subject::Ours);
+            let reason = reason.replace("{dir}", &daemon.dir().display().to_string());
             daemon.wait_for_state("p", "FATAL");
             let why = daemon.ctl(&["why", "p"]).stdout;
-            assert!(why.contains(reason), "{reason}: {why}");
-            assert!(!(why + &daemon.log() + &daemon.read("p.log")).contains("hunter2"), "{reason}");
+            assert!(why.contains(&reason), "{reason}: {why}");
+            let told = daemon.ctl(&["status", "p"]).stdout + &daemon.ctl(&["status", "--json", "p"]).stdout;
+            let kept = daemon.read("supervisord.pid.state");
+            assert!(!(why + &told + &kept + &daemon.log() + &daemon.read("p.log")).contains("hunter2"), "{reason}");
         }
     });
 }

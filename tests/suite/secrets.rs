@@ -92,6 +92,8 @@ fn a_secret_of_a_command_is_in_the_environment_of_the_program_and_nowhere_else()
         assert_eq!(daemon.info("p").get("description").text(), "running command of secret Key");
         daemon.crash();
         daemon.start_again();
+        // Clients are answered once the state has been taken over; the pid file is there before.
+        daemon.wait_for_state("p", "STARTING");
         assert_kept_nowhere(&daemon);
         fs::remove_file(daemon.path("hold")).expect("it is there");
         // What the first command had told was lost with its daemon, which is no failed start.
@@ -103,7 +105,8 @@ fn a_secret_of_a_command_is_in_the_environment_of_the_program_and_nowhere_else()
         daemon.ctl(&["restart", "p"]);
         daemon.wait_for_state("p", "FATAL");
         let why = daemon.ctl(&["why", "p"]).stdout;
-        assert!(why.contains("command of secret Key failed (exit status 4: sealed)"), "{why}");
+        assert!(why.contains("command of secret Key failed (exit status 4; what it wrote to stderr is in "), "{why}");
+        assert!(!why.contains("sealed") && daemon.read("p.log").contains("sealed"), "{why}");
         assert_kept_nowhere(&daemon);
     });
 }

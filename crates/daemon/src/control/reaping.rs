@@ -125,8 +125,20 @@ impl Control {
         let written = self.children.take_captured(run);
         let result = match self.supervisor.environment_question(process) {
             _ if end == CommandEnd::Ended(ExitStatus::Unknown) => Ok(()),
-            Some(question) => self.children.spawner.told.hear(process, question, end.result(last_lines), written),
-            None => end.result(last_lines),
+            // Its stderr may contain what it was to tell: a shell with `set -x` writes it there.
+            question => {
+                let place = self
+                    .supervisor
+                    .process(process)
+                    .filter(|_| !last_lines.is_empty())
+                    .map(|process| spawn::place_of_stderr(process));
+                let place = place.map_or_else(String::new, |place| format!("; {place}"));
+                let result = end.result("").map_err(|reason| reason + &place);
+                match question {
+                    Some(question) => self.children.spawner.told.hear(process, question, result, written),
+                    None => result,
+                }
+            }
         };
         self.input(SupervisorInput::CommandEnded { process, command: ProgramCommand::Environment, result });
         if self.supervisor.environment_question(process).is_none() {

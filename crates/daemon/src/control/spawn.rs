@@ -53,7 +53,7 @@ use crate::keeper::Owner;
 use crate::output::{OutputHandle, OutputRequest, RunId};
 use crate::state::{Run, Runs, Socket};
 use cgroups::{Cgroups, NewCgroup};
-pub(super) use command::{CommandSpawn, SpawnedCommand, log_of_stderr};
+pub(super) use command::{CommandSpawn, SpawnedCommand, log_of_stderr, place_of_stderr};
 pub use environment_files::read as read_environment_file;
 use failure::{dispatcher_error, fork_error, log_error, removed, system_failure};
 pub(super) use forwarding::follow_definition;

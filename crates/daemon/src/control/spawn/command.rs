@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use supervisord_config::model::Process;
+use supervisord_config::model::{LogFile, Process};
 use supervisord_core::output::Channel;
 use supervisord_core::process::{CommandPlan, ProgramCommand};
 use supervisord_core::supervisor::{ProcessId, SpawnFailure, Supervisor};
@@ -125,5 +125,18 @@ pub(in crate::control) fn log_of_stderr(process: &Process, command: ProgramComma
     match command == ProgramCommand::Environment && process.logging.redirect_stderr {
         true => Channel::Stdout,
         false => Channel::Stderr,
+    }
+}
+
+/// Where somebody who may read it finds what a command that told about the environment wrote to its stderr.
+pub(in crate::control) fn place_of_stderr(process: &Process) -> String {
+    let (log, option) = match log_of_stderr(process, ProgramCommand::Environment) {
+        Channel::Stdout => (&process.logging.stdout, "stdout_logfile"),
+        Channel::Stderr => (&process.logging.stderr, "stderr_logfile"),
+    };
+    match &log.file {
+        LogFile::Path(path) => format!("what it wrote to stderr is in {path}"),
+        LogFile::Auto => "what it wrote to stderr is in the log of the program".to_owned(),
+        LogFile::None => format!("what it wrote to stderr is in no file, because {option} names none"),
     }
 }
