@@ -88,6 +88,12 @@ fn one_that_fails_is_a_failed_start_that_says_why_and_no_value() {
                 "#!/bin/sh\nyes KEY=hunter2 | head -c 1000000\nexec sleep 1000\n",
                 "failed (it wrote more than 65535 bytes)",
             ),
+            // Long before its time limit, and where each line takes as much of the pipe as a whole page of it.
+            (
+                "hook_timeout=1h",
+                "#!/usr/bin/perl\n$| = 1;\nprint 'KEY=hunter2', 'x' x 3000, \"\\n\" for 1 .. 400;\nsleep 1000;\n",
+                "failed (it wrote more than 65535 bytes)",
+            ),
             ("hook_timeout=1s", "#!/bin/sh\nexec sleep 1000\n", "failed (killed after 1s, its time limit)"),
         ] {
             let options = if options.is_empty() { "hook_timeout=2s" } else { options };

@@ -5,6 +5,7 @@
 //! signalled and reaped in one way.
 
 mod adopt;
+mod capture;
 mod commands;
 mod ended_command;
 mod hand_over;
@@ -43,6 +44,7 @@ use crate::activity::Activity;
 use crate::descriptor::{deregister, register};
 use crate::output::{OutputHandle, RunId};
 use crate::state;
+use capture::Capture;
 pub(super) use ended_command::EndedCommand;
 pub use hand_over::HandedChildren;
 pub use leftover::LeftoverChildren;
@@ -175,7 +177,7 @@ pub(super) struct Children {
     cgroups: Vec<Cgroup>,
     draining: HashMap<RunId, Draining>,
     /// What commands write whose stdout goes into no log. It is read when they have ended.
-    captures: HashMap<RunId, OwnedFd>,
+    captures: HashMap<RunId, Capture>,
     /// When draining ones are not waited for any longer, the earliest first.
     drain_deadlines: VecDeque<(Duration, RunId)>,
     /// What spawns them.

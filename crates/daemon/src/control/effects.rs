@@ -80,7 +80,14 @@ impl Control {
         plan: &CommandPlan,
     ) -> Result<(), SpawnFailure> {
         let (tools, survival) = (&self.tools, self.survival.as_mut());
-        let spawned = self.children.spawn_command(process, command, plan, &self.supervisor, tools, survival);
+        let spawned = self.children.spawn_command(
+            process,
+            (command, plan),
+            &self.supervisor,
+            tools,
+            survival,
+            self.poll.registry(),
+        );
         self.reap();
         if self.survival.as_ref().is_some_and(Survival::has_used_half_of_pid_slots) {
             self.write_notes();

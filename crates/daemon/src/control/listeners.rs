@@ -16,6 +16,7 @@ impl Control {
         }
         self.read_listener(token);
         self.hear_readiness(token);
+        self.children.limit_capture(token);
         self.check_orphan(token);
         self.report_exits();
     }

@@ -122,7 +122,7 @@ impl Control {
     /// A command has ended that was to tell about the environment of its program. Where nobody knows how, because its daemon was
     /// killed, it has told nothing, and is asked again.
     fn environment_told(&mut self, run: RunId, process: ProcessId, end: CommandEnd, last_lines: &str) {
-        let written = self.children.take_captured(run);
+        let written = self.children.take_captured(run, self.poll.registry());
         let result = match self.supervisor.environment_question(process) {
             _ if end == CommandEnd::Ended(ExitStatus::Unknown) => Ok(()),
             // Its stderr may contain what it was to tell: a shell with `set -x` writes it there.

@@ -63,6 +63,7 @@ pub(super) use output_memory::follow_memory;
 use pipes::Pipes;
 use secret_directories::{SecretDirectories, SecretReader};
 pub use secret_variables::obstacle as obstacle_to_secret;
+pub(super) use told_environment::MOST_TOLD;
 use told_environment::{ToldEnvironment, ToldEnvironments};
 use users::Users;
 

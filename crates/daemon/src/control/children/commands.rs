@@ -1,5 +1,6 @@
 //! Commands of programs beside their own: they are spawned, ended and accounted for by what they are for.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mio::Registry;
@@ -9,12 +10,15 @@ use supervisord_core::supervisor::{ProcessId, SpawnFailure, Supervisor};
 use supervisord_sys::Pid;
 use supervisord_sys::signal::{self, SIGKILL, SIGTERM};
 
-use super::listener_pipe::read_available;
+use super::capture::Capture;
 use super::role::{CommandChild, Role, Supervised};
 use super::{Children, TimeLimit};
+use crate::activity::Activity;
+use crate::clock::present;
 use crate::control::spawn::{self, CommandSpawn, SpawnedCommand};
 use crate::control::survival::Survival;
 use crate::control::tools::Tools;
+use crate::descriptor::deregister;
 use crate::hand_over::{HandedChannel, HandedCommand};
 use crate::output::{OutputRequest, RunId};
 use crate::state::CommandRun;
@@ -27,19 +31,51 @@ impl Children {
     pub(in crate::control) fn spawn_command(
         &mut self,
         process: ProcessId,
-        command: ProgramCommand,
-        plan: &CommandPlan,
+        (command, plan): (ProgramCommand, &CommandPlan),
         supervisor: &Supervisor,
         tools: &Tools,
         survival: Option<&mut Survival>,
+        registry: &Registry,
     ) -> Result<u32, SpawnFailure> {
         let spawn = CommandSpawn { process, command, plan, runs: self.runs(process) };
         let spawned = self.spawner.spawn_command(spawn, supervisor, tools, survival)?;
         let SpawnedCommand { run, pid, kept, captured } = spawned;
-        self.captures.extend(captured.map(|pipe| (run, pipe)));
         let supervised = Supervised { process, kept: kept.run, stdin: None, orphan: None, ready: None };
         self.add_command(run, pid, supervised, kept.command, kept.kill_at, kept.timeout);
+        if let Some(pipe) = captured {
+            let name = supervisor.process(process).map_or("", |process| &process.identity.name);
+            self.capture(run, pipe, name, &tools.activity, registry);
+        }
         Ok(pid)
+    }
+
+    /// Keeps what a command writes, and has the loop tell when it has written something.
+    fn capture(&mut self, run: RunId, pipe: OwnedFd, name: &str, activity: &Activity, registry: &Registry) {
+        let token = self.watch(run, &pipe, (name, "what a command tells"), activity, registry);
+        self.captures.insert(run, Capture::new(pipe, token));
+        self.limit_capture(token);
+    }
+
+    /// A command may have written something. One that has written too much is killed now rather than at its time limit: it would
+    /// wait until then for room in the pipe.
+    pub(in crate::control) fn limit_capture(&mut self, token: usize) {
+        let Some(run) = self.tokens.run(token) else { return };
+        let capture = self.captures.get(&run).filter(|capture| capture.token == token);
+        if capture.is_some_and(Capture::is_too_much) {
+            self.bring_limit_forward(run, present().mono);
+        }
+    }
+
+    /// A child is killed at this time, unless it is to be killed before.
+    fn bring_limit_forward(&mut self, run: RunId, to: Duration) {
+        if let Some(child) = self.living.get_mut(&run)
+            && let TimeLimit::Until(kill_at) = child.limit
+        {
+            self.limits.remove(&(kill_at, run));
+            let kill_at = kill_at.min(to);
+            self.limits.insert((kill_at, run));
+            child.limit = TimeLimit::Until(kill_at);
+        }
     }
 
     fn add_command(
@@ -63,12 +99,7 @@ impl Children {
         if std::mem::replace(&mut role.is_being_ended, true) {
             return;
         }
-        if let TimeLimit::Until(kill_at) = child.limit {
-            self.limits.remove(&(kill_at, run));
-            let kill_at = kill_at.min(now + GRACE);
-            self.limits.insert((kill_at, run));
-            child.limit = TimeLimit::Until(kill_at);
-        }
+        self.bring_limit_forward(run, now + GRACE);
         // It can only have ended, which is told soon.
         let _ = self.kill(run, SIGTERM, KillScope::Group);
     }
@@ -101,8 +132,11 @@ impl Children {
     }
 
     /// What a command has written that has ended, where no log gets that.
-    pub(in crate::control) fn take_captured(&mut self, run: RunId) -> Vec<u8> {
-        self.captures.remove(&run).map(|pipe| read_available(&mut pipe.into())).unwrap_or_default()
+    pub(in crate::control) fn take_captured(&mut self, run: RunId, registry: &Registry) -> Vec<u8> {
+        let Some(capture) = self.captures.remove(&run) else { return Vec::new() };
+        deregister(registry, &capture);
+        self.tokens.release(capture.token);
+        capture.read()
     }
 
     /// Whether a command has a child, or had one whose end is about to be told.
@@ -133,7 +167,7 @@ impl Children {
     /// Takes over a command of the daemon before. False when it has ended meanwhile.
     pub(in crate::control) fn adopt_command(
         &mut self,
-        handed: HandedCommand<std::os::fd::OwnedFd>,
+        handed: HandedCommand<OwnedFd>,
         id: ProcessId,
         supervisor: &Supervisor,
         tools: &Tools,
@@ -144,13 +178,13 @@ impl Children {
         let child = handed.child;
         let Some(process) = supervisor.process(id) else { return false };
         let (name, run) = (process.identity.name.as_str(), child.run);
-        let mut channels = Vec::new();
+        let (mut channels, mut captured) = (Vec::new(), None);
         for HandedChannel { channel, pipe, pipeline, .. } in child.streams {
             let Some(pipe) = pipe else { continue };
             let is_environment = command == ProgramCommand::Environment;
             // What the output plane has read has a pipeline, where it is known.
             if is_environment && channel == Channel::Stdout && pipeline.is_none() {
-                self.captures.insert(run, pipe);
+                captured = Some(pipe);
                 continue;
             }
             let channel = if is_environment { spawn::log_of_stderr(process, command) } else { channel };
@@ -162,7 +196,6 @@ impl Children {
             true => match self.watch_orphan(run, &child.kept, child.handle, name, &tools.activity, registry) {
                 Some(orphan) => Some(orphan),
                 None => {
-                    self.captures.remove(&run);
                     tools.output.send(OutputRequest::Drain { run, marker: None });
                     return false;
                 }
@@ -170,6 +203,9 @@ impl Children {
         };
         let supervised = Supervised { process: id, kept: child.kept, stdin: None, orphan, ready: None };
         self.add_command(run, child.pid, supervised, command, kill_at, timeout);
+        if let Some(pipe) = captured {
+            self.capture(run, pipe, name, &tools.activity, registry);
+        }
         true
     }
 }

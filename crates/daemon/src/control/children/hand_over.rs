@@ -52,7 +52,8 @@ impl Children {
             by_run.entry(run).or_default().push(HandedChannel { channel, pipe, pipeline: Some(pipeline), end });
         }
         for (run, pipe) in self.captures.drain() {
-            let stdout = HandedChannel { channel: Channel::Stdout, pipe: Some(pipe), pipeline: None, end: Vec::new() };
+            let stdout =
+                HandedChannel { channel: Channel::Stdout, pipe: Some(pipe.into()), pipeline: None, end: Vec::new() };
             by_run.entry(run).or_default().push(stdout);
         }
         let (mut children, mut commands, mut leftover) = (Vec::new(), Vec::new(), LeftoverChildren::default());

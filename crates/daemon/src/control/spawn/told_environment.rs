@@ -12,8 +12,8 @@ use supervisord_core::supervisor::{ProcessId, SpawnFailure};
 
 use super::secret_variables;
 
-/// As many bytes as a command may write: what a pipe holds, because nobody reads it before the command has ended.
-const MOST_BYTES: usize = 64 << 10;
+/// As many bytes are more than a command may write: they wait in its pipe until it has ended.
+pub(in crate::control) const MOST_TOLD: usize = 64 << 10;
 
 /// What the commands of one program have told.
 #[derive(Default)]
@@ -40,8 +40,8 @@ impl ToldEnvironments {
         result: Result<(), String>,
         written: Vec<u8>,
     ) -> Result<(), String> {
-        if written.len() >= MOST_BYTES {
-            return Err(format!("it wrote more than {} bytes", MOST_BYTES - 1));
+        if written.len() >= MOST_TOLD {
+            return Err(format!("it wrote more than {} bytes", MOST_TOLD - 1));
         }
         result?;
         match question {
@@ -148,7 +148,7 @@ mod tests {
         assert!(bad.starts_with("line 2 of its output: expected NAME=VALUE") && !bad.contains("hunter2"), "{bad}");
         assert_eq!(refusal(Ok(()), b"A=\xff"), "its output is not UTF-8");
         assert_eq!(refusal(Err("exit status 3".to_owned()), b"A=1\n"), "exit status 3");
-        let full = refusal(Err("killed after 30s".to_owned()), &[b'x'; MOST_BYTES]);
+        let full = refusal(Err("killed after 30s".to_owned()), &[b'x'; MOST_TOLD]);
         assert_eq!(full, "it wrote more than 65535 bytes");
         assert!(told.0.is_empty());
     }
