@@ -211,3 +211,94 @@ fn a_list_that_somebody_has_removed_is_written_again() {
         assert_eq!(daemon.read(LIST), text, "also who it was");
     });
 }
+
+#[test]
+fn what_was_removed_is_listed_and_can_be_enabled() {
+    only_ours(|| {
+        let mut daemon = start("disabled-listed", PROGRAMS);
+        assert_eq!(daemon.ctl(&["disable", "--list"]).stdout, "no program is disabled\n");
+        assert_eq!(daemon.ctl(&["disable", "db", "job:job_1"]).code, 0);
+        let text = daemon.read("supervisord.conf");
+        daemon.write("supervisord.conf", &text.replace("program:db", "program:other").replace("depends_on=db", ""));
+        daemon.ctl(&["update"]);
+        let list = |daemon: &Daemon| daemon.ctl(&["disable", "--list"]).stdout;
+        let listed = list(&daemon);
+        let lines: Vec<&str> = listed.lines().collect();
+        assert!(
+            lines.len() == 2
+                && lines[0].starts_with("db: disabled by a client via the JSON API from the unix socket, uid ")
+                && lines[0].ends_with("Z; no active group has it")
+                && lines[1].starts_with("job:job_1: disabled by ")
+                && lines[1].ends_with('Z'),
+            "{listed}"
+        );
+        let told: Value = serde_json::from_str(&daemon.ctl(&["disable", "--list", "--json"]).stdout).expect("JSON");
+        let active: Vec<bool> = told["programs"]
+            .as_array()
+            .map(|programs| programs.iter().map(|program| program["active"] == true).collect())
+            .unwrap_or_default();
+        assert_eq!(active, [false, true], "{told}");
+        assert!(daemon.ctl(&["disable", "--list", "db"]).stdout.contains("takes no name"));
+        for end in ["crash", "upgrade"] {
+            if end == "crash" {
+                daemon.crash();
+                daemon.start_again();
+            } else {
+                assert_eq!(daemon.ctl(&["upgrade"]).code, 0);
+            }
+            assert_eq!(list(&daemon), listed, "{end}");
+        }
+        let said = daemon.ctl(&["disable", "db"]);
+        assert!(said.code == 1 && said.stdout.contains("no program is named db"), "{}", said.stdout);
+        assert_eq!(daemon.ctl(&["enable", "db"]).stdout, "db: enabled\n");
+        daemon.wait_for_log("db is enabled by a client via the JSON API");
+        assert_eq!(list(&daemon).lines().count(), 1);
+        let said = daemon.ctl(&["enable", "db"]);
+        assert!(said.code == 1 && said.stdout.contains("no program is named db"), "{}", said.stdout);
+        daemon.write("supervisord.conf", &text);
+        daemon.ctl(&["update"]);
+        daemon.wait_for_state("db", "RUNNING");
+    });
+}
+
+#[test]
+fn xml_rpc_disables_enables_and_scales() {
+    only_ours(|| {
+        let mut daemon = start("disabled-rpc", PROGRAMS);
+        let statuses = |answer: &crate::harness::Value| -> Vec<String> {
+            let status = |item: &crate::harness::Value| {
+                format!("{}:{} {}", item.get("group").text(), item.get("name").text(), item.get("description").text())
+            };
+            answer.items().iter().map(status).collect()
+        };
+        let answer = daemon.call("supervisor.disableProcess", &["job:*".into()]);
+        assert_eq!(statuses(&answer), ["job:job_0 OK", "job:job_1 OK"]);
+        assert_disabled(&daemon, "job:job_1", "by XML-RPC");
+        assert!(daemon.answer("supervisor.startProcess", &["job:job_0".into()]).contains("disabled by "));
+        let listed = daemon.call("supervisor.getDisabledProcesses", &[]);
+        let names: Vec<&str> = listed.items().iter().map(|item| item.get("name").text()).collect();
+        assert_eq!(names, ["job_0", "job_1"]);
+        assert!(listed.items()[0].get("by").text().starts_with("a client via XML-RPC from the unix socket"));
+        let answer = daemon.call("supervisor.enableProcess", &["job:*".into()]);
+        assert_eq!(statuses(&answer), ["job:job_0 OK", "job:job_1 OK"]);
+        assert_eq!(daemon.answer("supervisor.getDisabledProcesses", &[]), "[]");
+        let scaled = |daemon: &Daemon, number: crate::harness::Value| -> Vec<String> {
+            let answer = daemon.call("supervisor.scaleProgram", &["job".into(), number]);
+            let step =
+                |item: &crate::harness::Value| format!("{} {}", item.get("name").text(), item.get("action").text());
+            answer.items().iter().map(step).collect()
+        };
+        assert_eq!(scaled(&daemon, 3_i64.into()), ["job_2 add"]);
+        daemon.wait_for_state("job:job_2", "RUNNING");
+        assert_eq!(scaled(&daemon, "-1".into()), ["job_2 remove"]);
+        assert_eq!(scaled(&daemon, "2".into()), Vec::<String>::new());
+        for (arguments, fault) in [
+            (["job".into(), (-1_i64).into()], "BAD_ARGUMENTS: -1 processes are asked for"),
+            (["nobody".into(), 2_i64.into()], "BAD_NAME: nobody"),
+            (["job".into(), "many".into()], "INCORRECT_PARAMETERS"),
+        ] {
+            let answer = daemon.answer("supervisor.scaleProgram", &arguments);
+            assert!(answer.contains(fault), "{answer}");
+        }
+    });
+}

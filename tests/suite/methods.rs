@@ -209,9 +209,13 @@ system.multicall 5
 ";
 
 /// Methods that the original does not have; they have tests of their own.
-pub const ADDED: [&str; 4] = [
+pub const ADDED: [&str; 8] = [
+    "supervisor.disableProcess",
+    "supervisor.enableProcess",
     "supervisor.getConfigWarnings",
+    "supervisor.getDisabledProcesses",
     "supervisor.reloadProcess",
+    "supervisor.scaleProgram",
     "supervisor.stopProcessWithDependents",
     "supervisor.upgrade",
 ];

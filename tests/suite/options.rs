@@ -96,13 +96,14 @@ const ROWS: &str = "config/src/schema/rows.rs";
 const MODEL: &str = "config/src/model/";
 
 /// Texts that are no options: members of JSON and XML-RPC, and causes of stops that are called like the options.
-const MEANS_SOMETHING_ELSE: [(&str, &str); 10] = [
+const MEANS_SOMETHING_ELSE: [(&str, &str); 11] = [
     ("type", "daemon/src/json_schema.rs"),
     ("type", "daemon/src/xmlrpc/methods/table.rs"),
     ("type", "daemon/src/network/api_v1/actions.rs"),
     ("type", "daemon/src/network/api_v1/messages.rs"),
     ("type", "daemon/src/network/api_v1/openapi.rs"),
     ("type", "daemon/src/network/api_v1/problem.rs"),
+    ("type", "daemon/src/network/api_v1/scale.rs"),
     ("type", "ctl/src/mcp/tools.rs"),
     ("tags", "daemon/src/network/api_v1/program_resource.rs"),
     ("max_runtime", "core/src/process/stop_decision.rs"),

@@ -70,6 +70,29 @@ fn only_the_difference_starts_or_stops_the_highest_numbers_first() {
 }
 
 #[test]
+fn a_number_with_a_sign_is_a_change_of_the_present_one() {
+    only_ours(|| {
+        let mut daemon = start("scale-changes", "[include]\nfiles=conf.d/*.conf\n");
+        assert_eq!(daemon.ctl(&["scale", "web=+2"]).stdout, "web:web_3: added process\nweb:web_4: added process\n");
+        assert_eq!(daemon.ctl(&["scale", "web:web_0=-1"]).stdout, "web:web_4: removed process\n");
+        assert_eq!(daemon.ctl(&["scale", "web=+0"]).stdout, "web: nothing to change\n");
+        assert_eq!(workers(&daemon).len(), 4);
+        // All of those count that come at the same time.
+        let (daemon_ref, askers) = (&daemon, 8);
+        std::thread::scope(|scope| {
+            for _ in 0..askers {
+                scope.spawn(|| assert_eq!(daemon_ref.ctl(&["scale", "web=+1"]).code, 0));
+            }
+        });
+        assert_eq!(workers(&daemon).len(), 4 + askers);
+        assert_eq!(daemon.ctl(&["scale", "--persist", "web=-7"]).code, 0);
+        assert!(daemon.read("conf.d/zz-scale-web.conf").ends_with("\nnumprocs=5\n"));
+        daemon.wait_for_states(&["web:web_4"], "RUNNING");
+        assert_eq!(workers(&daemon).len(), 5);
+    });
+}
+
+#[test]
 fn a_scale_survives_kill_9_and_an_upgrade() {
     only_ours(|| {
         let mut daemon = start("scale-survives", "");
@@ -99,17 +122,21 @@ fn what_cannot_be_scaled_says_why_and_changes_nothing() {
         let before = workers(&daemon);
         for (word, part) in [
             ("db=2", "%(process_num) must be present within process_name when numprocs > 1"),
-            ("nobody=2", "no program or group is named nobody"),
+            ("nobody=2", "nothing is named nobody"),
             ("shop=2", "shop stands for several programs: name one of cart, till"),
-            ("web=-1", "write a number from 0 to 100000"),
+            ("web=-4", "[program:web] has 3 processes, which cannot be changed by -4"),
+            ("web=+100000", "write a change from -3 to +99997"),
             ("web=100001", "write a number from 0 to 100000"),
             ("web=90000", "raise minfds in [supervisord]"),
             ("web=many", "is no NAME=NUMBER"),
             ("web", "is no NAME=NUMBER"),
+            ("web+4", "did you mean web=+4?"),
         ] {
             let said = daemon.ctl(&["scale", word]);
             assert!(said.code == 1 && said.stdout.contains(part), "{word}: {}", said.stdout);
         }
+        let said = daemon.ctl(&["scale", "web", "+4"]);
+        assert!(said.code == 1 && said.stdout.contains("did you mean web=+4?"), "{}", said.stdout);
         let said = daemon.ctl(&["scale", "--persist", "web=4"]);
         assert!(
             said.code == 1 && said.stdout.contains("write for example files=%(here)s/conf.d/*.conf"),
@@ -142,7 +169,7 @@ fn an_operator_scales_what_is_theirs_and_learns_nothing_else_of_the_file() {
         daemon.wait_until("it runs", |daemon| daemon.log().contains("success: web_2 entered RUNNING"));
         assert_eq!(daemon.ctl(&["scale", "web=4"]).stdout, "web:web_3: added process\n");
         let said = daemon.ctl(&["scale", "db=1"]);
-        assert!(said.code == 1 && said.stdout.contains("no program or group is named db"), "{}", said.stdout);
+        assert!(said.code == 1 && said.stdout.contains("nothing is named db"), "{}", said.stdout);
         let said = daemon.ctl(&["scale", "--persist", "web=5"]);
         assert!(said.code == 1 && said.stdout.contains("may not administer"), "{}", said.stdout);
         rewrite(&daemon, "[program:db]", "[program:db]\nstopwaitsecs=private");

@@ -224,7 +224,7 @@ fn a_model_reads_and_acts_only_with_leave() {
             .iter()
             .filter_map(|tool| tool["name"].as_str())
             .collect();
-        assert_eq!(tools, ["status", "why", "health", "logs", "daemon_log", "events", "plan"]);
+        assert_eq!(tools, ["status", "why", "health", "logs", "daemon_log", "events", "disabled", "plan"]);
         assert_eq!(structured(4)["programs"][0]["state"], "STOPPED");
         assert!(text(5).starts_with("idle is STOPPED"), "{}", text(5));
         assert_eq!(text(6), "a line of cat\n\n");
@@ -251,6 +251,37 @@ fn a_model_reads_and_acts_only_with_leave() {
         assert_eq!(acted[1]["result"]["content"][0]["text"], "idle: started\n");
         assert_eq!(acted[2]["result"]["isError"], true);
         assert_eq!((daemon.state_of("cat").as_str(), daemon.state_of("idle").as_str()), ("STOPPED", "RUNNING"));
+        let words = |names: &[&str]| json!({ "names": names });
+        let acted = mcp(
+            &daemon,
+            &["--allow-control"],
+            &[
+                tool_call(1, "disable", &words(&["idle"])),
+                tool_call(2, "disabled", &json!({})),
+                tool_call(3, "start", &words(&["idle"])),
+                tool_call(4, "enable", &words(&["all"])),
+                tool_call(5, "scale", &json!({"programs": ["member=+1"]})),
+                tool_call(6, "scale", &json!({"programs": ["member 3"]})),
+            ],
+        );
+        let text = |id: usize| acted[id - 1]["result"]["content"][0]["text"].as_str().unwrap_or_default();
+        assert_eq!(text(1), "idle: disabled\n");
+        assert_eq!(acted[1]["result"]["structuredContent"]["programs"][0]["name"], "idle");
+        assert!(text(3).contains("disabled by ") && acted[2]["result"]["isError"] == true, "{}", text(3));
+        assert!(text(4).contains("idle: enabled\n"), "{}", text(4));
+        assert_eq!(text(5), "team:member_2: added process\n");
+        assert_eq!(acted[5]["result"]["isError"], true);
+        for (id, tool, arguments) in [
+            (1, "disable", words(&["cat"])),
+            (2, "enable", words(&["cat"])),
+            (3, "scale", json!({"programs": ["member=1"]})),
+        ] {
+            let refused = mcp(&daemon, &[], &[tool_call(id, tool, &arguments)]);
+            assert!(
+                refused[0]["error"]["message"].as_str().is_some_and(|text| text.contains("--allow-control")),
+                "{tool}"
+            );
+        }
         daemon.stop();
         let alone = mcp(&daemon, &[], &[tool_call(1, "status", &json!({}))]);
         assert_eq!(alone[0]["result"]["isError"], true, "it answers without a daemon, too: {alone:?}");
@@ -385,6 +416,27 @@ fn top_shows_acts_and_leaves_the_terminal_as_it_was() {
         top.wait_on_screen("stop idle? y/n");
         top.send("y");
         daemon.wait_for_state("idle", "STOPPED");
+        top.send("d");
+        top.wait_on_screen("disable idle? y/n");
+        top.send("y");
+        top.wait_on_screen("idle: disabled");
+        top.send("s");
+        top.wait_on_screen("idle: could not be started: ");
+        top.send("e");
+        top.wait_on_screen("idle: enabled");
+        top.send("/\u{7f}\u{7f}\u{7f}member_0\r");
+        top.wait_on_screen("only \"member_0\" (Esc: all)");
+        top.send("+");
+        daemon.wait_until("it has come", |daemon| daemon.ctl(&["status"]).stdout.contains("member_2"));
+        top.wait_on_screen("team:member_0: scaled");
+        top.send("-");
+        top.wait_on_screen("take the last process from the program of team:member_0? y/n");
+        top.send("y");
+        daemon.wait_until("it has gone", |daemon| {
+            !daemon.ctl(&["status"]).stdout.contains("member_2") && daemon.state_of("team:member_0") == "RUNNING"
+        });
+        top.send("/\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}idl\r");
+        top.wait_on_screen("only \"idl\" (Esc: all)");
         top.send("\r");
         top.wait_on_screen("idle is STOPPED");
         let size = Command::new("stty")

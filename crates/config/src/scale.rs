@@ -1,7 +1,39 @@
 //! Programs that run with another number of processes than their sections say.
 
+use std::fmt;
+
 /// The most processes of one section: a larger number is a typing error that would exhaust the memory.
 pub const MOST_PROCESSES: i64 = 100_000;
+
+/// How many processes somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WantedCount {
+    /// So many.
+    Exactly(i64),
+    /// So many more than there are to be now, or fewer.
+    Change(i64),
+}
+
+impl WantedCount {
+    /// Reads `12`, `+2` or `-1`; none for what is no number.
+    pub fn parse(text: &str) -> Option<WantedCount> {
+        let digits = text.strip_prefix(['+', '-']);
+        if !digits.unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let number = text.parse().ok()?;
+        Some(if digits.is_some() { WantedCount::Change(number) } else { WantedCount::Exactly(number) })
+    }
+}
+
+impl fmt::Display for WantedCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WantedCount::Exactly(number) => write!(f, "{number}"),
+            WantedCount::Change(number) => write!(f, "{number:+}"),
+        }
+    }
+}
 
 /// A number of processes that is to stand in the place of the written one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +76,19 @@ pub(crate) fn scaled(requests: &[ScaleRequest], section: &str, configured: i64) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sign_makes_a_number_a_change() {
+        let read = |text| WantedCount::parse(text).map(|count| count.to_string());
+        for text in ["0", "12", "+4", "-1", "-0"] {
+            let shown = if text == "-0" { "+0" } else { text };
+            assert_eq!(read(text).as_deref(), Some(shown));
+        }
+        assert_eq!(WantedCount::parse("+4"), Some(WantedCount::Change(4)));
+        for text in ["", "+", "-", "++1", "1+", "4.0", " 4", "many", "99999999999999999999"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_scale_holds_until_the_section_says_another_number() {

@@ -72,6 +72,8 @@ pub fn request(call: &Call) -> String {
                 more => format!("restart {names} and {more} more, {parallelism} at a time"),
             }
         }
+        Call::DisableProcess { name, .. } => format!("disable {}", shown(name)),
+        Call::EnableProcess { name } => format!("enable {}", shown(name)),
         Call::ReloadProcess { name } => format!("reload {}", shown(name)),
         Call::SendProcessStdin { name, chars } => format!("write {} bytes to stdin of {}", chars.len(), shown(name)),
         Call::SendRemoteCommEvent { kind, .. } => format!("send a remote communication event of type {}", shown(kind)),
@@ -89,7 +91,7 @@ pub fn request(call: &Call) -> String {
 }
 
 /// What a client sent, as a part of a line that it can neither break nor make endless.
-fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
         None => repr(text),
         Some((end, _)) => repr(&text[..end]) + "...",

@@ -81,7 +81,8 @@ pub enum Call {
     UpdateMinimally { config: Box<Config>, groups: Vec<String> },
     /// Gives a section another number of processes, which the configuration has already, and which counts until the section says
     /// another one: [`Answer::Plan`], when what had to stop has stopped.
-    Scale { config: Box<Config>, section: String, numprocs: i64 },
+    /// Where it was worked out from another number, that one must still be the present one.
+    Scale { config: Box<Config>, section: String, numprocs: i64, based_on: Option<i64> },
     /// `addProcessGroup`.
     AddProcessGroup { group: String },
     /// `removeProcessGroup`.
@@ -112,6 +113,11 @@ pub enum Call {
     /// Restarts these processes, so many at a time, the next when those are ready, until the first fails: [`Answer::Statuses`],
     /// one for each that was named.
     RollingRestart { processes: Vec<ProcessName>, parallelism: Parallelism },
+    /// `disableProcess`: [`Answer::Statuses`], of one process or of all of `group:*`.
+    DisableProcess { name: String, wait: bool },
+    /// `enableProcess`: [`Answer::Statuses`], of one process or of all of `group:*`, those that are disabled and not there among
+    /// them.
+    EnableProcess { name: String },
     /// `reloadProcess`: [`Answer::Statuses`], of one process or of those of `group:*` that run.
     ReloadProcess { name: String },
     /// `sendProcessStdin`.
@@ -149,6 +155,8 @@ impl Call {
             | Call::ActOn { .. }
             | Call::RollingRestart { .. }
             | Call::Scale { .. }
+            | Call::DisableProcess { .. }
+            | Call::EnableProcess { .. }
             | Call::ReloadProcess { .. }
             | Call::SendProcessStdin { .. }
             | Call::SendRemoteCommEvent { .. }

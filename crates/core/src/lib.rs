@@ -31,6 +31,7 @@ pub mod rotation;
 pub mod row;
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
+pub mod scale_request;
 pub mod scope;
 mod start_order;
 pub mod supervisor;

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use supervisord_config::Purpose;
 use supervisord_config::model::{Config, UpdateMode};
-use supervisord_config::scale::{ProgramScale, ScaleRequest};
+use supervisord_config::scale::{ProgramScale, ScaleRequest, WantedCount};
 use supervisord_core::actor::{Actor, Right};
 use supervisord_core::audit;
 use supervisord_core::call::{Answer, Call, CallOutcome, Reason, Refusal};
 use supervisord_core::row::{LocalTime, Row};
+use supervisord_core::scale_request::{check_descriptors, number_of, present_number, section_of};
+use supervisord_sys::limits::{self, Limit};
 use supervisord_wire::name::Namespec;
 use tokio::sync::{Mutex, oneshot};
 
@@ -37,7 +39,10 @@ mod visible;
 pub use log_place::LogPlace;
 pub use logs::{LogPart, LogTail};
 pub use update::{UpdateFailure, UpdateOutcome};
-pub use visible::VisibleView;
+pub use visible::{DisabledProgram, VisibleView};
+
+/// How often a change of a number is worked out anew when others scale the same program at the same time.
+const SCALE_ATTEMPTS: usize = 100;
 
 /// Reads the configuration, now or again; the error is the message of the original. It may block.
 pub type ReadConfig = Arc<dyn Fn(Purpose, &[ScaleRequest]) -> Result<Config, String> + Send + Sync>;
@@ -187,28 +192,85 @@ impl Api {
         outcome
     }
 
-    /// Gives a section another number of processes: [`Answer::Plan`]. What else has changed in the file is left to an update.
+    /// Gives a program another number of processes: [`Answer::Plan`]. What else has changed in the file is left to an update.
     /// Where that is to be written down, too, it is in the file afterwards.
     pub async fn scale(
         &self,
         actor: &Actor,
-        section: String,
-        numprocs: i64,
+        program: &str,
+        wanted: WantedCount,
         persists: bool,
     ) -> Result<Answer, CallFailure> {
+        let section = self.scaled_section(actor, program, persists);
+        let how = match wanted {
+            WantedCount::Exactly(_) => "to",
+            WantedCount::Change(_) => "by",
+        };
         let kept = if persists { " in the file" } else { "" };
-        let request = format!("scale {section} to {numprocs}{kept}");
-        let outcome = match persists {
-            true => self.scale_for_good(actor, section, numprocs).await,
-            false => self.scale_section(actor, section, numprocs).await,
+        let name = section.clone().unwrap_or_else(|_| audit::shown(program));
+        let request = format!("scale {name} {how} {wanted}{kept}");
+        let outcome = match &section {
+            Ok(section) => self.scale_at_last(actor, section, wanted, persists).await,
+            Err(refusal) => Err(refusal.clone().into()),
         };
         self.audit.record_outcome(actor, &request, &outcome);
         outcome
     }
 
-    async fn scale_section(&self, actor: &Actor, section: String, numprocs: i64) -> Result<Answer, CallFailure> {
+    /// The section that somebody names who has the right to scale it.
+    fn scaled_section(&self, actor: &Actor, program: &str, persists: bool) -> Result<String, Refusal> {
+        match persists {
+            true => self.gate.open_for_all_programs(actor, Right::Administer)?,
+            false => self.gate.open(actor, Right::Operate)?,
+        };
+        let view = self.view(actor)?;
+        let config = view.config();
+        let idle = config.scales.iter().filter(|_| view.includes_all()).map(|scale| scale.section.as_str());
+        section_of(&view.rows(), idle, program)
+    }
+
+    /// Scales a section, also where others do so at the same time.
+    async fn scale_at_last(
+        &self,
+        actor: &Actor,
+        section: &str,
+        wanted: WantedCount,
+        persists: bool,
+    ) -> Result<Answer, CallFailure> {
+        let mut attempts = 0;
+        loop {
+            let outcome = match persists {
+                true => self.scale_for_good(actor, section.to_owned(), wanted).await,
+                false => self.scale_section(actor, section.to_owned(), wanted).await,
+            };
+            // Somebody else has changed the number from which this one was worked out.
+            let is_late = matches!(&outcome, Err(CallFailure::Refused(refusal)) if refusal.is(Reason::UnderWay));
+            attempts += 1;
+            if !is_late || attempts == SCALE_ATTEMPTS {
+                return outcome.map(|answer| about(answer, section));
+            }
+        }
+    }
+
+    /// The number of processes that a section is to have, and the present one where it is worked out from that.
+    fn number(
+        &self,
+        actor: &Actor,
+        config: &Config,
+        section: &str,
+        wanted: WantedCount,
+    ) -> Result<(i64, Option<i64>), CallFailure> {
+        let present = present_number(config, section);
+        let number = number_of(section, wanted, present)?;
+        let descriptors = limits::get(Limit::OpenFiles).ok().map(|(soft, _)| soft);
+        check_descriptors(&self.view(actor)?.rows(), section, number, descriptors)?;
+        Ok((number, matches!(wanted, WantedCount::Change(_)).then_some(present)))
+    }
+
+    async fn scale_section(&self, actor: &Actor, section: String, wanted: WantedCount) -> Result<Answer, CallFailure> {
         let daemon = self.gate.open(actor, Right::Operate)?;
         let turn = self.loading.lock().await;
+        let (numprocs, based_on) = self.number(actor, &daemon.view.config(), &section, wanted)?;
         let load = daemon.load_config.clone();
         let mut scales = requests(&daemon.view.config().scales);
         scales.push(ScaleRequest { section: section.clone(), numprocs, only_for: None });
@@ -221,20 +283,21 @@ impl Api {
             }
             Err(text) => return Err(Refusal::with(Reason::CannotReread, text).into()),
         };
-        let outcome = send(daemon, actor, Call::Scale { config, section, numprocs });
+        let outcome = send(daemon, actor, Call::Scale { config, section, numprocs, based_on });
         drop(turn);
         answer(outcome).await
     }
 
     /// What cannot be done leaves no file.
-    async fn scale_for_good(&self, actor: &Actor, section: String, numprocs: i64) -> Result<Answer, CallFailure> {
+    async fn scale_for_good(&self, actor: &Actor, section: String, wanted: WantedCount) -> Result<Answer, CallFailure> {
         let daemon = self.gate.open_for_all_programs(actor, Right::Administer)?;
         let turn = self.loading.lock().await;
         let (load, present) = (daemon.load_config.clone(), daemon.view.config());
+        let (numprocs, based_on) = self.number(actor, &present, &section, wanted)?;
         let named = section.clone();
         let written = self.blocking.run(move || write_scale(&load, &present, &named, numprocs)).await?;
         let (drop_in, config) = written.map_err(|text| Refusal::with(Reason::NotConfigured, text))?;
-        let outcome = send(daemon, actor, Call::Scale { config: Box::new(config), section, numprocs });
+        let outcome = send(daemon, actor, Call::Scale { config: Box::new(config), section, numprocs, based_on });
         let outcome = answer(outcome).await;
         if outcome.is_err() {
             self.blocking.run(move || drop_in.undo()).await?;
@@ -311,6 +374,17 @@ fn write_scale(load: &ReadConfig, present: &Config, section: &str, numprocs: i64
         return Err(format!("numprocs of [{section}] stands in a file that is read behind {path}: write it there"));
     }
     Ok((drop_in, config))
+}
+
+/// A plan without the programs that are scaled and have other sections.
+fn about(answer: Answer, section: &str) -> Answer {
+    match answer {
+        Answer::Plan(mut plan) => {
+            plan.scales.retain(|scale| scale.section == section);
+            Answer::Plan(plan)
+        }
+        other => other,
+    }
 }
 
 /// What a reading needs to leave programs as they are scaled.

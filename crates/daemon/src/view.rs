@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use supervisord_config::model::Config;
+use supervisord_core::disabled::DisabledPrograms;
 use supervisord_core::event::Event;
 use supervisord_core::history::{History, Since};
 use supervisord_core::row::Row;
@@ -29,6 +30,7 @@ pub struct View {
 struct Published {
     mood: Mood,
     config: Arc<Config>,
+    disabled: Arc<DisabledPrograms>,
     groups: BTreeMap<Arc<str>, BTreeMap<String, Arc<Row>>>,
 }
 
@@ -40,7 +42,7 @@ impl View {
 
     /// The same, with the last events of the program before.
     pub fn with_history(config: Arc<Config>, history: History) -> View {
-        let published = Published { mood: Mood::Running, config, groups: BTreeMap::new() };
+        let published = Published { mood: Mood::Running, config, disabled: Arc::default(), groups: BTreeMap::new() };
         View {
             published: RwLock::new(published),
             history: Mutex::new(history),
@@ -68,6 +70,11 @@ impl View {
     /// The configuration that was read last; its groups need not all be active.
     pub fn config(&self) -> Arc<Config> {
         self.read().config.clone()
+    }
+
+    /// The disabled programs, of which not all need be there.
+    pub fn disabled(&self) -> Arc<DisabledPrograms> {
+        self.read().disabled.clone()
     }
 
     /// How many processes there are.
@@ -134,6 +141,10 @@ impl View {
         self.change(|published| published.config = config);
     }
 
+    pub(crate) fn publish_disabled(&self, disabled: Arc<DisabledPrograms>) {
+        self.change(|published| published.disabled = disabled);
+    }
+
     pub(crate) fn publish_group(&self, group: Arc<str>) {
         self.change(|published| _ = published.groups.entry(group).or_default());
     }
@@ -193,9 +204,10 @@ mod tests {
     fn each_publication_is_a_revision() {
         let config = Arc::new(samples::config([]));
         let view = View::new(config.clone());
-        let publications: [&dyn Fn(); 8] = [
+        let publications: [&dyn Fn(); 9] = [
             &|| view.publish_mood(Mood::Shutdown),
             &|| view.publish_config(config.clone()),
+            &|| view.publish_disabled(Arc::default()),
             &|| view.publish_group("g".into()),
             &|| view.publish_row(supervisord_core::samples::row("g", "p")),
             &|| view.publish_events([Event::ProcessGroupAdded("g".into())].into_iter()),

@@ -25,6 +25,10 @@ impl Supervisor {
         wait: bool,
     ) {
         self.open_job(call, ReplyForm::Array);
+        let (absent, processes) = match action {
+            ProgramAction::Enable => processes.into_iter().partition(|name| self.is_disabled_and_absent(scope, name)),
+            _ => (Vec::new(), processes),
+        };
         let ids = self.named(call, scope, processes);
         match action {
             ProgramAction::Start => {
@@ -47,8 +51,10 @@ impl Supervisor {
             }
             ProgramAction::Signal(number) => ids.into_iter().for_each(|id| self.begin_signal(call, id, number)),
             ProgramAction::Reload => ids.into_iter().for_each(|id| self.begin_reload(call, id)),
-            ProgramAction::Disable => self.change_enablement(call, EnablementAction::Disable { wait }, ids),
-            ProgramAction::Enable => self.change_enablement(call, EnablementAction::Enable, ids),
+            ProgramAction::Disable => {
+                self.change_enablement(call, EnablementAction::Disable { wait }, ids, Vec::new());
+            }
+            ProgramAction::Enable => self.change_enablement(call, EnablementAction::Enable, ids, absent),
             ProgramAction::ClearLogs(only) => {
                 let channels = only.map_or(vec![Channel::Stdout, Channel::Stderr], |channel| vec![channel]);
                 ids.into_iter().for_each(|id| self.begin_clear(call, id, &channels));

@@ -8,6 +8,7 @@ use supervisord_config::signal;
 use supervisord_wire::name::Namespec;
 use supervisord_wire::state::Mood;
 
+use super::enablement_queue::EnablementAction;
 use super::job::{Goal, ReplyForm};
 use super::{CallId, Effect, FeedFailure, ProcessId, Supervisor};
 use crate::actor::Actor;
@@ -62,7 +63,8 @@ impl Supervisor {
                 self.update_minimally(now, id, *config, &groups);
                 return Ok(CallProgress::Waiting);
             }
-            Call::Scale { config, section, numprocs: _ } => {
+            Call::Scale { config, section, numprocs: _, based_on } => {
+                self.check_present_number(&section, based_on)?;
                 self.scale(now, id, scope, *config, &section)?;
                 return Ok(CallProgress::Waiting);
             }
@@ -102,6 +104,8 @@ impl Supervisor {
                 self.begin_rolling(now, id, scope, processes, parallelism)?;
                 return Ok(CallProgress::Waiting);
             }
+            Call::DisableProcess { name, wait } => return self.disable_named(id, scope, &name, wait),
+            Call::EnableProcess { name } => return self.enable_named(id, scope, &name),
             Call::ReloadProcess { name } => return self.reload_named(id, scope, &name),
             Call::SendProcessStdin { name, chars } => return self.send_stdin(id, scope, &name, chars),
             Call::ClearProcessLogs { name } => return self.clear_one(id, scope, &name),
@@ -357,6 +361,37 @@ impl Supervisor {
             }
         }
         CallProgress::Waiting
+    }
+
+    /// Disables a process, or all of a group.
+    fn disable_named(
+        &mut self,
+        call: CallId,
+        scope: &ProgramScope,
+        name: &str,
+        wait: bool,
+    ) -> Result<CallProgress, Refusal> {
+        let ids = match self.target(scope, name)? {
+            Target::One(id) => vec![id],
+            Target::Group(members) => members,
+        };
+        self.open_job(call, ReplyForm::Array);
+        self.change_enablement(call, EnablementAction::Disable { wait }, ids, Vec::new());
+        Ok(CallProgress::Waiting)
+    }
+
+    /// Enables a process, or all of a group, also where they are on the list alone.
+    fn enable_named(&mut self, call: CallId, scope: &ProgramScope, name: &str) -> Result<CallProgress, Refusal> {
+        let absent = self.absent_named(scope, &Namespec::parse(name));
+        let ids = match self.target(scope, name) {
+            Ok(Target::One(id)) => vec![id],
+            Ok(Target::Group(members)) => members,
+            Err(_) if !absent.is_empty() => Vec::new(),
+            Err(refusal) => return Err(refusal),
+        };
+        self.open_job(call, ReplyForm::Array);
+        self.change_enablement(call, EnablementAction::Enable, ids, absent);
+        Ok(CallProgress::Waiting)
     }
 
     /// Reloads a process, or those of a group that run.

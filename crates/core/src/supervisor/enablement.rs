@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use supervisord_config::model::LogLevel;
+use supervisord_wire::name::{Namespec, namespec};
 
 use super::enablement_queue::{EnablementAction, EnablementChange};
 use super::job::Goal;
@@ -15,6 +16,7 @@ use crate::disabled::{DisabledPrograms, Disabling};
 use crate::event::ProcessName;
 use crate::last_request::RequestedAction;
 use crate::process::{Machine, MachineInput};
+use crate::scope::ProgramScope;
 use crate::time::Now;
 
 /// Who has a process stopped that somebody disabled while no daemon could stop it.
@@ -29,6 +31,7 @@ impl Supervisor {
     /// Says which programs are disabled, before anything is started.
     pub fn set_disabled_programs(&mut self, disabled: Arc<DisabledPrograms>) {
         self.enablement.disabled = disabled;
+        self.effects.push_back(Effect::PublishDisabled(self.enablement.disabled.clone()));
         for (id, member) in &mut self.members {
             let known = self.enablement.disabling(&member.group, &member.config.identity.name);
             if member.disabled != known {
@@ -53,6 +56,23 @@ impl Supervisor {
         self.members.get(&id).is_some_and(|member| member.disabled.is_some())
     }
 
+    /// Whether it is on the list, and no active group has it: it was removed from the configuration, and may come back.
+    pub(super) fn is_disabled_and_absent(&self, scope: &ProgramScope, name: &ProcessName) -> bool {
+        let ProcessName { group, process } = name;
+        scope.includes(group, process)
+            && self.enablement.is_disabled(group, process)
+            && self.find(group, process).is_none()
+    }
+
+    /// What a name stands for of those.
+    pub(super) fn absent_named(&self, scope: &ProgramScope, spec: &Namespec) -> Vec<ProcessName> {
+        let is_meant = |name: &ProcessName| {
+            *name.group == *spec.group && spec.process.as_ref().is_none_or(|process| *name.process == **process)
+        };
+        let names = self.enablement.disabled.iter().map(|(name, _)| name).filter(is_meant);
+        names.filter(|name| self.is_disabled_and_absent(scope, name)).collect()
+    }
+
     /// Why a process is not started, where somebody has disabled it.
     pub(super) fn refusal_of_disabled(&self, id: ProcessId) -> Option<Refusal> {
         let disabling = self.members.get(&id)?.disabled.as_ref()?;
@@ -61,17 +81,24 @@ impl Supervisor {
         Some(Refusal::with(Reason::Disabled, text))
     }
 
-    /// Begins to disable or enable processes, for items of an open job.
-    pub(super) fn change_enablement(&mut self, call: CallId, action: EnablementAction, ids: Vec<ProcessId>) {
+    /// Begins to disable or enable processes, and what is on the list alone, for items of an open job.
+    pub(super) fn change_enablement(
+        &mut self,
+        call: CallId,
+        action: EnablementAction,
+        ids: Vec<ProcessId>,
+        absent: Vec<ProcessName>,
+    ) {
         for id in &ids {
             self.add_item(call, *id, Goal::Store);
         }
+        self.set_absent(call, absent.clone());
         let name = |id: &ProcessId| {
             let member = self.members.get(id)?;
             let process = member.config.identity.name.as_str().into();
             Some(ProcessName { group: member.group.clone(), process })
         };
-        let names = ids.iter().filter_map(name).collect();
+        let names = ids.iter().filter_map(name).chain(absent).collect();
         let disabling = Arc::new(Disabling { by: self.asker.to_string(), at: self.now.epoch() });
         self.enablement.waiting.push_back(EnablementChange { call, action, names, disabling });
         self.store_next();
@@ -102,6 +129,7 @@ impl Supervisor {
         match result {
             Ok(()) => {
                 self.enablement.disabled = disabled;
+                self.effects.push_back(Effect::PublishDisabled(self.enablement.disabled.clone()));
                 self.carry_out(now, &change);
             }
             Err(reason) => self.refuse_change(&change, &reason),
@@ -126,6 +154,10 @@ impl Supervisor {
             let line = format!("{} is {word} by {}", self.member_name(*id), change.disabling.by);
             self.log(LogLevel::Info, line);
             self.effects.push_back(Effect::PublishRow(*id));
+        }
+        for ProcessName { group, process } in self.take_absent(change.call, &Ok(())) {
+            let line = format!("{} is enabled by {}", namespec(&group, &process), change.disabling.by);
+            self.log(LogLevel::Info, line);
         }
         let EnablementAction::Disable { wait } = change.action else {
             return ids.into_iter().for_each(|id| self.finish_item(change.call, id, Ok(())));
@@ -155,5 +187,7 @@ impl Supervisor {
             let text = format!("{}: not {word}, because {reason}", self.member_name(id));
             self.finish_item(change.call, id, Err(Refusal::with(Reason::Failed, text)));
         }
+        let text = format!("not {word}, because {reason}");
+        self.take_absent(change.call, &Err(Refusal::with(Reason::Failed, text)));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::messages::{CallId, ProcessId};
 use crate::call::Status;
+use crate::event::ProcessName;
 use crate::update_plan::UpdatePlan;
 
 /// How often a slow stop is reported in the activity log.
@@ -21,6 +22,8 @@ pub(super) struct Job {
     pub(super) plan: Option<Box<UpdatePlan>>,
     /// What is waited for, by process.
     pub(super) open: BTreeMap<ProcessId, Item>,
+    /// What is enabled that no active group has.
+    pub(super) absent: Vec<ProcessName>,
     /// In the order in which the items finished.
     pub(super) done: Vec<Status>,
     /// No slow stop has to be reported before. It is not moved when an item finishes, which would take a look at all others.
@@ -92,7 +95,16 @@ impl Item {
 impl Job {
     /// A call without items.
     pub(super) fn new(call: CallId, by: Arc<str>, shape: ReplyForm) -> Job {
-        Job { call, by, shape, plan: None, open: BTreeMap::new(), done: Vec::new(), next_report: None }
+        Job {
+            call,
+            by,
+            shape,
+            plan: None,
+            open: BTreeMap::new(),
+            absent: Vec::new(),
+            done: Vec::new(),
+            next_report: None,
+        }
     }
 
     /// Sets the goal of an item, and when it was last reported, where that is now.

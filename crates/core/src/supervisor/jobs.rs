@@ -275,6 +275,28 @@ impl Supervisor {
         }
     }
 
+    /// Has a call wait for what is enabled and not there.
+    pub(super) fn set_absent(&mut self, call: CallId, names: Vec<ProcessName>) {
+        if let Some(job) = self.job(call) {
+            job.absent = names;
+        }
+    }
+
+    /// What a call waited for of that, which has been done or refused.
+    pub(super) fn take_absent(&mut self, call: CallId, result: &Result<(), Refusal>) -> Vec<ProcessName> {
+        let Some(job) = self.job(call) else { return Vec::new() };
+        let names = std::mem::take(&mut job.absent);
+        job.done.extend(names.iter().map(|ProcessName { group, process }| Status {
+            group: group.clone(),
+            process: process.to_string(),
+            result: result.clone(),
+        }));
+        if !names.is_empty() {
+            self.reply_if_done(call);
+        }
+        names
+    }
+
     /// Makes refusals of a single call name the process as the client did.
     pub(super) fn set_item_name(&mut self, call: CallId, id: ProcessId, name: &str) {
         if let Some(item) = self.item(call, id) {
@@ -311,7 +333,8 @@ impl Supervisor {
 
     fn reply_if_done(&mut self, call: CallId) {
         let Some(position) = self.jobs.iter().position(|job| job.call == call) else { return };
-        if !self.jobs[position].open.is_empty() || self.is_collecting(position) {
+        let Job { open, absent, .. } = &self.jobs[position];
+        if !open.is_empty() || !absent.is_empty() || self.is_collecting(position) {
             return;
         }
         // What an update adds comes when the rest is done.

@@ -243,6 +243,8 @@ pub enum Effect {
     WithdrawGroup(Arc<str>),
     /// Readers must see this mood.
     PublishMood(Mood),
+    /// Readers must see which programs are disabled.
+    PublishDisabled(Arc<DisabledPrograms>),
     /// Readers must see this configuration.
     PublishConfig(Arc<Config>),
     /// Hand over to the program that is now on disk, and answer the call when that has been tried.

@@ -1,6 +1,6 @@
 //! Another number of processes for a program that runs: only the difference starts or stops, the highest numbers first.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use supervisord_config::model::{Config, Group, Process, UpdateMode};
@@ -8,6 +8,7 @@ use supervisord_config::option_changes::option_changes;
 
 use super::{CallId, Supervisor};
 use crate::call::{Reason, Refusal};
+use crate::scale_request::present_number;
 use crate::scope::ProgramScope;
 use crate::time::Now;
 
@@ -15,6 +16,18 @@ use crate::time::Now;
 const MOST_OPTIONS: usize = 3;
 
 impl Supervisor {
+    /// Refuses a number that was worked out from one that is no longer the present one.
+    pub(super) fn check_present_number(&self, section: &str, based_on: Option<i64>) -> Result<(), Refusal> {
+        let present = present_number(&self.config, section);
+        match based_on {
+            Some(number) if number != present => {
+                let text = format!("[{section}] has been scaled to {present} meanwhile: ask again");
+                Err(Refusal::with(Reason::UnderWay, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes active what a configuration has of one section, of which nothing but the number of processes may differ. The job of the
     /// call waits for what is stopped.
     ///
@@ -86,8 +99,10 @@ fn merged(active: &Group, configured: &Group, section: &str) -> Result<Group, Re
     let is_meant = |process: &&Arc<Process>| process.identity.section == section;
     let others = active.processes.iter().filter(|process| !is_meant(process)).cloned();
     let mut processes: Vec<Arc<Process>> = others.collect();
+    let active_by_name: HashMap<&str, &Arc<Process>> =
+        active.processes.iter().map(|known| (known.identity.name.as_str(), known)).collect();
     for process in configured.processes.iter().filter(is_meant) {
-        let known = active.processes.iter().find(|known| known.identity.name == process.identity.name);
+        let known = active_by_name.get(process.identity.name.as_str()).copied();
         if let Some(known) = known {
             let changes = option_changes(known, process);
             if !changes.is_empty() {
@@ -104,10 +119,13 @@ fn merged(active: &Group, configured: &Group, section: &str) -> Result<Group, Re
         }
         processes.push(known.unwrap_or(process).clone());
     }
-    let place = |process: &Arc<Process>| {
-        configured.processes.iter().position(|other| other.identity.name == process.identity.name).unwrap_or(usize::MAX)
-    };
-    processes.sort_by_cached_key(place);
+    let places: HashMap<&str, usize> = configured
+        .processes
+        .iter()
+        .enumerate()
+        .map(|(place, process)| (process.identity.name.as_str(), place))
+        .collect();
+    processes.sort_by_cached_key(|process| places.get(process.identity.name.as_str()).copied().unwrap_or(usize::MAX));
     Ok(Group { processes, ..active.clone() })
 }
 

@@ -108,6 +108,8 @@ struct World {
     published: Vec<String>,
     /// There is no activity log to clear.
     cannot_clear: bool,
+    /// The names of the disabled programs, as readers see them.
+    published_disabled: Vec<String>,
     /// Which programs are disabled, as the disk has it.
     stored: Arc<DisabledPrograms>,
     /// The disk does not take it.
@@ -168,6 +170,7 @@ impl World {
             published: Vec::new(),
             cannot_clear: false,
             stored: Arc::default(),
+            published_disabled: Vec::new(),
             cannot_store: false,
             upgrades: Vec::new(),
             probes: Vec::new(),
@@ -278,6 +281,9 @@ impl World {
             Effect::StoreDisabled(disabled) => {
                 self.stored = disabled;
                 return Some(SupervisorInput::DisabledStored { result: Ok(()) });
+            }
+            Effect::PublishDisabled(disabled) => {
+                self.published_disabled = disabled.iter().map(|(name, _)| name.process.to_string()).collect();
             }
             Effect::Upgrade { call } => self.upgrades.push(call),
             Effect::Probe { process, purpose, attempt, .. } => self.probes.push((process, purpose, attempt)),

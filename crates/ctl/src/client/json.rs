@@ -6,6 +6,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use supervisord_config::model::UpdateMode;
+use supervisord_config::scale::WantedCount;
 
 use super::Client;
 use super::connection::{self, Connection};
@@ -16,6 +17,7 @@ use super::program::{Explanation, ProgramStatus, StartResult};
 
 const PROGRAMS: &str = "/api/v1/programs";
 const ACTIONS: &str = "/api/v1/programs/actions";
+const DISABLED: &str = "/api/v1/programs/disabled";
 const CHANGES: &str = "/api/v1/changes";
 const DAEMON: &str = "/api/v1/daemon";
 const CONFIG: &str = "/api/v1/config";
@@ -109,6 +111,11 @@ impl Client {
         self.post(ACTIONS, &json!({ "action": action, "select": select }))
     }
 
+    /// The disabled programs, those among them that no active group has.
+    pub fn disabled(&mut self) -> Result<Value, ClientError> {
+        self.get(DISABLED, DISABLED)
+    }
+
     /// Restarts the programs that selectors stand for, so many at a time (`2` or `25%`), until the first fails.
     pub fn restart_rolling(&mut self, select: &[&str], rolling: &str) -> Result<Value, ClientError> {
         let body = json!({ "action": "restart", "select": select, "rolling": rolling });
@@ -125,8 +132,13 @@ impl Client {
     }
 
     /// Gives a program another number of processes.
-    pub fn scale(&mut self, program: &str, numprocs: i64, persists: bool) -> Result<Value, ClientError> {
-        self.post(&format!("{CONFIG}/scale"), &json!({ "program": program, "numprocs": numprocs, "persist": persists }))
+    pub fn scale(&mut self, program: &str, wanted: WantedCount, persists: bool) -> Result<Value, ClientError> {
+        let mut body = json!({ "program": program, "persist": persists });
+        match wanted {
+            WantedCount::Exactly(number) => body["numprocs"] = number.into(),
+            WantedCount::Change(change) => body["by"] = change.into(),
+        }
+        self.post(&format!("{CONFIG}/scale"), &body)
     }
 
     /// Makes the configuration on disk active.

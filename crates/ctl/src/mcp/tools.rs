@@ -82,7 +82,7 @@ const BYTES: Argument = Argument {
     is_required: false,
 };
 
-const TOOLS: [Tool; 13] = [
+const TOOLS: [Tool; 17] = [
     Tool {
         name: "status",
         description: "All that is known of programs: state, since when, process id, restarts, the last end, health, what they wait for.",
@@ -146,6 +146,15 @@ const TOOLS: [Tool; 13] = [
         output: Output::JsonLines("events"),
     },
     Tool {
+        name: "disabled",
+        description: "The disabled programs, with who has disabled them: nothing starts them until they are enabled. Those that were \
+             removed from the configuration are among them.",
+        effect: Effect::Reads,
+        arguments: &[],
+        action: "disable --list --json",
+        output: Output::Json,
+    },
+    Tool {
         name: "plan",
         description: "What `update` would do: reads the configuration file again, and names the groups that it would add, restart \
              and remove. Nothing is started or stopped.",
@@ -176,6 +185,36 @@ const TOOLS: [Tool; 13] = [
         effect: Effect::Ends,
         arguments: &[NAMES],
         action: "restart",
+        output: Output::Lines,
+    },
+    Tool {
+        name: "disable",
+        description: "Stops programs and keeps them down: nothing starts them until they are enabled, not even a reboot.",
+        effect: Effect::Ends,
+        arguments: &[NAMES],
+        action: "disable",
+        output: Output::Lines,
+    },
+    Tool {
+        name: "enable",
+        description: "Lets disabled programs be started again. They are not started; see `start`.",
+        effect: Effect::Starts,
+        arguments: &[NAMES],
+        action: "enable",
+        output: Output::Lines,
+    },
+    Tool {
+        name: "scale",
+        description: "Gives programs other numbers of processes. Only the difference starts or stops; it lasts until the configuration \
+             file says another number.",
+        effect: Effect::Ends,
+        arguments: &[Argument {
+            name: "programs",
+            description: "NAME=NUMBER for each program, such as workers=12; with a sign how many more or fewer: workers=+2.",
+            kind: Kind::Words,
+            is_required: true,
+        }],
+        action: "scale",
         output: Output::Lines,
     },
     Tool {
@@ -380,6 +419,10 @@ mod tests {
             ("plan", json!({}), "reread --json"),
             ("signal", json!({"signal": "HUP", "names": ["web"]}), "signal HUP web"),
             ("update", json!({"groups": ["web"]}), "update web"),
+            ("disabled", json!({}), "disable --list --json"),
+            ("disable", json!({"names": ["web:*"]}), "disable web:*"),
+            ("enable", json!({"names": ["web"]}), "enable web"),
+            ("scale", json!({"programs": ["web=+2", "db=1"]}), "scale web=+2 db=1"),
         ] {
             assert_eq!(tool(name).line(&arguments).as_deref(), Ok(line));
         }
@@ -395,6 +438,9 @@ mod tests {
             ("why", json!({"name": ""}), "cannot be"),
             ("stop", json!({"names": ["--dependents", "db"]}), "cannot be"),
             ("stop", json!({"names": []}), "an array of strings"),
+            ("enable", json!({"names": ["--now", "db"]}), "cannot be"),
+            ("scale", json!({"programs": ["--persist", "db=2"]}), "cannot be"),
+            ("scale", json!({"programs": ["db=2 web=3"]}), "cannot be"),
             ("stop", json!({"names": "db"}), "an array of strings"),
             ("stop", json!({"names": [3]}), "are strings"),
             ("stop", json!({"name": "db"}), "has no argument \"name\"; it has: names"),

@@ -5,6 +5,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+use supervisord_config::scale::WantedCount;
+
 use super::inbox::Outbox;
 use super::news::{Details, News};
 use super::target::{Action, Target};
@@ -126,12 +129,27 @@ fn act_all(mut client: Client, outbox: Outbox, to_do: &Receiver<(Action, String)
             },
             Action::HangUp => client.signal_process(&name, "HUP"),
             Action::ClearLogs => client.clear_logs(&name),
+            Action::Disable => client.act_on("disable", &[&name]).and_then(settled),
+            Action::Enable => client.act_on("enable", &[&name]).and_then(settled),
+            Action::ScaleUp => client.scale(&name, WantedCount::Change(1), false).map(drop),
+            Action::ScaleDown => client.scale(&name, WantedCount::Change(-1), false).map(drop),
         };
         let text = match &done {
             Ok(()) => format!("{name}: {}", action.done()),
             Err(error) => format!("{name}: could not be {}: {error}", action.done()),
         };
         outbox.send(News::Done { text, is_failure: done.is_err() });
+    }
+}
+
+/// Whether all that was asked for was done, of which each has its result.
+fn settled(answer: Value) -> Result<(), ClientError> {
+    let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    match results.iter().find(|result| result["ok"] != true) {
+        None => Ok(()),
+        Some(result) => {
+            Err(ClientError::Refused { code: 409, detail: result["detail"].as_str().unwrap_or_default().to_owned() })
+        }
     }
 }
 

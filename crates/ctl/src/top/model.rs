@@ -235,6 +235,10 @@ impl Model {
             Key::Char('r') => return self.act(Action::Restart),
             Key::Char('u') => return self.act(Action::HangUp),
             Key::Char('c') => return self.act(Action::ClearLogs),
+            Key::Char('d') => return self.act(Action::Disable),
+            Key::Char('e') => return self.act(Action::Enable),
+            Key::Char('+') => return self.act(Action::ScaleUp),
+            Key::Char('-') => return self.act(Action::ScaleDown),
             _ => {}
         }
         None
@@ -256,8 +260,8 @@ impl Model {
         }
         let name = self.selection()?.1.namespec();
         // The question is about this program, wherever the table moves.
-        if action == Action::Start {
-            self.notice = Some(Notice { text: format!("{name}: is being started"), is_failure: false });
+        if !action.is_asked() {
+            self.notice = Some(Notice { text: format!("{name}: is being {}", action.done()), is_failure: false });
             return Some(Wish::Act(action, name));
         }
         self.question = Some((action, name));
@@ -347,8 +351,17 @@ mod tests {
         model.take(News::Programs(vec![program("web", "RUNNING", "runs")]), Duration::ZERO);
         assert_eq!(press(&mut model, &[Key::Char('y')]), Some(Wish::Act(Action::Stop, "cache".to_owned())));
         assert_eq!(press(&mut model, &[Key::Char('r'), Key::Char('n'), Key::Char('y')]), None);
+        for (key, action) in [('d', Action::Disable), ('-', Action::ScaleDown)] {
+            let done = press(&mut model, &[Key::Char(key), Key::Char('y')]);
+            assert_eq!(done, Some(Wish::Act(action, "web".to_owned())), "{key}");
+        }
+        for (key, action) in [('e', Action::Enable), ('+', Action::ScaleUp)] {
+            assert_eq!(press(&mut model, &[Key::Char(key)]), Some(Wish::Act(action, "web".to_owned())), "{key}");
+        }
         model.is_read_only = true;
-        assert_eq!(press(&mut model, &[Key::Char('s'), Key::Char('x'), Key::Char('y')]), None);
+        for key in ['s', 'x', 'd', 'e', '+', '-'] {
+            assert_eq!(press(&mut model, &[Key::Char(key), Key::Char('y')]), None, "{key}");
+        }
     }
 
     #[test]

@@ -13,6 +13,12 @@ pub enum Action {
     /// SIGHUP.
     HangUp,
     ClearLogs,
+    Disable,
+    Enable,
+    /// One process more of its program.
+    ScaleUp,
+    /// One process fewer of its program: the last one.
+    ScaleDown,
 }
 
 impl Action {
@@ -24,7 +30,16 @@ impl Action {
             Action::Restart => "restart",
             Action::HangUp => "send SIGHUP to",
             Action::ClearLogs => "clear the logs of",
+            Action::Disable => "disable",
+            Action::Enable => "enable",
+            Action::ScaleUp => "add a process to the program of",
+            Action::ScaleDown => "take the last process from the program of",
         }
+    }
+
+    /// Whether something may end by it, or be lost: then it is asked first.
+    pub fn is_asked(self) -> bool {
+        !matches!(self, Action::Start | Action::Enable | Action::ScaleUp)
     }
 
     /// The word for its success.
@@ -35,6 +50,9 @@ impl Action {
             Action::Restart => "restarted",
             Action::HangUp => "signalled",
             Action::ClearLogs => "cleared",
+            Action::Disable => "disabled",
+            Action::Enable => "enabled",
+            Action::ScaleUp | Action::ScaleDown => "scaled",
         }
     }
 }

@@ -25,7 +25,7 @@ const TABLE_KEYS: &str = "s start  x stop  r restart  Enter details  / filter  o
 const READ_ONLY_KEYS: &str = "read-only  Enter details  / filter  o order  ? help  q quit";
 const DETAILS_KEYS: &str = "Tab stdout/stderr  s start  x stop  r restart  Up/Down other program  q back";
 
-const HELP: [&str; 16] = [
+const HELP: [&str; 20] = [
     "Up, Down, j, k       select a program",
     "PgUp, PgDn, Space    a page further",
     "Home, End, g, G      the first, the last",
@@ -39,6 +39,10 @@ const HELP: [&str; 16] = [
     "r                    restart",
     "u                    send SIGHUP",
     "c                    clear the logs",
+    "d                    disable: nothing starts it until it is enabled",
+    "e                    enable",
+    "+                    one process more of its program",
+    "-                    one process fewer: the last one",
     "",
     "q, Ctrl-C            leave",
     "Ctrl-Z               suspend",

@@ -13,8 +13,14 @@ use crate::status;
 /// Starts what is enabled.
 pub(super) const NOW: &str = "--now";
 
+/// Prints what is disabled.
+pub(super) const LIST: &str = "--list";
+
 /// Stops programs, and has nothing start them any more.
 pub(super) fn disable(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    if invocation.words.contains(&LIST) {
+        return list(session, invocation);
+    }
     let Some(names) = names(session, invocation) else { return Ok(Flow::Continue) };
     let results = ask(session, "disable", &names)?;
     report(session, invocation, results, "disabled");
@@ -39,6 +45,36 @@ pub(super) fn enable(session: &mut Session, invocation: &Invocation<'_>) -> Resu
     let started = ask(session, "start", &enabled)?;
     report(session, invocation, started, "started");
     Ok(Flow::Continue)
+}
+
+/// Prints the disabled programs, those among them that were removed from the configuration.
+fn list(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
+    if let Some(name) = invocation.words.iter().find(|word| !word.starts_with("--")) {
+        let text = format_args!("Error: disable {LIST} takes no name, such as {name}");
+        invocation.misuse(session, status::GENERIC, text);
+        return Ok(Flow::Continue);
+    }
+    let answer = session.client()?.disabled();
+    let Some(answer) = accepted(session, "disable --list", answer)? else { return Ok(Flow::Continue) };
+    if invocation.words.contains(&JSON) {
+        print_json(session, &answer);
+        return Ok(Flow::Continue);
+    }
+    let programs = answer["programs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for program in programs {
+        session.print(line(program));
+    }
+    if programs.is_empty() {
+        session.print("no program is disabled");
+    }
+    Ok(Flow::Continue)
+}
+
+/// The line about a disabled program.
+fn line(program: &Value) -> String {
+    let reason = program["reason"].as_str().unwrap_or_default();
+    let place = if program["active"] == true { "" } else { "; no active group has it" };
+    format!("{}: {reason}{place}", name(program))
 }
 
 /// The selectors; none where there are none, which has been said.

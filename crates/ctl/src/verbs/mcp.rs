@@ -35,7 +35,7 @@ pub(super) const VERB: Verb = Verb {
     completion: Completion::None,
     help: Some(
         "mcp\t\t\tServe the Model Context Protocol on standard input and output: tools that read\n\
-         mcp --allow-control\tAlso tools that start, stop, signal and update\n",
+         mcp --allow-control\tAlso tools that start, stop, disable, scale, signal and update\n",
     ),
     run: serve,
 };

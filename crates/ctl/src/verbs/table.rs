@@ -60,11 +60,12 @@ pub static VERBS: [Verb; 34] = [
         name: "disable",
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Names(status::GENERIC),
-        flags: Flags::Only(&[JSON]),
+        flags: Flags::Only(&[enablement::LIST, JSON]),
         completion: Completion::Processes,
         help: Some(
             "disable <name> [...]\tStop processes; nothing starts them until they are enabled, not even a reboot\n\
              disable <gname>:*\tThe same for all processes of a group\n\
+             disable --list\t\tWhat is disabled, also what is no longer configured\n\
              disable --json [...]\tWhat became of each, as JSON\n",
         ),
         run: enablement::disable,
@@ -237,6 +238,7 @@ pub static VERBS: [Verb; 34] = [
         completion: Completion::Groups,
         help: Some(
             "scale <name>=<number> [...]\tRun so many processes of a program; only the difference starts or stops\n\
+             scale <name>=+<number>\tSo many more; with - so many fewer\n\
              scale --persist [...]\tThe same, and write it into a file that the configuration includes\n\
              scale --json [...]\tWhat has been done, as JSON\n",
         ),

@@ -4,12 +4,24 @@ use std::sync::Arc;
 
 use supervisord_config::model::Config;
 use supervisord_core::actor::{Actor, Right};
+use supervisord_core::disabled::Disabling;
+use supervisord_core::event::ProcessName;
 use supervisord_core::history::Since;
 use supervisord_core::row::Row;
 use supervisord_core::scope::ProgramScope;
 use supervisord_wire::state::Mood;
 
 use crate::view::View;
+
+/// A program that nothing starts until somebody enables it.
+pub struct DisabledProgram {
+    /// Its name.
+    pub name: ProcessName,
+    /// Who has disabled it.
+    pub disabling: Arc<Disabling>,
+    /// Whether an active group has it.
+    pub is_present: bool,
+}
 
 /// The published state, as far as it exists for an actor.
 pub struct VisibleView<'a> {
@@ -79,6 +91,18 @@ impl<'a> VisibleView<'a> {
     /// One process.
     pub fn row(&self, group: &str, process: &str) -> Option<Arc<Row>> {
         self.view.row(group, process).filter(|_| self.includes(group, process))
+    }
+
+    /// The disabled programs, by group and name; those that no active group has are among them.
+    pub fn disabled(&self) -> Vec<DisabledProgram> {
+        let disabled = self.view.disabled();
+        let visible = disabled.iter().filter(|(name, _)| self.includes(&name.group, &name.process));
+        let program = |(name, disabling): (ProcessName, &Arc<Disabling>)| DisabledProgram {
+            is_present: self.view.row(&name.group, &name.process).is_some(),
+            name,
+            disabling: disabling.clone(),
+        };
+        visible.map(program).collect()
     }
 
     /// Groups with their processes, sorted by name.

@@ -291,6 +291,7 @@ impl Control {
                 }
                 self.tools.view.publish_mood(mood);
             }
+            Effect::PublishDisabled(disabled) => self.tools.view.publish_disabled(disabled),
             Effect::PublishConfig(config) => {
                 if self.tools.view.config().scales != config.scales
                     && let Some(survival) = &mut self.survival

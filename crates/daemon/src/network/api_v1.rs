@@ -22,6 +22,7 @@ mod actions;
 mod changes;
 mod configuration;
 mod daemon;
+mod disabled;
 mod endpoint;
 mod events;
 mod facts;
@@ -214,6 +215,15 @@ static ROUTES: &[Route<Endpoint>] = &[
         )
         .with_body(|generator| generator.subschema_for::<actions::BulkAction>())
         .with_problems(&[404]),
+    ),
+    get(
+        "/programs/disabled",
+        Endpoint::new(
+            Right::View,
+            "The disabled programs, by group and name; those that no active group has are among them",
+            Sends::Json(|generator| generator.subschema_for::<disabled::DisabledPrograms>()),
+            |request| Box::pin(disabled::list(request)),
+        ),
     ),
     get(
         "/programs/{group}/{name}",

@@ -43,6 +43,9 @@ impl Dispatcher {
             MethodRequest::Call(call) => Ok(done(api.call(actor, call).await?)),
             MethodRequest::Restart => Ok(done(api.restart(actor).await?)),
             MethodRequest::ReloadConfig => Ok(done(api.reload_config(actor).await?)),
+            MethodRequest::Scale { program, wanted, persists } => {
+                Ok(done(api.scale(actor, &program, wanted, persists).await?))
+            }
             MethodRequest::System(system) => self.describe(system),
             MethodRequest::PlugIn { method, arguments } => {
                 api.may_call_plug_in(actor, &method)?;

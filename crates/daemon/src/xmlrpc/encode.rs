@@ -1,6 +1,7 @@
 //! Outcomes as XML-RPC values and faults.
 
 use supervisord_core::call::{Answer, Status};
+use supervisord_core::update_plan::ProcessStep;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::value::Value;
 
@@ -9,8 +10,8 @@ use crate::refusal_fault::fault;
 /// What a method answers whose call was answered so.
 pub(crate) fn value(answer: Answer) -> Value {
     match answer {
-        // No method asks for a plan.
-        Answer::Done | Answer::Plan(_) => true.into(),
+        Answer::Done => true.into(),
+        Answer::Plan(plan) => Value::Array(plan.steps.into_iter().map(step).collect()),
         Answer::Statuses(statuses) => Value::Array(statuses.into_iter().map(status).collect()),
         Answer::Difference(difference) => {
             let changed = difference.changed.into_iter().map(|group| group.name).collect();
@@ -19,6 +20,15 @@ pub(crate) fn value(answer: Answer) -> Value {
             Value::Array(vec![Value::Array(lists.map(names).into())])
         }
     }
+}
+
+/// What has become of a process by a change of the configuration.
+fn step(step: ProcessStep) -> Value {
+    Value::Struct(vec![
+        ("name".to_owned(), step.process.into()),
+        ("group".to_owned(), step.group.into()),
+        ("action".to_owned(), step.action.word().into()),
+    ])
 }
 
 /// One element of a status array.

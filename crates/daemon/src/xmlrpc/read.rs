@@ -10,8 +10,11 @@ use super::config_info;
 use super::failure::Failure;
 use super::payload::{CONFIGURATION_BYTES, Content, Payload};
 use super::process_list::Moment;
-use crate::api::{Api, LogTail};
+use crate::api::{Api, DisabledProgram, LogTail};
 use crate::memory_budget::Reservation;
+
+/// About how much a disabled process adds to a list of them, in bytes of the document.
+const DISABLED_BYTES: usize = 512;
 
 /// A method that is answered from the published state and from log files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub enum Read {
     AllConfigInfo,
     /// `getConfigWarnings`.
     ConfigWarnings,
+    /// `getDisabledProcesses`.
+    DisabledProcesses,
     /// `readLog`, `readMainLog`.
     Log { offset: i64, length: i64 },
     /// `readProcessStdoutLog`, `readProcessLog`, `readProcessStderrLog`.
@@ -62,6 +67,12 @@ impl Read {
                 let reservation = api.reserve(count * CONFIGURATION_BYTES).await?;
                 Ok(Content::Value(config_info::all(&config, &view)).within(reservation))
             }
+            Read::DisabledProcesses => {
+                let disabled = view.disabled();
+                let reservation = api.reserve(disabled.len() * DISABLED_BYTES).await?;
+                let programs = disabled.into_iter().map(disabled_process).collect();
+                Ok(Content::Value(Value::Array(programs)).within(reservation))
+            }
             Read::ConfigWarnings => {
                 // They are about the whole file.
                 api.sees_all_programs(actor)?;
@@ -83,6 +94,17 @@ impl Read {
             }
         }
     }
+}
+
+fn disabled_process(DisabledProgram { name, disabling, is_present }: DisabledProgram) -> Value {
+    let members = [
+        ("name", Value::from(&*name.process)),
+        ("group", Value::from(&*name.group)),
+        ("by", Value::from(disabling.by.as_str())),
+        ("at", Value::Int(disabling.at)),
+        ("active", Value::from(is_present)),
+    ];
+    Value::Struct(members.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 fn text((text, reservation): (String, Reservation)) -> Payload {

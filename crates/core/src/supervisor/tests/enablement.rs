@@ -168,3 +168,53 @@ fn a_rolling_restart_goes_on_without_it() {
     world.pass(60_000);
     assert_eq!(world.reasons(call), [Some(Reason::Disabled), None]);
 }
+
+#[test]
+fn what_is_disabled_and_removed_can_be_enabled() {
+    let mut world = world();
+    for name in ["a", "b"] {
+        world.act(ProgramAction::Disable, &[name]);
+        world.pass(5_000);
+        world.call(Call::RemoveProcessGroup { group: name.to_owned() });
+    }
+    assert_eq!(world.published_disabled, ["a", "b"]);
+    let unknown = world.act(ProgramAction::Disable, &["a"]);
+    assert_eq!(world.reasons(unknown), [Some(Reason::UnknownName)], "it is not there");
+    world.cannot_store = true;
+    let call = world.act(ProgramAction::Enable, &["a", "c"]);
+    assert_eq!(world.reasons(call), [Some(Reason::UnknownName), Some(Reason::Failed)]);
+    world.cannot_store = false;
+    let call = world.act(ProgramAction::Enable, &["a"]);
+    assert_eq!((world.reasons(call), world.published_disabled.as_slice()), (vec![None], &["b".to_owned()][..]));
+    let call = world.call(Call::EnableProcess { name: "b:*".to_owned() });
+    assert_eq!((world.reasons(call), world.published_disabled.len()), (vec![None], 0));
+    let call = world.call(Call::EnableProcess { name: "b".to_owned() });
+    assert!(matches!(world.reply(call), Err(refusal) if refusal.is(Reason::UnknownName)), "it is not on the list");
+}
+
+#[test]
+fn nobody_enables_what_is_removed_and_not_theirs() {
+    let mut world = world();
+    world.act(ProgramAction::Disable, &["a"]);
+    world.pass(5_000);
+    world.call(Call::RemoveProcessGroup { group: "a".to_owned() });
+    let patterns = supervisord_config::program_patterns::ProgramPatterns::parse("b").expect("patterns");
+    let programs = crate::scope::ProgramScope::Matching(Arc::new(patterns));
+    let actor = Actor { right: Some(crate::actor::Right::Operate), programs, ..Actor::plug_in() };
+    let call = world.call_as(actor, Call::EnableProcess { name: "a".to_owned() });
+    assert!(matches!(world.reply(call), Err(refusal) if refusal.is(Reason::UnknownName)));
+    assert_eq!(world.published_disabled, ["a"]);
+}
+
+#[test]
+fn a_name_of_xml_rpc_is_that_of_a_process_or_a_group() {
+    let mut world = world();
+    let call = world.call(Call::DisableProcess { name: "a:*".to_owned(), wait: false });
+    assert_eq!(world.reasons(call), [None]);
+    world.pass(5_000);
+    assert!(world.is_disabled("a") && world.state("a") == ProcessState::Stopped);
+    let call = world.call(Call::DisableProcess { name: "nobody".to_owned(), wait: true });
+    assert!(matches!(world.reply(call), Err(refusal) if refusal.is(Reason::UnknownName)));
+    let call = world.call(Call::EnableProcess { name: "a".to_owned() });
+    assert_eq!((world.reasons(call), world.is_disabled("a")), (vec![None], false));
+}

@@ -17,7 +17,12 @@ fn web(count: usize, command: &str) -> Vec<Arc<Group>> {
 impl World {
     fn scale(&mut self, actor: Actor, count: usize, command: &str) -> CallId {
         let config = Box::new(samples::config(web(count, command)));
-        self.call_as(actor, Call::Scale { config, section: "program:web".to_owned(), numprocs: count as i64 })
+        self.scale_from(actor, count, config, None)
+    }
+
+    fn scale_from(&mut self, actor: Actor, count: usize, config: Box<Config>, based_on: Option<i64>) -> CallId {
+        let section = "program:web".to_owned();
+        self.call_as(actor, Call::Scale { config, section, numprocs: count as i64, based_on })
     }
 
     fn members(&self) -> usize {
@@ -38,6 +43,19 @@ fn only_the_difference_starts_or_stops() {
     world.pass(5_000);
     assert!(world.reply(call).is_ok());
     assert_eq!((world.members(), world.pid_of("web_0"), world.pid_of("web_1")), (2, before[0], before[1]));
+}
+
+#[test]
+fn a_change_that_was_worked_out_from_another_number_is_refused() {
+    let mut world = World::started(web(3, "/bin/cat"));
+    world.pass(5_000);
+    let config = || Box::new(samples::config(web(4, "/bin/cat")));
+    // Two ask for one more at the same time.
+    let first = world.scale_from(Actor::plug_in(), 4, config(), Some(3));
+    let second = world.scale_from(Actor::plug_in(), 4, config(), Some(3));
+    assert!(world.reply(first).is_ok());
+    assert!(matches!(world.reply(second), Err(refusal) if refusal.is(Reason::UnderWay)));
+    assert_eq!(world.members(), 4);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use supervisord_wire::state::ProcessState;
 use super::problem::Problem;
 use super::programs;
 use super::request::{ApiRequest, encoded, json};
-use super::selection::selected;
+use super::selection::{Candidate, selected, selected_with_disabled};
 use crate::api::Api;
 use crate::network::reply::Reply;
 
@@ -181,16 +181,21 @@ pub(super) async fn many(request: ApiRequest<'_>) -> Result<Reply, Problem> {
         let detail = "select names no program: write for example [\"web:*\"], or [\"*\"] for all";
         return Err(Problem::with(StatusCode::BAD_REQUEST, detail));
     }
-    let rows = selected(&view, &select)?;
-    let reservation = api.reserve(rows.len() * RESULT_BYTES).await?;
-    let statuses = match parallelism {
-        Some(parallelism) => statuses_of(api, request.actor, rolling_call(&rows, parallelism)).await?,
-        None => act_on(api, request.actor, action, &rows, wait).await?,
+    let programs = match action {
+        ProgramAction::Enable => selected_with_disabled(&view, &select)?,
+        _ => selected(&view, &select)?.into_iter().map(Candidate::Present).collect(),
     };
+    let reservation = api.reserve(programs.len() * RESULT_BYTES).await?;
+    let processes: Vec<ProcessName> = programs.iter().map(Candidate::process_name).collect();
+    let call = match parallelism {
+        Some(parallelism) => Call::RollingRestart { processes: processes.clone(), parallelism },
+        None => Call::ActOn { action, processes: processes.clone(), wait },
+    };
+    let statuses = statuses_of(api, request.actor, call).await?;
     let mut by_name: HashMap<(Arc<str>, String), Result<(), Refusal>> =
         statuses.into_iter().map(|status| ((status.group, status.process), status.result)).collect();
-    let results = rows.iter().map(|row| {
-        let (group, name) = (row.group.clone(), row.config.identity.name.clone());
+    let results = processes.into_iter().map(|ProcessName { group, process }| {
+        let name = process.to_string();
         let present = view.row(&group, &name);
         let result = by_name.remove(&(group.clone(), name.clone())).unwrap_or(Ok(()));
         let (ok, detail) = match result {
@@ -216,14 +221,6 @@ fn rolling_of(action: ProgramAction, text: &str) -> Result<Parallelism, Problem>
     })
 }
 
-fn rolling_call(rows: &[Arc<Row>], parallelism: Parallelism) -> Call {
-    Call::RollingRestart { processes: rows.iter().map(|row| process_name(row)).collect(), parallelism }
-}
-
-fn process_name(row: &Row) -> ProcessName {
-    ProcessName { group: row.group.clone(), process: row.config.identity.name.as_str().into() }
-}
-
 /// Whether what was asked for was so before.
 fn is_done_already(action: ProgramAction, reason: Reason) -> bool {
     matches!(
@@ -239,7 +236,8 @@ pub(super) async fn act_on(
     rows: &[Arc<Row>],
     wait: bool,
 ) -> Result<Vec<Status>, Problem> {
-    let processes = rows.iter().map(|row| process_name(row)).collect();
+    let process = |row: &Arc<Row>| Candidate::Present(row.clone()).process_name();
+    let processes = rows.iter().map(process).collect();
     statuses_of(api, actor, Call::ActOn { action, processes, wait }).await
 }
 

@@ -103,14 +103,6 @@ struct OptionChangeResource {
     needs: &'static str,
 }
 
-impl PlanResource {
-    /// Without the programs that are scaled and have other sections.
-    pub(super) fn about(mut self, section: &str) -> PlanResource {
-        self.scaled.retain(|scale| scale.section == section);
-        self
-    }
-}
-
 impl From<UpdatePlan> for PlanResource {
     fn from(UpdatePlan { mode, groups, steps, scales }: UpdatePlan) -> PlanResource {
         let group = |GroupStep { group, action, changes }: GroupStep| GroupStepResource {

@@ -2,6 +2,7 @@
 
 use std::vec::IntoIter;
 
+use supervisord_config::scale::WantedCount;
 use supervisord_wire::fault::{Fault, FaultCode};
 use supervisord_wire::number::int_from_text;
 use supervisord_wire::value::Value;
@@ -44,10 +45,28 @@ impl Arguments {
         }
     }
 
+    /// How many processes: a number, or the text of one. With a sign, the text is a change.
+    pub(super) fn count(&mut self) -> Result<WantedCount, Fault> {
+        match self.any() {
+            Value::Int(number) => Ok(WantedCount::Exactly(number)),
+            Value::Str(text) => WantedCount::parse(text.trim()).ok_or_else(incorrect),
+            _ => Err(incorrect()),
+        }
+    }
+
     /// Whether to wait: true when left out, else whatever Python takes for true.
     pub(super) fn wait(&mut self) -> bool {
+        self.truth(true)
+    }
+
+    /// A truth that is false when left out.
+    pub(super) fn flag(&mut self) -> bool {
+        self.truth(false)
+    }
+
+    fn truth(&mut self, left_out: bool) -> bool {
         match self.0.next() {
-            None => true,
+            None => left_out,
             Some(Value::Nil) => false,
             Some(Value::Bool(truth)) => truth,
             Some(Value::Int(number)) => number != 0,

@@ -1,5 +1,6 @@
 //! What a client asks for, once its method and arguments have been understood.
 
+use supervisord_config::scale::WantedCount;
 use supervisord_core::call::Call;
 use supervisord_wire::value::Value;
 
@@ -16,6 +17,8 @@ pub enum MethodRequest {
     Restart,
     /// `reloadConfig`, for which the configuration must be read.
     ReloadConfig,
+    /// `scaleProgram`, for which the configuration must be read.
+    Scale { program: String, wanted: WantedCount, persists: bool },
     /// Something about the methods themselves.
     System(SystemMethod),
     /// `system.multicall`; each entry is parsed when its turn comes.

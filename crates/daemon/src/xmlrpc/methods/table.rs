@@ -21,6 +21,15 @@ const fn wait(about: &'static str) -> Parameter {
 
 const PROCESS: Parameter = param("name", String, "the process, as name or group:name");
 const PROCESSES: Parameter = param("name", String, "the process, as name or group:name, or group:* for a whole group");
+const PROGRAM: Parameter = param("name", String, "the program, a group of one program, or a process as group:name");
+const NUMPROCS: Parameter =
+    param("numprocs", Int, "how many processes; as a string with a sign, such as +2 or -1, how many more or fewer");
+const PERSIST: Parameter = Parameter {
+    name: "persist",
+    kind: Boolean,
+    optional: true,
+    about: "also write it into a file that the configuration includes; false if left out",
+};
 const GROUP: Parameter = param("name", String, "the group");
 const SIGNAL: Parameter = param("signal", String, "the signal, by name (HUP or SIGHUP) or by number");
 const START_WAIT: Parameter = wait("answer only when startsecs have passed or the start has failed; true if left out");
@@ -86,7 +95,7 @@ const fn introspection(
     unguarded(method(name, about, parameters, returns, result, build))
 }
 
-pub(super) static METHODS: [Method; 45] = [
+pub(super) static METHODS: [Method; 49] = [
     method(
         "supervisor.getAPIVersion",
         "Tell the version of this interface.",
@@ -245,6 +254,42 @@ pub(super) static METHODS: [Method; 45] = [
         Array,
         STATUSES,
         |mut args| call(Call::StopWithDependents { name: args.name()?, wait: args.wait() }),
+    ),
+    method(
+        "supervisor.disableProcess",
+        "Stop a process or those of a group, and start them no more until somebody enables them, not even after a reboot.",
+        &[PROCESSES, STOP_WAIT],
+        Array,
+        STATUSES,
+        |mut args| call(Call::DisableProcess { name: args.name()?, wait: args.wait() }),
+    ),
+    method(
+        "supervisor.enableProcess",
+        "Let a process or those of a group be started again, without starting them. The group may be one that was removed.",
+        &[PROCESSES],
+        Array,
+        STATUSES,
+        |mut args| call(Call::EnableProcess { name: args.name()? }),
+    ),
+    method(
+        "supervisor.getDisabledProcesses",
+        "Tell which processes are disabled, those among them that no active group has.",
+        &[],
+        Array,
+        (
+            "infos",
+            "for each a struct with name, group, who has disabled it (by), when (at), and whether a group has it (active)",
+        ),
+        |_| read(Read::DisabledProcesses),
+    ),
+    method(
+        "supervisor.scaleProgram",
+        "Give a program another number of processes. Only the difference starts or stops, and what else has changed in the \
+         configuration is left alone.",
+        &[PROGRAM, NUMPROCS, PERSIST],
+        Array,
+        ("steps", "one struct with name, group and action (add, start, stop or remove) for each process concerned"),
+        |mut args| Ok(MethodRequest::Scale { program: args.name()?, wanted: args.count()?, persists: args.flag() }),
     ),
     method(
         "supervisor.reloadProcess",

@@ -19,13 +19,13 @@ fn text(text: &str) -> Value {
 }
 
 #[test]
-fn there_are_the_41_methods_of_the_original_and_four_more() {
+fn there_are_the_41_methods_of_the_original_and_eight_more() {
     let expected = "supervisor.addProcessGroup supervisor.clearAllProcessLogs supervisor.clearLog \
-        supervisor.clearProcessLog supervisor.clearProcessLogs supervisor.getAPIVersion supervisor.getAllConfigInfo \
-        supervisor.getAllProcessInfo supervisor.getConfigWarnings supervisor.getIdentification supervisor.getPID supervisor.getProcessInfo \
+        supervisor.clearProcessLog supervisor.clearProcessLogs supervisor.disableProcess supervisor.enableProcess supervisor.getAPIVersion supervisor.getAllConfigInfo \
+        supervisor.getAllProcessInfo supervisor.getConfigWarnings supervisor.getDisabledProcesses supervisor.getIdentification supervisor.getPID supervisor.getProcessInfo \
         supervisor.getState supervisor.getSupervisorVersion supervisor.getVersion supervisor.readLog \
         supervisor.readMainLog supervisor.readProcessLog supervisor.readProcessStderrLog \
-        supervisor.readProcessStdoutLog supervisor.reloadConfig supervisor.reloadProcess supervisor.removeProcessGroup supervisor.restart \
+        supervisor.readProcessStdoutLog supervisor.reloadConfig supervisor.reloadProcess supervisor.removeProcessGroup supervisor.restart supervisor.scaleProgram \
         supervisor.sendProcessStdin supervisor.sendRemoteCommEvent supervisor.shutdown \
         supervisor.signalAllProcesses supervisor.signalProcess supervisor.signalProcessGroup \
         supervisor.startAllProcesses supervisor.startProcess supervisor.startProcessGroup \
@@ -183,6 +183,21 @@ fn waiting_is_the_default() {
         request("supervisor.stopProcess", &[text("g:*"), Value::Bool(false)]),
         "Call(StopProcess { name: \"g:*\", wait: false })"
     );
+}
+
+#[test]
+fn a_number_of_processes_with_a_sign_is_a_change() {
+    let scale = |number: Value| request("supervisor.scaleProgram", &[text("web"), number]);
+    let scaled = |wanted: &str| format!("Scale {{ program: \"web\", wanted: {wanted}, persists: false }}");
+    assert_eq!(scale(Value::Int(4)), scaled("Exactly(4)"));
+    assert_eq!(scale(text("4")), scaled("Exactly(4)"));
+    assert_eq!(scale(text("+4")), scaled("Change(4)"));
+    assert_eq!(scale(text("-1")), scaled("Change(-1)"));
+    for wrong in [text("many"), text(""), Value::Nil, Value::Bool(true), Value::Double(1.5), Value::Array(vec![])] {
+        assert_eq!(scale(wrong.clone()), "INCORRECT_PARAMETERS", "{wrong:?}");
+    }
+    let persisted = request("supervisor.scaleProgram", &[text("web"), Value::Int(4), Value::Bool(true)]);
+    assert_eq!(persisted, "Scale { program: \"web\", wanted: Exactly(4), persists: true }");
 }
 
 #[test]

@@ -220,7 +220,7 @@ async fn a_daemon_that_ends_refuses_nearly_everything() {
 async fn methods_describe_themselves() {
     let plane = plane();
     let names = plane.get("system.listMethods", &[]).await.expect("names");
-    assert_eq!(names.as_array().map(<[Value]>::len), Some(45), "the original's and four more");
+    assert_eq!(names.as_array().map(<[Value]>::len), Some(49), "the original's and eight more");
     let types = plane.get("system.methodSignature", &["supervisor.getPID".into()]).await;
     assert_eq!(types, Ok(array(&["int".into()])));
     let help = plane.get("system.methodHelp", &["supervisor.getPID".into()]).await.expect("a text");

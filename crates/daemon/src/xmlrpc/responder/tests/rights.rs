@@ -15,7 +15,7 @@ fn needed(method: &str) -> Right {
     match method.split_once('.').expect("a namespace") {
         ("system", _) => Right::View,
         (_, name) if begins(&["get", "read", "tail"], name) => Right::View,
-        (_, name) if begins(&["start", "stop", "signal", "send"], name) => Right::Operate,
+        (_, name) if begins(&["start", "stop", "signal", "send", "disable", "enable", "scale"], name) => Right::Operate,
         (_, "clearProcessLog" | "clearProcessLogs" | "clearAllProcessLogs" | "reloadProcess") => Right::Operate,
         _ => Right::Administer,
     }
