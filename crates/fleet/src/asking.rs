@@ -53,7 +53,7 @@ impl Asking {
     }
 }
 
-/// Runs `status`, `why`, `health`, `start`, `stop`, or `restart` of all at once.
+/// Runs `status`, `why`, `health`, `start`, `stop`, `disable`, `enable`, `scale`, or `restart` of all at once.
 pub(crate) async fn run(verb: &str, matches: &ArgMatches) -> Result<u8, FleetError> {
     let asking = Asking::open(matches).await?;
     let select = command_line::programs(matches);
@@ -61,6 +61,12 @@ pub(crate) async fn run(verb: &str, matches: &ArgMatches) -> Result<u8, FleetErr
         "start" => FleetVerb::Start { select },
         "stop" => FleetVerb::Stop { select },
         "restart" => FleetVerb::Restart { select },
+        "disable" => FleetVerb::Disable { select },
+        "enable" => FleetVerb::Enable { select },
+        "scale" => {
+            let (program, size) = command_line::size(matches)?;
+            FleetVerb::Scale { program, size }
+        }
         "why" => FleetVerb::Why { select },
         _ => FleetVerb::Status { select },
     };
@@ -69,6 +75,9 @@ pub(crate) async fn run(verb: &str, matches: &ArgMatches) -> Result<u8, FleetErr
         "start" => table::actions(&gathering, "started"),
         "stop" => table::actions(&gathering, "stopped"),
         "restart" => table::actions(&gathering, "restarted"),
+        "disable" => table::actions(&gathering, "disabled"),
+        "enable" => table::actions(&gathering, "enabled"),
+        "scale" => table::scaled(&gathering),
         "why" => table::why(&gathering),
         "health" => table::health(&gathering),
         _ => table::status(&gathering),

@@ -14,6 +14,7 @@ use crate::host_name::{HostName, PersonName};
 use crate::host_selector::{HostLabels, HostSelector};
 use crate::nats_link::{NatsOptions, secret};
 use crate::report::MAX_LABELS;
+use crate::request::ProgramSize;
 use crate::subjects::FleetRole;
 
 /// Where the server is when nobody says so.
@@ -22,11 +23,14 @@ const DEFAULT_SERVER: &str = "nats://127.0.0.1:4222";
 const DEFAULT_STATE: &str = "/var/lib/supervisor-fleet";
 
 /// The verbs that ask hosts for something, with what they do.
-const ASKING: [(&str, &str); 7] = [
+const ASKING: [(&str, &str); 10] = [
     ("status", "Show the programs on all hosts"),
     ("start", "Start programs"),
     ("stop", "Stop programs"),
     ("restart", "Restart programs, on all hosts at once or host by host"),
+    ("disable", "Stop programs and let nothing start them, not even a reboot"),
+    ("enable", "Let disabled programs be started again"),
+    ("scale", "Give a program another number of processes; only the difference starts or stops"),
     ("logs", "Show the last output of programs"),
     ("why", "Explain why programs are in their states"),
     ("health", "Exit with 0 if every program that should run is running and healthy"),
@@ -48,7 +52,13 @@ pub fn command() -> Command {
         option("key", "FILE", "private key of the client certificate [$SUPERVISOR_FLEET_KEY]"),
     ];
     let asking = ASKING.into_iter().map(|(name, about)| {
-        let is_action = ["start", "stop", "restart"].contains(&name);
+        if name == "scale" {
+            let size = Arg::new("size").value_name("NAME=NUMBER").required(true);
+            let size = size
+                .help("how many processes on each host, such as workers=12; workers=+2 and workers=-1 add and remove");
+            return Command::new(name).about(about).arg(size);
+        }
+        let is_action = ["start", "stop", "restart", "disable", "enable"].contains(&name);
         let programs = Arg::new("program")
             .help("programs by name or selector: web, web:*, 'w*', state=FATAL; all means every program");
         let programs =
@@ -223,8 +233,25 @@ pub fn hosts(matches: &ArgMatches) -> Result<Vec<HostSelector>, FleetError> {
 
 /// The programs that are meant. `all` is what `supervisorctl` calls every program.
 pub fn programs(matches: &ArgMatches) -> Vec<String> {
-    let texts = matches.get_many::<String>("program").into_iter().flatten();
+    // `scale` has none.
+    let texts = matches.try_get_many::<String>("program").ok().flatten().into_iter().flatten();
     texts.map(|text| if text == "all" { "*".to_owned() } else { text.clone() }).collect()
+}
+
+/// A program with the number of processes that it is to have.
+pub fn size(matches: &ArgMatches) -> Result<(String, ProgramSize), FleetError> {
+    let text = matches.get_one::<String>("size").map(String::as_str).unwrap_or_default();
+    let (name, number) = text.split_once('=').unwrap_or_default();
+    let is_change = number.starts_with(['+', '-']);
+    let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    match number.parse() {
+        Ok(number) if is_number && !name.is_empty() => {
+            let size = if is_change { ProgramSize::By(number) } else { ProgramSize::Numprocs(number) };
+            Ok((name.to_owned(), size))
+        }
+        _ => Err(FleetError::Usage(format!("{text:?}: write NAME=NUMBER, such as workers=12 or workers=+2"))),
+    }
 }
 
 /// The name of the host of an agent.
@@ -330,6 +357,17 @@ mod tests {
         let agent = verb(&["agent", "--host", "a.b", "--label", "role=web", "--daemon", "unix:///s"]);
         assert_eq!(labels(&agent).unwrap()["role"], "web");
         assert_eq!(host(&agent).unwrap().as_str(), "a.b");
+    }
+
+    #[test]
+    fn a_sign_makes_a_size_a_change() {
+        let read = |text: &str| size(&verb(&["scale", text]));
+        assert_eq!(read("web=4").unwrap(), ("web".to_owned(), ProgramSize::Numprocs(4)));
+        assert_eq!(read("web=+4").unwrap(), ("web".to_owned(), ProgramSize::By(4)));
+        assert_eq!(read("a:b=-1").unwrap(), ("a:b".to_owned(), ProgramSize::By(-1)));
+        for text in ["web", "=4", "web=", "web=+", "web=4x", "web=++4", "web=99999999999999999999"] {
+            assert!(read(text).unwrap_err().to_string().contains("write NAME=NUMBER"), "{text}");
+        }
     }
 
     #[test]

@@ -67,6 +67,45 @@ pub enum FleetVerb {
         /// Selectors of programs.
         select: Vec<String>,
     },
+    /// Stops programs, and has nothing start them.
+    Disable {
+        /// Selectors of programs.
+        select: Vec<String>,
+    },
+    /// Lets programs be started again.
+    Enable {
+        /// Selectors of programs; what is disabled and no longer configured is among those they stand for.
+        select: Vec<String>,
+    },
+    /// Gives a program another number of processes.
+    Scale {
+        /// The name of the program.
+        program: String,
+        /// How many processes.
+        #[serde(flatten)]
+        size: ProgramSize,
+    },
+}
+
+/// How many processes a program is to have on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgramSize {
+    /// So many.
+    Numprocs(i64),
+    /// So many more, or fewer.
+    By(i64),
+}
+
+/// What a host has its daemon do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DaemonAction {
+    /// The path of the JSON API.
+    pub path: &'static str,
+    /// What is sent there.
+    pub body: Value,
+    /// The member of the answer that is the result.
+    pub result: &'static str,
 }
 
 /// A stream of output.
@@ -167,18 +206,35 @@ impl FleetVerb {
     pub const fn needs(&self) -> FleetRole {
         match self {
             FleetVerb::Status { .. } | FleetVerb::Why { .. } | FleetVerb::Logs { .. } => FleetRole::Viewer,
-            FleetVerb::Start { .. } | FleetVerb::Stop { .. } | FleetVerb::Restart { .. } => FleetRole::Operator,
+            FleetVerb::Start { .. }
+            | FleetVerb::Stop { .. }
+            | FleetVerb::Restart { .. }
+            | FleetVerb::Disable { .. }
+            | FleetVerb::Enable { .. }
+            | FleetVerb::Scale { .. } => FleetRole::Operator,
         }
     }
 
-    /// The action of the daemon's API; none for what only reads.
-    pub const fn action(&self) -> Option<&'static str> {
-        match self {
-            FleetVerb::Status { .. } | FleetVerb::Why { .. } | FleetVerb::Logs { .. } => None,
-            FleetVerb::Start { .. } => Some("start"),
-            FleetVerb::Stop { .. } => Some("stop"),
-            FleetVerb::Restart { .. } => Some("restart"),
-        }
+    /// What the daemon is to do with these programs; none for what only reads.
+    pub fn action(&self, select: &[String]) -> Option<DaemonAction> {
+        let action = match self {
+            FleetVerb::Status { .. } | FleetVerb::Why { .. } | FleetVerb::Logs { .. } => return None,
+            FleetVerb::Scale { program, size } => {
+                let mut body = serde_json::json!({ "program": program });
+                match size {
+                    ProgramSize::Numprocs(number) => body["numprocs"] = (*number).into(),
+                    ProgramSize::By(change) => body["by"] = (*change).into(),
+                }
+                return Some(DaemonAction { path: "/api/v1/config/scale", body, result: "steps" });
+            }
+            FleetVerb::Start { .. } => "start",
+            FleetVerb::Stop { .. } => "stop",
+            FleetVerb::Restart { .. } => "restart",
+            FleetVerb::Disable { .. } => "disable",
+            FleetVerb::Enable { .. } => "enable",
+        };
+        let body = serde_json::json!({ "action": action, "select": select, "wait": true });
+        Some(DaemonAction { path: "/api/v1/programs/actions", body, result: "results" })
     }
 
     /// The selectors of programs.
@@ -189,7 +245,10 @@ impl FleetVerb {
             | FleetVerb::Logs { select, .. }
             | FleetVerb::Start { select }
             | FleetVerb::Stop { select }
-            | FleetVerb::Restart { select } => select,
+            | FleetVerb::Restart { select }
+            | FleetVerb::Disable { select }
+            | FleetVerb::Enable { select } => select,
+            FleetVerb::Scale { program, .. } => std::slice::from_ref(program),
         }
     }
 }
@@ -247,6 +306,18 @@ mod tests {
     }
 
     #[test]
+    fn a_scale_has_a_number_or_a_change() {
+        for (size, text) in [(ProgramSize::Numprocs(4), r#""numprocs":4"#), (ProgramSize::By(-1), r#""by":-1"#)] {
+            let request = request(FleetVerb::Scale { program: "web".to_owned(), size });
+            let sent = String::from_utf8(request.message()).unwrap();
+            assert!(sent.ends_with(&format!(r#""verb":"scale","program":"web",{text}}}"#)), "{sent}");
+            assert_eq!(FleetRequest::read(sent.as_bytes()), Ok(request.clone()));
+            let action = request.verb.action(&[]).unwrap();
+            assert!(action.body.to_string().contains(text), "{action:?}");
+        }
+    }
+
+    #[test]
     fn what_is_too_much_is_refused() {
         let many = request(FleetVerb::Start { select: vec![String::new(); MAX_SELECTORS + 1] });
         let long = request(FleetVerb::Start { select: vec!["x".repeat(MAX_SELECTOR + 1)] });
@@ -263,8 +334,16 @@ mod tests {
     fn only_reading_needs_no_operator() {
         let select = || vec!["a".to_owned()];
         assert_eq!(FleetVerb::Why { select: select() }.needs(), FleetRole::Viewer);
-        for verb in [FleetVerb::Start { select: select() }, FleetVerb::Stop { select: select() }] {
-            assert!(verb.needs() == FleetRole::Operator && verb.action().is_some());
+        assert_eq!(FleetVerb::Why { select: select() }.action(&select()), None);
+        let scale = FleetVerb::Scale { program: "a".to_owned(), size: ProgramSize::By(-1) };
+        for verb in [
+            FleetVerb::Start { select: select() },
+            FleetVerb::Stop { select: select() },
+            FleetVerb::Disable { select: select() },
+            FleetVerb::Enable { select: select() },
+            scale,
+        ] {
+            assert!(verb.needs() == FleetRole::Operator && verb.action(&select()).is_some(), "{verb:?}");
         }
     }
 

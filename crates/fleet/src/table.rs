@@ -134,6 +134,31 @@ pub fn actions(gathering: &Gathering, done: &str) -> FleetText {
     told
 }
 
+/// `scale`: a line for each process that has come or gone.
+pub fn scaled(gathering: &Gathering) -> FleetText {
+    let mut told = FleetText::default();
+    let mut rows = Vec::new();
+    for (host, reply) in concerned(gathering) {
+        if let Some(text) = failure(reply) {
+            told.status = exit_status::GENERIC;
+            rows.push([host.to_string(), String::new(), format!("ERROR ({text})"), String::new()]);
+            continue;
+        }
+        let steps = result(reply).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        for step in steps {
+            let text = |member: &str| step.get(member).and_then(Value::as_str).unwrap_or_default();
+            let outcome = if text("action") == "remove" { "removed" } else { "added" };
+            let name = namespec(text("group"), text("name"));
+            rows.push([host.to_string(), format!("{}:", escaped(&name)), outcome.to_owned(), String::new()]);
+        }
+        if steps.is_empty() {
+            rows.push([host.to_string(), String::new(), "has so many already".to_owned(), String::new()]);
+        }
+    }
+    told.text = table(&rows);
+    told
+}
+
 /// `why`: the explanations, the host before each line.
 pub fn why(gathering: &Gathering) -> FleetText {
     let mut told = FleetText::default();
@@ -242,6 +267,20 @@ mod tests {
         let told = actions(&gathering(&[("web3", done(result))]), "started");
         let expected =
             "web3  web:a:  started\nweb3  db:     started (already started)\nweb3  x:      ERROR (spawn error)\n";
+        assert_eq!((told.text.as_str(), told.status), (expected, exit_status::GENERIC));
+    }
+
+    #[test]
+    fn a_scale_tells_what_came_and_went_on_each_host() {
+        let step = |name: &str, action: &str| json!({"group": "web", "name": name, "action": action});
+        let told = scaled(&gathering(&[
+            ("a", done(json!([step("web_1", "remove"), step("web_2", "add")]))),
+            ("b", done(json!([]))),
+            ("c", FleetAnswer::refused(FleetRefusal::Daemon, "raise minfds")),
+            ("web3", FleetAnswer::refused(FleetRefusal::UnknownProgram, "nothing is named web")),
+        ]));
+        let expected = "a  web:web_1:  removed\na  web:web_2:  added\nb              has so many already\n\
+                        c              ERROR (raise minfds)\n";
         assert_eq!((told.text.as_str(), told.status), (expected, exit_status::GENERIC));
     }
 

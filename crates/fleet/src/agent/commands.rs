@@ -19,13 +19,15 @@ use crate::command_memory::CommandDecision;
 use crate::daemon_link::{DaemonFailure, encoded};
 use crate::host_name::PersonName;
 use crate::report::ProgramReport;
-use crate::request::{FleetAnswer, FleetRefusal, FleetRequest, FleetVerb};
+use crate::request::{DaemonAction, FleetAnswer, FleetRefusal, FleetRequest, FleetVerb};
 use crate::subjects::{self, FleetRole};
 
 /// How many requests are answered at a time. More are refused.
 const AT_A_TIME: usize = 32;
 /// How long the daemon may take for an action.
 const ACT_WITHIN: Duration = Duration::from_secs(600);
+/// The refusal of what is about the agent itself.
+const OWN_PROGRAM: &str = "the agent does not start or stop itself: use supervisorctl on its host";
 /// How many programs are explained in one answer.
 const MAX_EXPLAINED: usize = 64;
 
@@ -92,8 +94,8 @@ async fn respond(
         let told = format!("a {} may not do that", role.word());
         return FleetAnswer::refused(FleetRefusal::NotPermitted, told);
     }
-    match request.verb.action() {
-        Some(action) => act(context, commands, role, &person, &request, action, reply).await,
+    match request.verb.action(&[]) {
+        Some(_) => act(context, commands, role, &person, &request, reply).await,
         None if epoch_millis() > request.deadline => {
             FleetAnswer::refused(FleetRefusal::Expired, "its deadline has passed by the clock of this host")
         }
@@ -118,12 +120,14 @@ async fn act(
     role: FleetRole,
     person: &PersonName,
     request: &FleetRequest,
-    action: &str,
     reply: &Subject,
 ) -> FleetAnswer {
-    let select = match without_own(context, request.verb.select()).await {
+    let select = match without_own(context, &request.verb).await {
         Ok(select) => select,
         Err(failure) => return refusal(&failure),
+    };
+    let Some(DaemonAction { path, body, result }) = request.verb.action(&select) else {
+        return FleetAnswer::refused(FleetRefusal::Malformed, "nothing is to be done");
     };
     let journal = || commands.journal.lock().unwrap_or_else(PoisonError::into_inner);
     let decision = journal().begin(&request.id, request.deadline);
@@ -137,10 +141,9 @@ async fn act(
         Ok(CommandDecision::Execute(_)) => {}
     }
     answer(context, reply, &FleetAnswer::Accepted).await;
-    let body = json!({ "action": action, "select": select, "wait": true });
-    let done = context.daemon.act(role, person.as_str(), "/api/v1/programs/actions", &body, ACT_WITHIN).await;
+    let done = context.daemon.act(role, person.as_str(), path, &body, ACT_WITHIN).await;
     let told = match done {
-        Ok(result) => FleetAnswer::Done { result: result.get("results").cloned().unwrap_or(Value::Null) },
+        Ok(answer) => FleetAnswer::Done { result: answer.get(result).cloned().unwrap_or(Value::Null) },
         Err(DaemonFailure::Broken(text)) => FleetAnswer::refused(FleetRefusal::InDoubt, text),
         Err(failure) => refusal(&failure),
     };
@@ -151,8 +154,20 @@ async fn act(
 }
 
 /// What an action selects, without the agent itself, which would end before it could answer.
-async fn without_own(context: &AgentContext, select: &[String]) -> Result<Vec<String>, DaemonFailure> {
+async fn without_own(context: &AgentContext, verb: &FleetVerb) -> Result<Vec<String>, DaemonFailure> {
+    let select = verb.select();
     let Some((group, name)) = &context.own_program else { return Ok(select.to_vec()) };
+    let own = DaemonFailure::Refused(409, OWN_PROGRAM.to_owned());
+    match verb {
+        // What is disabled need not be there, and so is not listed.
+        FleetVerb::Enable { .. } => return Ok(select.to_vec()),
+        FleetVerb::Scale { program, .. } => {
+            let is_own =
+                program == group || program == name || program.split_once(':').is_some_and(|(own, _)| own == group);
+            return if is_own { Err(own) } else { Ok(Vec::new()) };
+        }
+        _ => {}
+    }
     let programs = listed(context, select).await?;
     let is_own = |program: &&ProgramReport| program.group == *group && program.name == *name;
     if !programs.iter().any(|program| is_own(&program)) {
@@ -160,11 +175,7 @@ async fn without_own(context: &AgentContext, select: &[String]) -> Result<Vec<St
     }
     let others = programs.iter().filter(|program| !is_own(program));
     let others: Vec<String> = others.map(|program| format!("{}:{}", program.group, program.name)).collect();
-    if others.is_empty() {
-        let told = "the agent does not start or stop itself: use supervisorctl on its host";
-        return Err(DaemonFailure::Refused(409, told.to_owned()));
-    }
-    Ok(others)
+    if others.is_empty() { Err(own) } else { Ok(others) }
 }
 
 async fn explain(context: &AgentContext, select: &[String]) -> Result<Value, DaemonFailure> {

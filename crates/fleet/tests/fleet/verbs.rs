@@ -54,6 +54,20 @@ fn the_verbs_work_over_hosts() {
         (0, 4, 0),
         "{text}"
     );
+    let (text, status) = nats.ask(&["disable", "-H", "db1", "web:web_1"]);
+    assert_eq!((text.as_str(), status), ("db1  web:web_1:  disabled\n", 0));
+    let (text, status) = nats.ask(&["start", "-H", "db1", "web:web_1"]);
+    assert!(text.contains("ERROR (web:web_1: disabled by ") && status == 1, "{text}");
+    let (text, status) = nats.ask(&["enable", "-H", "db1", "web:*"]);
+    assert_eq!((text.as_str(), status), ("db1  web:web_0:  enabled\ndb1  web:web_1:  enabled\n", 0));
+    assert_eq!(nats.ask(&["start", "-H", "db1", "web:web_1"]).1, 0);
+    let (text, status) = nats.ask(&["scale", "-H", "role=web", "web=+1"]);
+    assert_eq!((text.as_str(), status), ("web1.example.com  web:web_2:  added\n", 0));
+    let (text, status) = nats.ask(&["scale", "web=2"]);
+    assert_eq!(
+        (text.as_str(), status),
+        ("db1                           has so many already\nweb1.example.com  web:web_2:  removed\n", 0)
+    );
     // The first batch is not well: the second is left alone.
     let (text, status) = nats.ask(&["restart", "all", "--rolling", "--settle", "1"]);
     assert!(text.contains("db1  bad:        ERROR") && text.ends_with("not restarted: web1.example.com\n"), "{text}");
