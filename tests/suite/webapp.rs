@@ -3,6 +3,7 @@
 
 mod dependants;
 mod postgresql;
+mod rolling;
 
 use std::fs;
 use std::path::Path;
