@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::{fs, thread};
 
 use crate::harness::areas::Area;
-use crate::harness::scene::Place;
+use crate::harness::scene::{Place, remove_beside};
 use crate::harness::{Program, Scene, Subject, each_subject, original, python, record, wait};
 
 /// How many of the tests run in parallel. Most of the time they wait.
@@ -57,6 +57,9 @@ fn the_end_to_end_tests_of_the_original_pass() {
             return;
         }
         let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Also what an earlier run has left that was killed.
+        remove_leftovers(&sources);
+        let _leftovers = Leftovers(&sources);
         let place = scene(subject, &sources).set_up(subject);
         let batches = batches(&place);
         let all = batches.iter().map(Vec::len).sum();
@@ -74,7 +77,6 @@ fn the_end_to_end_tests_of_the_original_pass() {
             }
         });
         place.kill_everything(&[]);
-        remove_leftovers(&sources);
         let failures = failures.into_inner().expect("no panic while locked");
         record::covered(Area::RealPrograms, "end-to-end tests of the original", all - failures.len(), all);
         assert!(failures.is_empty(), "{}", failures.concat());
@@ -99,16 +101,24 @@ fn failure(place: &Place, batch: &[String]) -> Option<String> {
     (output.code != 0).then(|| format!("{batch:?}\n{}\n", output.transcript()))
 }
 
-/// Removes the files that the configurations create in a shared directory.
+/// What the configurations create in a shared directory, which is removed when this goes, also where a test fails.
+struct Leftovers<'a>(&'a Path);
+
+impl Drop for Leftovers<'_> {
+    fn drop(&mut self) {
+        remove_leftovers(self.0);
+    }
+}
+
+/// Removes the files that the configurations create in a shared directory, and what ours keeps beside their pid files and, for
+/// them, in shared memory.
 fn remove_leftovers(sources: &Path) {
-    let fixtures = fs::read_dir(sources.join("supervisor/tests/fixtures")).expect("they have fixtures").flatten();
+    let fixtures = fs::read_dir(sources.join("supervisor/tests/fixtures")).into_iter().flatten().flatten();
     for fixture in fixtures {
         let text = fs::read_to_string(fixture.path()).unwrap_or_default();
-        for path in text.split(['=', ' ', '\n']).filter(|word| word.starts_with("/tmp/")) {
-            // Beside a pid file ours keeps its lock, its state and what the keeper needs.
-            for suffix in ["", ".lock", ".state", ".keeper"] {
-                let _ = fs::remove_file(format!("{path}{suffix}"));
-            }
+        for path in text.split(['=', ' ', '\n']).filter(|word| word.starts_with("/tmp/")).map(Path::new) {
+            let _ = fs::remove_file(path);
+            remove_beside(path);
         }
     }
 }

@@ -366,8 +366,20 @@ fn free_port() -> u16 {
     }
 }
 
+/// The ends of the names of what our daemon keeps beside its pid file for the next one.
+const FOR_SUCCESSOR: [&str; 6] = [".keeper", ".lock", ".state", ".keeper.new", ".state.new", ".spawned"];
+
 fn is_for_successor(name: &str) -> bool {
-    [".pid.keeper", ".pid.lock", ".pid.state", ".pid.keeper.new", ".pid.state.new", ".pid.spawned"]
-        .iter()
-        .any(|end| name.ends_with(end))
+    FOR_SUCCESSOR.iter().any(|end| name.strip_suffix(end).is_some_and(|name| name.ends_with(".pid")))
+}
+
+/// Removes what our daemon keeps beside a pid file for the next one, in shared memory, too.
+pub fn remove_beside(pidfile: &Path) {
+    for end in FOR_SUCCESSOR {
+        let _ = fs::remove_file(format!("{}{end}", pidfile.display()));
+    }
+    if let (Some(Ok(place)), Some(name)) = (pidfile.parent().map(fs::metadata), pidfile.file_name()) {
+        let name = name.to_string_lossy();
+        let _ = fs::remove_file(format!("/dev/shm/supervisord-{:x}-{:x}-{name}.spawned", place.dev(), place.ino()));
+    }
 }
