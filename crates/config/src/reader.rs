@@ -10,6 +10,7 @@ use crate::misspelt::misspelt;
 use crate::model::Origin;
 use crate::place::Place;
 use crate::schema::{self, Context, Kind, OptionSpec, SectionKind};
+use crate::secret;
 use crate::value::{ConfigValue, OptionValue};
 use crate::words;
 
@@ -105,7 +106,9 @@ impl<'a> Reader<'a> {
         };
         match entry {
             None => place.not_set(option).advise(self.misspelt(option)),
-            Some(entry) if self.is_secret(option) => place.hidden(self.spelling(option, entry)),
+            Some(entry) if self.is_secret(option) && !is_empty_place(option, &entry.value) => {
+                place.hidden(self.spelling(option, entry))
+            }
             Some(entry) => place.value(option, &entry.value),
         }
     }
@@ -280,6 +283,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn missing(&self, option: &str) -> ConfigError {
         self.error(option, format!("section [{}] does not specify a {option}", self.section()))
     }
+}
+
+/// Whether this is the place of a secret, and does not say where.
+fn is_empty_place(option: &str, value: &str) -> bool {
+    option.starts_with(secret::PREFIX) && secret::is_nothing(value)
 }
 
 #[cfg(test)]

@@ -35,6 +35,9 @@ impl SecretSource {
     pub fn parse(text: &str) -> Result<SecretSource, Complaint> {
         let complaint =
             |advice: &str| Complaint::quoting("not a place of a secret: ", repr(text), "").advise(advice.to_owned());
+        if let Some((missing, advice)) = missing(text) {
+            return Err(Complaint::from(format!("not a place of a secret: {missing}")).advise(advice.to_owned()));
+        }
         match text.split_once(':') {
             Some(("file", path)) if path.starts_with('/') => Ok(SecretSource::File(path.to_owned())),
             Some(("file", _)) => Err(complaint("write an absolute path, file:/run/secrets/NAME")),
@@ -53,6 +56,31 @@ impl SecretSource {
             )),
         }
     }
+}
+
+/// What a text lacks that says no more than where a secret could be, and what to write.
+fn missing(text: &str) -> Option<(&'static str, &'static str)> {
+    match strip(text).split_once(':').map(|(kind, rest)| (kind, strip(rest))) {
+        None if strip(text).is_empty() => {
+            Some(("nothing is written", "write file:/PATH, credential:NAME or exec:COMMAND"))
+        }
+        Some(("exec", "")) => Some((
+            "the command behind exec: is missing",
+            "write a program with its arguments, such as exec:/usr/bin/vault kv get -field=password db",
+        )),
+        Some(("file", "")) => {
+            Some(("the path behind file: is missing", "write an absolute path, file:/run/secrets/NAME"))
+        }
+        Some(("credential", "")) => {
+            Some(("the name behind credential: is missing", "write the name of a credential, without a slash"))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a value has nothing in it that could be a secret.
+pub(crate) fn is_nothing(value: &str) -> bool {
+    missing(value).is_some()
 }
 
 fn is_file_name(name: &str) -> bool {
@@ -105,13 +133,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_said() {
+        for (text, expected) in [
+            ("exec:", "not a place of a secret: the command behind exec: is missing"),
+            (" exec: ", "not a place of a secret: the command behind exec: is missing"),
+            ("file:", "not a place of a secret: the path behind file: is missing"),
+            ("credential:", "not a place of a secret: the name behind credential: is missing"),
+            ("", "not a place of a secret: nothing is written"),
+        ] {
+            let complaint = SecretSource::parse(text).unwrap_err();
+            assert_eq!((complaint.to_string().as_str(), complaint.quoted()), (expected, None));
+            assert!(is_nothing(text) && complaint.advice().is_some_and(|advice| advice.starts_with("write ")));
+        }
+        for text in ["hunter2", "exec:x", "vault:", ":", "file:x"] {
+            assert!(!is_nothing(text), "{text}");
+        }
+    }
+
+    #[test]
     fn a_place_is_told_from_a_value() {
         for (text, advice) in [
             ("hunter2", "the value itself does not belong here"),
             ("file:secret", "write an absolute path"),
             ("credential:a/b", "write the name of a credential"),
             ("credential:..", "write the name of a credential"),
-            ("exec:", "write a program with its arguments"),
+            ("exec:''", "write a program with its arguments"),
             ("exec:vault 'read", "commands are split like in a shell"),
             ("vault:/bin/x", "the value itself does not belong here"),
         ] {

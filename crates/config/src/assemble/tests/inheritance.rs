@@ -181,6 +181,12 @@ fn secrets_keep_the_names_of_their_variables_and_are_inherited_one_by_one() {
             && message.contains("(c.conf:4, [program:a] secret.A-B=***: "),
         "{message}"
     );
+    let message = refused("[program:a]\ncommand=c\nsecret.dbpw=exec:\n");
+    assert!(
+        message.contains("not a place of a secret: the command behind exec: is missing")
+            && message.contains("[program:a] secret.dbpw=exec:: write a program with its arguments"),
+        "{message}"
+    );
     let message = refused("[program:a]\ncommand=c\nsecret.A=hunter2\n");
     assert!(
         message.contains("the value itself does not belong here: write file:/PATH, credential:NAME or exec:COMMAND")
