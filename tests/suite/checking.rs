@@ -45,6 +45,28 @@ fn all_problems_are_told_at_once_and_nothing_is_started_or_written() {
     });
 }
 
+/// Many write commands as for a shell, which the daemon does not run.
+#[test]
+fn what_is_written_for_a_shell_is_told_what_to_write() {
+    only_ours(|| {
+        let text = "[supervisord]\nlogfile={dir}/l\npidfile={dir}/p\n\
+            [program:a]\ncommand=cd /srv && ./run\n[program:b]\ncommand=sleep 1 | cat\npre_start=sleep 1 && sleep 2\n\
+            [program:c]\ncommand=/bin/sh -c 'cd / && sleep 1'\n[program:d]\ncommand=find / -name x -exec ls {} ;\n\
+            [program:e]\ncommand=PORT=80 sleep 1\n";
+        let scene = Scene::new("check-shell").config(text).arguments(&["--check", "-c", "supervisord.conf"]);
+        let said = scene.run(Subject::Ours);
+        for expected in [
+            "error: can't find command 'cd' (supervisord runs no shell; write command=/bin/sh -c '...') (supervisord.conf:5, ",
+            "warning: '|' is an argument of the program: supervisord runs no shell; write command=/bin/sh -c '...' (supervisord.conf:7, ",
+            "warning: '&&' is an argument of the program: supervisord runs no shell; write /bin/sh -c '...' (supervisord.conf:8, ",
+            "error: can't find command 'PORT=80' (supervisord runs no shell; write command=/bin/sh -c '...') (supervisord.conf:14, ",
+            "supervisord.conf: 2 errors, 2 warnings\n",
+        ] {
+            assert!(said.stdout.contains(expected), "{expected:?} is not in {}", said.stdout);
+        }
+    });
+}
+
 #[test]
 fn what_the_user_of_the_daemon_may_not_do_is_told() {
     only_ours(|| {

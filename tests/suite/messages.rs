@@ -114,9 +114,11 @@ fn a_log_that_cannot_be_opened_is_reported_with_reason_and_user() {
         daemon.wait_for_state("w", "FATAL");
         let path = daemon.path("there").display().to_string();
         let user = own_name();
-        let line = format!(" WARN 'w' cannot be started: user {user} cannot open its log {path}: Is a directory");
-        daemon.wait_until("the log says so", |daemon| daemon.log().lines().any(|said| said.ends_with(&line)));
-        let reason = format!("unknown error making dispatchers for 'w': EISDIR ({path}: Is a directory)");
+        let reason =
+            format!("unknown error making dispatchers for 'w': EISDIR ({path}: Is a directory, as user {user})");
+        let log = daemon.log();
+        let said: Vec<&str> = log.lines().filter(|line| line.contains(&path)).collect();
+        assert!(said.len() == 1 && said[0].ends_with(&format!(" INFO spawnerr: {reason}")), "once: {said:#?}");
         let status = daemon.ctl(&["status"]).stdout;
         assert!(status.contains(&reason), "{status}");
         let (start, _) = Terminal::ctl(&daemon, &["start", "w"]).end();
@@ -163,6 +165,24 @@ fn a_port_in_use_is_reported_with_the_process_that_has_it() {
         let (name, pid) = (name.trim(), std::process::id());
         let expected = format!("([inet_http_server] port=127.0.0.1:{port} is used by {name}, pid {pid})\n");
         assert!(output.stderr.contains(&expected) && output.code == 2, "{expected}{output:?}");
+    });
+}
+
+#[test]
+fn a_unix_socket_in_use_is_reported_with_the_process_that_has_it() {
+    only_ours(|| {
+        let daemon = Scene::with("socket-taken", SLEEPER).start(Subject::Ours);
+        let socket = daemon.path("s.sock").display().to_string();
+        let other = SLEEPER.to_owned() + &format!("[unix_http_server]\nfile={socket}\n");
+        let output = Scene::with("socket-second", &other).run(Subject::Ours);
+        let pid = daemon.pid();
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).expect("it runs");
+        let place = format!("[unix_http_server] file={socket} is used by {}, pid {pid})\n", name.trim());
+        assert!(output.stderr.contains(&place) && output.code == 2, "{place}{output:?}");
+        let checked = Scene::with("socket-check", &other).arguments(&["--check"]).run(Subject::Ours);
+        let expected = format!("warning: {socket} is in use by {} (pid {pid}) (", name.trim());
+        assert!(checked.stdout.contains(&expected), "{expected}{}", checked.stdout);
+        assert_eq!(daemon.state_of("a"), "RUNNING", "it goes on");
     });
 }
 
@@ -291,12 +311,18 @@ fn included_files_that_cannot_be_read_are_logged() {
 #[test]
 fn a_program_that_cannot_be_started_is_explained_on_a_terminal() {
     only_ours(|| {
-        let text = "[program:lost]\ncommand=/no/such/program x\nautostart=false\n[program:text]\ncommand={dir}/text\n\
+        let text = "[program:lost]\ncommand=/no/such/program x\nautostart=false\n\
+            [program:shell]\ncommand=cd /srv && ./run\nautostart=false\n[program:text]\ncommand={dir}/text\n\
             autostart=false\n[program:quick]\ncommand=sh -c 'exit 3'\nautostart=false\nstartretries=0\n\
             [program:one]\ncommand=sh -c 'echo it failed; exit 3'\nautostart=false\nstartretries=0\nredirect_stderr=true\n";
         let daemon = Scene::with("explained", text).file("text", "no program").start(Subject::Ours);
         for (name, error, reason) in [
             ("lost", "no such file", "can't find command '/no/such/program'".to_owned()),
+            (
+                "shell",
+                "no such file",
+                "can't find command 'cd' (supervisord runs no shell; write command=/bin/sh -c '...')".to_owned(),
+            ),
             (
                 "text",
                 "file is not executable",

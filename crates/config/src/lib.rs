@@ -64,6 +64,7 @@ pub mod schema;
 pub mod search;
 pub mod secret;
 pub mod selector;
+pub mod shell_syntax;
 pub mod signal;
 mod stop_steps;
 pub mod suggest;

@@ -59,7 +59,7 @@ pub use inbox::{Inbox, Message, MessageSender};
 use listener_batching::ListenerBatching;
 use memory_kills::MemoryKillWatch;
 use put_off_commands::PutOffCommands;
-pub use resolve_command::{locate, locate_command};
+pub use resolve_command::{locate_command, shell_hint};
 pub use resume::Reconfigured;
 pub use spawn::{obstacle_to_secret, read_environment_file};
 use survival::Survival;

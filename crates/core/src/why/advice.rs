@@ -49,7 +49,13 @@ fn about_failed_spawn(error: &str) -> Option<String> {
         false => option_at_fault(error).unwrap_or_else(|| "command".to_owned()),
     };
     if let Some((_, name)) = error.split_once("can't find command ") {
+        let (name, hint) = name.split_once(" (").unwrap_or((name, ""));
         let name = name.trim_end_matches(')').trim_matches(['\'', '"']);
+        if hint.contains("runs no shell") {
+            return Some(format!(
+                "it is written for a shell: write /bin/sh -c and the whole of it in quotes in `{option}`"
+            ));
+        }
         return Some(match name.contains('/') {
             true => format!("{name} does not exist: install it, or correct the path in `{option}`"),
             false => format!("{name} is in no directory of PATH: install it, or write its absolute path in `{option}`"),

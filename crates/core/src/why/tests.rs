@@ -271,6 +271,10 @@ fn what_can_be_done_is_told_where_it_is_known() {
     let quick = EndJudgement::TooQuick;
     for (row, text) in [
         (unspawned("can't find command 'x'"), "write its absolute path"),
+        (
+            unspawned("can't find command 'cd' (supervisord runs no shell; write command=/bin/sh -c '...')"),
+            "it is written for a shell: write /bin/sh -c and the whole of it in quotes in `command`",
+        ),
         (unspawned("command at '/x' is not executable"), "chmod +x"),
         (unspawned("command at '/x' is a directory"), "not of a directory"),
         (unspawned("no permission to run command '/x'"), "read and execute"),

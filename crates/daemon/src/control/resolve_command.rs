@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use supervisord_config::model::Process;
 use supervisord_config::pyrepr::repr;
+use supervisord_config::shell_syntax::is_for_shell;
 use supervisord_config::words;
 use supervisord_core::supervisor::CommandFailure;
 use supervisord_sys::command::{self, CommandError};
@@ -57,7 +58,7 @@ impl CommandResolver {
         let key = (name, search_path(process, child_env));
         let program = match self.cache.get(&key) {
             Some((program, when)) if now < *when + CACHED_FOR => program.clone(),
-            _ => self.locate(key, offload, now)?,
+            _ => self.locate(key, offload, now).map_err(|why| why.for_command(line, process))?,
         };
         Ok(Launch { program, arguments })
     }
@@ -70,8 +71,10 @@ impl CommandResolver {
         offload: &mut Offload,
         now: Duration,
     ) -> Result<(), Unresolved> {
-        let (_, name) = split(&process.spawn.command)?;
-        self.locate((name, search_path(process, child_env)), offload, now).map(drop)
+        let line = &process.spawn.command;
+        let (_, name) = split(line)?;
+        let located = self.locate((name, search_path(process, child_env)), offload, now);
+        located.map(drop).map_err(|why| why.for_command(line, process))
     }
 
     fn locate(&mut self, key: (String, OsString), offload: &mut Offload, now: Duration) -> Result<PathBuf, Unresolved> {
@@ -90,20 +93,41 @@ impl CommandResolver {
     }
 }
 
-/// Where the program of a process is. It may block.
+/// Where the program of a command of a process is. It may block.
 ///
 /// # Errors
 /// Why it cannot be executed, in the original's words.
-pub fn locate(process: &Process, child_env: &ChildEnv) -> Result<PathBuf, String> {
-    locate_command(&process.spawn.command, process, child_env)
-}
-
-/// Where a command of a process is, in the same way.
 pub fn locate_command(line: &str, process: &Process, child_env: &ChildEnv) -> Result<PathBuf, String> {
     let located = split(line).and_then(|(_, name)| {
-        command::locate(&name, &search_path(process, child_env)).map_err(|error| failure(&name, error))
+        let located = command::locate(&name, &search_path(process, child_env));
+        located.map_err(|error| with_shell_hint(failure(&name, error), line, process))
     });
     located.map_err(|(CommandFailure::Missing(text) | CommandFailure::Unusable(text))| text)
+}
+
+/// What to write in the place of a command that is for a shell.
+pub fn shell_hint(line: &str, process: &Process) -> String {
+    let option = if *line == *process.spawn.command { "command=" } else { "" };
+    format!("supervisord runs no shell; write {option}/bin/sh -c '...'")
+}
+
+/// The words of the original are followed by what to write, where a program is missing because a shell was meant.
+fn with_shell_hint(failure: CommandFailure, line: &str, process: &Process) -> CommandFailure {
+    match failure {
+        CommandFailure::Missing(text) if is_for_shell(line) => {
+            CommandFailure::Missing(format!("{text} ({})", shell_hint(line, process)))
+        }
+        other => other,
+    }
+}
+
+impl Unresolved {
+    fn for_command(self, line: &str, process: &Process) -> Unresolved {
+        match self {
+            Unresolved::Failed(failure) => Unresolved::Failed(with_shell_hint(failure, line, process)),
+            other => other,
+        }
+    }
 }
 
 impl From<CommandFailure> for Unresolved {

@@ -25,8 +25,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mio::Registry;
-use supervisord_config::model::{LogLevel, Process};
-use supervisord_config::pyrepr::repr;
+use supervisord_config::model::Process;
 use supervisord_core::health::HealthPolicy;
 use supervisord_core::process::{ReadinessRule, StopPlan};
 use supervisord_core::row::Row;
@@ -317,15 +316,8 @@ impl ChildSpawner {
             plan(row, command, &variables, user, tools).map_err(fork_error)
         });
         if let Err(failure) = self.log_opener.wait(opening, tools) {
-            let text = format!(
-                "{} cannot be started: user {} cannot open its log {}: {}",
-                repr(&process.identity.name),
-                users::own_name(&mut self.offload),
-                failure.path,
-                failure.error
-            );
-            tools.activity.log(LogLevel::Warn, &text);
-            return Err(system_failure(failure.error, log_error(process, &failure)));
+            let user = users::own_name(&mut self.offload);
+            return Err(system_failure(failure.error, log_error(process, &failure, &user)));
         }
         let before = start_time::boot_time();
         let plan = plan?;

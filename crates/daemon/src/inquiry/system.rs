@@ -6,8 +6,11 @@ use std::path::Path;
 
 use supervisord_config::CheckedConfig;
 use supervisord_config::model::{ActivityLog, Config, HttpServer, LogFile, Process, ServerAddress, SocketAddress};
-use supervisord_config::schema::{Kind, SectionKind};
+use supervisord_config::pyrepr::repr;
+use supervisord_config::schema::{Kind, SectionKind, options_of_processes};
 use supervisord_config::secret::{PREFIX, Secret};
+use supervisord_config::shell_syntax::shell_operator;
+use supervisord_config::value::ConfigValue;
 use supervisord_core::process::EnvironmentPlan;
 use supervisord_sys::host::is_writable;
 use supervisord_sys::priority;
@@ -15,7 +18,7 @@ use supervisord_sys::socket::{Holder, holder_of_path, holder_of_port};
 use supervisord_sys::user::{current_name, current_uid};
 
 use super::problem::{Problem, Severity};
-use crate::control::{ChildEnv, locate, locate_command, obstacle_to_secret, read_environment_file};
+use crate::control::{ChildEnv, locate_command, obstacle_to_secret, read_environment_file, shell_hint};
 use crate::{disabled_file, hand_over, output};
 
 /// All of them, each once, however many processes are made of a section.
@@ -76,13 +79,14 @@ impl SystemLook<'_> {
 
     fn process(&mut self, process: &Process, child_env: &ChildEnv) {
         let section = &process.identity.section;
-        if let Err(reason) = locate(process, child_env) {
-            self.say(Severity::Error, &reason, section, "command");
+        self.command(&process.spawn.command, process, child_env, "command");
+        for (row, field) in options_of_processes().filter(|(row, _)| row.kind == Kind::Command) {
+            if let ConfigValue::Text(line) = field.get(process) {
+                self.command(&line, process, child_env, row.name);
+            }
         }
         for question in EnvironmentPlan::of(process).questions() {
-            if let Err(reason) = locate_command(question.line(), process, child_env) {
-                self.say(Severity::Error, &reason, section, &question.option().to_lowercase());
-            }
+            self.command(question.line(), process, child_env, &question.option().to_lowercase());
         }
         self.rights(process);
         if let Some(file) = &process.logging.syslog_cafile
@@ -142,6 +146,18 @@ impl SystemLook<'_> {
         {
             let reason = format!("user {name} may not start a program with nice={nice}");
             self.say(Severity::Error, &reason, section, "nice");
+        }
+    }
+
+    /// A command whose program is missing, or gets what only a shell understands.
+    fn command(&mut self, line: &str, process: &Process, child_env: &ChildEnv, option: &str) {
+        let section = &process.identity.section;
+        if let Err(reason) = locate_command(line, process, child_env) {
+            return self.say(Severity::Error, &reason, section, option);
+        }
+        if let Some(operator) = shell_operator(line) {
+            let text = format!("{} is an argument of the program: {}", repr(operator), shell_hint(line, process));
+            self.say(Severity::Warning, &text, section, option);
         }
     }
 

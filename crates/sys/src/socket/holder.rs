@@ -1,7 +1,12 @@
-//! Finds the process that listens on a port or path: on Linux, from `/proc`, for processes that this user may inspect.
+//! Finds the process that listens on a port or path: on Linux, from `/proc`, for processes that this user may inspect, and from
+//! what the system tells whoever connects to a path.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::Path;
+
+use super::unix::connect;
+use crate::system;
 
 /// The process that holds a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +32,20 @@ pub fn holder_of_port(port: u16) -> Option<Holder> {
 /// The process that listens at a path.
 pub fn holder_of_path(path: &Path) -> Option<Holder> {
     let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    holder(&listening_at(&table, path.to_str()?))
+    holder(&listening_at(&table, path.to_str()?)).or_else(|| listener_of_path(path))
+}
+
+/// The process that has begun to listen at a path, as a connection tells it: also one that this user may not inspect. One that
+/// has ended, and left the socket to another, is none.
+fn listener_of_path(path: &Path) -> Option<Holder> {
+    let connection = connect(path).ok()?;
+    let (_, pid) = system::peer(connection.as_fd()).ok()?;
+    named(pid).filter(|holder| !holder.name.is_empty())
+}
+
+fn named(pid: u32) -> Option<Holder> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(Holder { pid, name: name.trim_end().to_owned() })
 }
 
 /// The inodes of the sockets that listen on a port.
@@ -41,9 +59,15 @@ fn listening_on(table: &str, port: u16) -> Vec<&str> {
     there.filter_map(|row| row.get(9).copied()).collect()
 }
 
-/// The inodes of the sockets that listen at a path.
+/// The inodes of the sockets that listen at a path. The system knows them by the names under which they were made: those of
+/// [`listen_unix`](super::listen_unix) have a process id behind the path.
 fn listening_at<'t>(table: &'t str, path: &str) -> Vec<&'t str> {
-    let rows = table.lines().filter_map(|row| row.strip_suffix(path)?.strip_suffix(' '));
+    let made_as = |row: &'t str| {
+        let (before, id) = row.rsplit_once('.')?;
+        (!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())).then_some(before)
+    };
+    let of_path = |row: &'t str| row.strip_suffix(path)?.strip_suffix(' ');
+    let rows = table.lines().filter_map(|row| of_path(row).or_else(|| of_path(made_as(row)?)));
     let columns = rows.map(|row| row.split_whitespace().collect::<Vec<_>>()).filter(|row| row.len() == 7);
     let listening = columns.filter(|row| u32::from_str_radix(row[3], 16).is_ok_and(|flags| flags & ACCEPTS != 0));
     listening.map(|row| row[6]).collect()
@@ -62,8 +86,7 @@ fn holder(inodes: &[&str]) -> Option<Holder> {
         let mut targets = open.filter_map(|entry| fs::read_link(entry.path()).ok());
         targets.any(|target| sockets.iter().any(|socket| target.as_os_str() == socket.as_str()))
     })?;
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Some(Holder { pid, name: name.trim_end().to_owned() })
+    named(pid)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -104,5 +127,21 @@ mod tests {
             0000000000000000: 00000003 00000000 00000000 0001 03 4714 /a b\n";
         assert_eq!(listening_at(unix, "/a b"), ["4713"]);
         assert!(listening_at(unix, "b").is_empty());
+        let made = "0000000000000000: 00000002 00000000 00010000 0001 01 4715 /s.sock.4711\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 4716 /s.sock.new\n";
+        assert_eq!(listening_at(made, "/s.sock"), ["4715"]);
+        assert_eq!(listening_at(made, "/s.sock.4711"), ["4715"]);
+    }
+
+    #[test]
+    fn a_connection_tells_who_listens() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("s.sock");
+        assert_eq!(listener_of_path(&path), None);
+        let listener = UnixListener::bind(&path).expect("bound");
+        let holder = listener_of_path(&path).expect("somebody listens");
+        assert!(holder.pid == std::process::id() && !holder.name.is_empty(), "{holder:?}");
+        drop(listener);
+        retry_until(|| listener_of_path(&path).is_none().then_some(()));
     }
 }

@@ -182,7 +182,7 @@ fn find_stale(path: &Path) -> Result<Option<(u64, u64)>, SocketError> {
         Err(Errno::ECONNREFUSED) => Ok(Some(found)),
         Err(Errno::ENOENT) => Ok(None),
         // A full backlog, or a socket of another type: a process listens.
-        Ok(()) | Err(Errno::EAGAIN | EINPROGRESS | EPROTOTYPE) => Err(SocketError::InUse),
+        Ok(_) | Err(Errno::EAGAIN | EINPROGRESS | EPROTOTYPE) => Err(SocketError::InUse),
         Err(other) => Err(other.into()),
     }
 }
@@ -212,10 +212,10 @@ fn inode(path: &Path) -> Result<Option<(u64, u64)>, SocketError> {
 }
 
 /// Does not block: the result is known at once, and a listener with a full backlog is alive, too.
-fn connect(path: &Path) -> Result<(), Errno> {
+pub(super) fn connect(path: &Path) -> Result<OwnedFd, Errno> {
     let address = UnixAddr::new(path)?;
     let socket = stream_socket(libc::AF_UNIX)?;
     set_nonblocking(socket.as_fd(), true)?;
     nix::sys::socket::connect(socket.as_raw_fd(), &address)?;
-    Ok(())
+    Ok(socket)
 }

@@ -27,8 +27,9 @@ pub(super) fn dispatcher_error(process: &Process, error: Errno) -> String {
     format!("unknown error making dispatchers for {name}: {}", symbol(error.number()))
 }
 
-pub(super) fn log_error(process: &Process, failure: &LogFailure) -> String {
-    format!("{} ({}: {})", dispatcher_error(process, failure.error), failure.path, failure.error)
+/// Behind the words of the original stands which log it is, and who cannot open it.
+pub(super) fn log_error(process: &Process, failure: &LogFailure, user: &str) -> String {
+    format!("{} ({}: {}, as user {user})", dispatcher_error(process, failure.error), failure.path, failure.error)
 }
 
 pub(super) fn fork_error(process: &Process, error: Errno) -> String {
