@@ -113,9 +113,9 @@ mod tests {
             ("level=trace x", false, "debug", "level=trace x"),
             ("<1>act now", false, "alert", "act now"),
             ("<7>", false, "debug", ""),
-            // The facility of another program says nothing here.
-            ("<11>x", false, "err", "<11>x"),
-            ("<8>x", false, "crit", "<8>x"),
+            // One with a facility says nothing.
+            ("<11>x", false, "notice", "<11>x"),
+            ("<8>x", false, "notice", "<8>x"),
             ("ERROR in the middle", true, "notice", "ERROR in the middle"),
             ("<3>in the middle", true, "notice", "<3>in the middle"),
             ("", false, "notice", ""),

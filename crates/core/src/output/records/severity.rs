@@ -88,8 +88,8 @@ impl Severity {
     }
 
     /// The severity of this number in the system log.
-    const fn of_system_log(number: u32) -> Severity {
-        match number % 8 {
+    const fn of_system_log(number: u8) -> Severity {
+        match number {
             0..=2 => Severity::Critical,
             3 => Severity::Error,
             4 => Severity::Warn,
@@ -113,10 +113,12 @@ impl Severity {
     }
 }
 
-/// `<N>`, whose last three bits are the severity.
+/// `<0>` to `<7>`.
 fn of_priority(line: &[u8]) -> Option<Severity> {
-    let (number, rest) = number(line.get(1..)?)?;
-    (rest.first() == Some(&b'>') && number < 192).then(|| Severity::of_system_log(number))
+    match line {
+        [b'<', digit @ b'0'..=b'7', b'>', ..] => Some(Severity::of_system_log(digit - b'0')),
+        _ => None,
+    }
 }
 
 /// Of at most three digits.
@@ -196,7 +198,6 @@ mod tests {
     fn the_usual_forms_are_recognized() {
         for (line, expected) in [
             ("<3>disk failed", Severity::Error),
-            ("<30>started", Severity::Info),
             ("ts=1 level=warn msg=slow", Severity::Warn),
             ("time=\"now\" lvl=\"eror\" severity=\"fatal\"", Severity::Critical),
             (r#"{"ts":1,"level":"error","msg":"x"}"#, Severity::Error),
@@ -222,6 +223,8 @@ mod tests {
             "<",
             "<x>",
             "<999>x",
+            "<8>x",
+            "<30>started",
             "an error occurred",
             "no warning",
             "ERROR_CODE=3",
