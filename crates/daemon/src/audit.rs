@@ -115,9 +115,13 @@ pub fn in_words(refusal: &Refusal) -> String {
 
 fn timestamp(at: &LocalTime, millis: u32) -> String {
     let LocalTime { year, month, day, hour, minute, second, utc_offset, .. } = at;
+    let time = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}");
+    if *utc_offset == 0 {
+        return time + "Z";
+    }
     let (sign, offset) = (if *utc_offset < 0 { '-' } else { '+' }, utc_offset.abs() / 60);
     let (hours, minutes) = (offset / 60, offset % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}{sign}{hours:02}:{minutes:02}")
+    format!("{time}{sign}{hours:02}:{minutes:02}")
 }
 
 #[cfg(test)]
@@ -170,6 +174,7 @@ mod tests {
             utc_offset,
         };
         assert_eq!(timestamp(&at(-12_600), 7), "2026-01-02T03:04:05.007-03:30");
+        assert_eq!(timestamp(&at(0), 70), "2026-01-02T03:04:05.070Z");
         assert_eq!(timestamp(&at(3600), 70), "2026-01-02T03:04:05.070+01:00");
     }
 }
