@@ -17,7 +17,7 @@ use crate::client::{Channel, Client, ClientError, StreamGroup};
 use crate::failure::Failure;
 use crate::hints::HintRequest;
 use crate::line_time;
-use crate::log_lines::{Source, whole_characters};
+use crate::log_lines::{Source, last_lines, whole_characters};
 use crate::session::Session;
 use crate::status;
 
@@ -53,7 +53,8 @@ const QUEUE_CAPACITY: usize = 16;
 struct Request<'a> {
     names: Vec<&'a str>,
     follow: bool,
-    lines: usize,
+    /// None where nothing is said about it.
+    lines: Option<usize>,
     since: Option<Since>,
     channel: Channel,
     json: bool,
@@ -65,12 +66,12 @@ impl<'a> Request<'a> {
         let mut request = Request {
             names: Vec::new(),
             follow: false,
-            lines: DEFAULT_LINES,
+            lines: None,
             since: None,
             channel: Channel::Stdout,
             json: false,
         };
-        let mut words = words.iter();
+        let mut words = words.iter().peekable();
         while let Some(word) = words.next() {
             let (option, value) = word.split_once('=').map_or((*word, None), |(option, value)| (option, Some(value)));
             match option {
@@ -79,14 +80,22 @@ impl<'a> Request<'a> {
                 "--stderr" => request.channel = Channel::Stderr,
                 "-n" | "--lines" => {
                     let value = value.or_else(|| words.next().copied()).unwrap_or_default();
-                    request.lines = value.parse().map_err(|_| {
+                    let lines = value.parse().map_err(|_| {
                         format!("invalid value for {option} '{value}': a number is expected, such as 100")
                     })?;
+                    request.lines = Some(lines);
                 }
                 "--since" => {
                     let value = value.or_else(|| words.next().copied()).unwrap_or_default();
-                    request.since = Some(Since::parse(value).ok_or_else(|| {
-                        format!("invalid value for --since '{value}': write 10min, 2026-11-30 or 2026-11-30T12:00:00")
+                    // A line of words has no quotes: the time of day behind a date is a word of its own.
+                    let is_whole = Since::parse_time(unquoted(value)).is_some();
+                    let with_time = words.peek().filter(|_| !is_whole).map(|time| format!("{value} {time}"));
+                    let with_time = with_time.and_then(|text| Since::parse_time(unquoted(&text)));
+                    let since = with_time.inspect(|_| _ = words.next()).or_else(|| Since::parse(unquoted(value)));
+                    request.since = Some(since.ok_or_else(|| {
+                        format!(
+                            "invalid value for --since '{value}': write 10min, 1d12h, 2026-11-30 or 2026-11-30T12:00:00"
+                        )
                     })?);
                 }
                 _ => request.names.push(word),
@@ -108,9 +117,14 @@ enum Since {
 impl Since {
     /// A time, a day, which begins at midnight, or a duration.
     fn parse(text: &str) -> Option<Since> {
+        let day = || Since::parse_time(&format!("{text}T00:00:00"));
+        Since::parse_time(text).or_else(day).or_else(|| length(text).map(Since::Ago))
+    }
+
+    /// A time, perhaps without seconds.
+    fn parse_time(text: &str) -> Option<Since> {
         let at = |text: &str| line_time::parse(text.as_bytes(), &utc_offset).map(Since::At);
-        let completed = ["", ":00", "T00:00:00"].into_iter().find_map(|rest| at(&format!("{text}{rest}")));
-        completed.or_else(|| duration::parse(text).ok().map(Since::Ago))
+        at(text).or_else(|| at(&format!("{text}:00")))
     }
 
     /// In milliseconds since the epoch.
@@ -123,6 +137,28 @@ impl Since {
             }
         }
     }
+}
+
+/// A duration, or several with their units, which are added: `1d12h`.
+fn length(text: &str) -> Option<Duration> {
+    if let Ok(one) = duration::parse(text) {
+        return Some(one);
+    }
+    let (mut sum, mut rest) = (Duration::ZERO, text);
+    while !rest.is_empty() {
+        let number = rest.find(char::is_alphabetic)?;
+        let unit = rest.get(number..)?.find(|letter: char| !letter.is_alphabetic());
+        let (part, behind) = rest.split_at(unit.map_or(rest.len(), |unit| number + unit));
+        sum = sum.checked_add(duration::parse(part).ok()?)?;
+        rest = behind;
+    }
+    (!text.is_empty()).then_some(sum)
+}
+
+/// A text without the quotes around it.
+fn unquoted(text: &str) -> &str {
+    let inside = |quote: char| text.strip_prefix(quote).map(|rest| rest.strip_suffix(quote).unwrap_or(rest));
+    inside('\'').or_else(|| inside('"')).unwrap_or(text)
 }
 
 fn utc_offset(seconds: i64) -> i32 {
@@ -162,7 +198,9 @@ fn logs(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fail
         true => found.iter().map(as_json).collect(),
         false => Source::all(&names, session.console.colour(), || session.console.log_filter()),
     };
-    let extent = request.since.map_or(Extent::Lines(request.lines), |since| Extent::Since(since.time()));
+    let extent = request
+        .since
+        .map_or(Extent::Lines(request.lines.unwrap_or(DEFAULT_LINES)), |since| Extent::Since(since.time()));
     let (mut followed, mut texts) = (Vec::new(), Vec::new());
     for (group, name) in found {
         let history = read(session, &request, extent, (&group, &name))?;
@@ -194,6 +232,9 @@ fn read(
             let cut = history.text.len() - whole_characters(&history.text).len();
             history.text.truncate(history.text.len() - cut);
             history.end -= cut as u64;
+            if let (Some(lines), Some(_)) = (request.lines, request.since) {
+                history.text = last_lines(&history.text, lines, true).0.to_vec();
+            }
             if let Some(gap) = history.gap {
                 session.fail(status::GENERIC, format_args!("{}: ERROR ({gap})", namespec(group, name)));
             }
@@ -315,7 +356,7 @@ mod tests {
         let request = Request {
             names: vec!["web", "db"],
             follow: true,
-            lines: 100,
+            lines: Some(100),
             since,
             channel: Channel::Stderr,
             json: false,
@@ -323,7 +364,21 @@ mod tests {
         for line in ["-f -n 100 --since 10min --stderr web db", "web --lines=100 db --follow --stderr --since=600"] {
             assert_eq!(parse(line).unwrap(), request, "{line}");
         }
-        assert_eq!(parse("web").unwrap().lines, DEFAULT_LINES);
+        assert_eq!(parse("web").unwrap().lines, None);
+        for line in [
+            "--since 2026-11-30 12:00:00Z web",
+            "--since '2026-11-30 12:00:00Z' web",
+            "--since=2026-11-30 12:00:00Z web",
+        ] {
+            let request = parse(line).unwrap();
+            assert_eq!((request.since, request.names), (Some(Since::At(1_796_040_000_000)), vec!["web"]), "{line}");
+        }
+        let request = parse("--since 2026-11-30 web 12").unwrap();
+        assert_eq!(request.names, ["web", "12"]);
+        for (text, seconds) in [("1d12h", 129_600), ("1h30min", 5400), ("5", 5)] {
+            assert_eq!(Since::parse(text), Some(Since::Ago(Duration::from_secs(seconds))), "{text}");
+        }
+        assert_eq!(Since::parse("1d12"), None);
         let at = parse("--since 2026-11-30T12:00:00Z web").unwrap().since;
         assert_eq!(at, Some(Since::At(1_796_040_000_000)));
         for (short, whole) in [("2026-11-30", "2026-11-30T00:00:00"), ("2026-11-30T12:01", "2026-11-30T12:01:00")] {
