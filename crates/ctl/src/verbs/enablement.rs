@@ -118,6 +118,9 @@ fn report(session: &mut Session, invocation: &Invocation<'_>, results: Vec<Value
         let detail = result["detail"].as_str().unwrap_or_default();
         let detail = detail.strip_prefix(&format!("{name}: ")).unwrap_or(detail);
         match is_done(result) {
+            true if done == "started" && detail.ends_with("already started") => {
+                session.print(format_args!("{name}: already started"));
+            }
             true => session.print(format_args!("{name}: {done}")),
             false => session.print(format_args!("{name}: ERROR ({detail})")),
         }

@@ -8,6 +8,7 @@ use super::selection::{lacks_json, say_json_is_missing};
 use super::wide::print_json;
 use crate::client::ClientError;
 use crate::failure::Failure;
+use crate::hints::{ExpectedName, HintRequest};
 use crate::session::Session;
 use crate::status;
 
@@ -23,6 +24,7 @@ pub(super) fn plan(
 ) -> Result<(), Failure> {
     let answer = session.client()?.plan_update(mode, groups);
     let Some(plan) = accepted(session, "update --plan", answer)? else { return Ok(()) };
+    refuse_unknown(session, groups, &plan)?;
     match is_json {
         true => print_json(session, &plan),
         false => {
@@ -30,6 +32,22 @@ pub(super) fn plan(
             lines.iter().for_each(|line| session.print(line));
             let is_empty = lines.is_empty();
             session.print(if is_empty { NOTHING.to_owned() } else { summary(&plan) });
+        }
+    }
+    Ok(())
+}
+
+/// Says which names are those of no group, neither of an active one nor of one that the plan adds.
+fn refuse_unknown(session: &mut Session, groups: &[&str], plan: &Value) -> Result<(), Failure> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let active = session.client()?.all_process_info()?;
+    for name in groups {
+        let is_known = active.iter().any(|info| info.group == *name);
+        if !is_known && !items(plan, "groups").any(|group| group["group"] == *name) {
+            session.fail(status::GENERIC, format_args!("ERROR: no such group: {name}"));
+            session.hints.push(HintRequest::unknown(name, ExpectedName::Group));
         }
     }
     Ok(())
@@ -96,7 +114,11 @@ fn lines(plan: &Value) -> Vec<String> {
         lines.extend(items(group, "changes").map(change));
     }
     for step in items(plan, "steps") {
-        lines.push(format!("{}: {}", name(step), intent(step)));
+        let is_replaced =
+            items(plan, "groups").any(|group| group["group"] == step["group"] && group["action"] == "replace");
+        let has_reason = items(step, "changes").next().is_some() || matches!(text(step, "action"), "add" | "remove");
+        let reason = if is_replaced && !has_reason { " (its group changes and is replaced as a whole)" } else { "" };
+        lines.push(format!("{}: {}{reason}", name(step), intent(step)));
         lines.extend(items(step, "changes").map(change));
     }
     for scale in items(plan, "scaled") {
@@ -198,6 +220,14 @@ mod tests {
             "web:web_2: add and start",
         ];
         assert_eq!(lines(&plan), expected);
+        let grown = json!({ "mode": "groups", "groups": [{ "group": "w", "action": "replace", "changes": [] }], "steps": [
+            { "group": "w", "name": "w_0", "action": "restart", "stops": true, "starts": true, "changes": [] },
+            { "group": "w", "name": "w_1", "action": "add", "stops": false, "starts": true, "changes": [] },
+        ]});
+        assert_eq!(
+            lines(&grown),
+            ["w:w_0: restart (its group changes and is replaced as a whole)", "w:w_1: add and start"]
+        );
         assert_eq!(summary(&plan), "update=minimal: 1 restart, 1 add, 1 remove; nothing else is touched");
         assert_eq!(done(&plan), ["old: removed process", "web:web_1: restarted", "web:web_2: added process"]);
     }
