@@ -10,7 +10,7 @@ _supervisorctl() {
     while ((at < ${#words[@]} - 1)) && [[ ${words[at]} == -* ]]; do
         options+=("${words[at]}")
         case ${words[at]} in
-        -c | -s | -u | -p | -r | --configuration | --serverurl | --username | --password | --history_file | --timeout)
+        -c | -s | -u | -p | -r | --configuration | --serverurl | --username | --password | --history_file | --history-file | --timeout)
             at=$((at + 1))
             if ((at == ${#words[@]} - 1)); then
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -27,6 +27,8 @@ _supervisorctl() {
     fi
     rest=${words[*]:at}
     mapfile -t COMPREPLY < <(supervisorctl "${options[@]}" complete "$rest" 2>/dev/null)
+    # A number follows.
+    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
     # bash replaces only what stands behind the last colon.
     if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
         COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*:}"}"}")

@@ -8,7 +8,7 @@ function __supervisorctl_complete
     set -l options
     while set -q words[1]; and string match -q -- '-*' $words[1]
         set -a options $words[1]
-        if contains -- $words[1] -c -s -u -p -r --configuration --serverurl --username --password --history_file --timeout
+        if contains -- $words[1] -c -s -u -p -r --configuration --serverurl --username --password --history_file --history-file --timeout
             set -a options $words[2]
             set -e words[1]
         end
@@ -25,5 +25,5 @@ complete -c supervisorctl -s i -l interactive -d 'ask before reload and shutdown
 complete -c supervisorctl -s s -l serverurl -x -d 'address of the daemon'
 complete -c supervisorctl -s u -l username -x -d 'user name'
 complete -c supervisorctl -s p -l password -x -d 'password'
-complete -c supervisorctl -s r -l history_file -r -F -d 'history of the shell'
+complete -c supervisorctl -s r -l history-file -r -F -d 'history of the shell'
 complete -c supervisorctl -l timeout -x -d 'seconds to wait for an answer'

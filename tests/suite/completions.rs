@@ -42,6 +42,8 @@ fn complete(ask: impl Fn(&Daemon, &str) -> String, colon_breaks: bool) {
         let after_colon: &[&str] = if colon_breaks { &["web_0", "web_1"] } else { &["web:web_0", "web:web_1"] };
         assert_eq!(words("stop web:w"), after_colon);
         assert_eq!(words("update "), ["db", "web"]);
+        assert_eq!(words("wait db --for h"), ["healthy"]);
+        assert_eq!(words("scale d"), ["db="]);
         assert!(words("stop nosuch").is_empty());
     });
 }

@@ -39,6 +39,7 @@ use crate::session::Session;
 use crate::status;
 pub use verb::{Completion, Flow};
 use verb::{Interpreter, Invocation};
+pub use wait::goals;
 
 /// The interpreter of the actions of this program.
 pub static INTERPRETER: Interpreter = Interpreter { verbs: &table::VERBS, perform };

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::time::Duration;
 
 use crate::settings::Settings;
-use crate::verbs::{Completion, INTERPRETER};
+use crate::verbs::{Completion, INTERPRETER, goals};
 
 /// How long completion waits for the daemon.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,6 +56,11 @@ pub fn candidates(line: &str, names: &impl ProcessNames) -> (usize, Vec<String>)
             Some(verb) => match verb.completion {
                 Completion::None => Vec::new(),
                 Completion::Verbs => actions(),
+                Completion::Awaited if before.split_whitespace().next_back() == Some("--for") => {
+                    goals().map(str::to_owned).collect()
+                }
+                Completion::Awaited => processes(word.contains(':'), names),
+                Completion::Numbers => names.process_names().iter().map(|(group, _)| format!("{group}=")).collect(),
                 Completion::Groups => names.process_names().iter().map(|(group, _)| group.clone()).collect(),
                 Completion::Processes => processes(word.contains(':'), names),
             },
@@ -124,6 +129,13 @@ mod tests {
         assert_eq!(complete("status --w"), ["--watch", "--wide"]);
         assert_eq!(complete("stop --"), ["--dependents"]);
         assert!(complete("nosuch --").is_empty());
+    }
+
+    #[test]
+    fn what_follows_an_option_or_a_name_is_completed() {
+        assert_eq!(complete("wait cat --for r"), ["ready", "running"]);
+        assert_eq!(complete("wait c"), ["cat"]);
+        assert_eq!(complete("scale g"), ["grp="]);
     }
 
     #[test]

@@ -235,7 +235,7 @@ pub static VERBS: [Verb; 34] = [
         daemon_check: DaemonCheck::Checked,
         arguments: Arguments::Any,
         flags: Flags::Only(&[scale::PERSIST, JSON]),
-        completion: Completion::Groups,
+        completion: Completion::Numbers,
         help: Some(
             "scale <name>=<number> [...]\tRun so many processes of a program; only the difference starts or stops\n\
              scale <name>=+<number>\tSo many more; with - so many fewer\n\
@@ -374,7 +374,7 @@ pub static VERBS: [Verb; 34] = [
         daemon_check: DaemonCheck::CheckedAs(status::GENERIC),
         arguments: Arguments::Names(status::GENERIC),
         flags: Flags::Only(&["--for", JSON, "--timeout"]),
-        completion: Completion::Processes,
+        completion: Completion::Awaited,
         help: Some(
             "wait <name> [...]\tWait until processes are RUNNING: exit status 0, else 1 with the reason\n\
              wait <gname>:*\t\tWait for all processes of a group\n\

@@ -97,6 +97,10 @@ pub enum Completion {
     Groups,
     /// Process names, and groups with a star.
     Processes,
+    /// The same, and behind `--for` what they are to become.
+    Awaited,
+    /// Group names, each with a sign behind which a number belongs.
+    Numbers,
 }
 
 impl Flags {

@@ -37,6 +37,11 @@ enum Goal {
     Stopped,
 }
 
+/// The words for what can be awaited.
+pub fn goals() -> impl Iterator<Item = &'static str> {
+    Goal::ALL.into_iter().map(Goal::word)
+}
+
 impl Goal {
     const ALL: [Goal; 4] = [Goal::Running, Goal::Ready, Goal::Healthy, Goal::Stopped];
 
