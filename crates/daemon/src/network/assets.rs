@@ -1,10 +1,16 @@
-//! The files that come with the daemon: style, images and script of the web page.
+//! The files that come with the daemon: style, images and script of the web page. Those of our own are compressed in the program
+//! (`build.rs`), and sent so to browsers that accept it.
 
+use std::borrow::Cow;
+use std::io::{self, Read};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use flate2::read::GzDecoder;
 use hyper::StatusCode;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, IF_MODIFIED_SINCE, LAST_MODIFIED, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, IF_MODIFIED_SINCE, LAST_MODIFIED,
+    LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
 use crate::network::reply::Reply;
@@ -12,13 +18,44 @@ use crate::network::reply::Reply;
 struct Asset {
     path: &'static str,
     kind: &'static str,
-    bytes: &'static [u8],
+    content: AssetContent,
+}
+
+enum AssetContent {
+    Plain(&'static [u8]),
+    /// By gzip.
+    Compressed(&'static [u8]),
 }
 
 macro_rules! assets {
-    ($($path:literal $kind:literal)*) => {
-        &[$(Asset { path: concat!("/", $path), kind: $kind, bytes: include_bytes!(concat!("../../assets/", $path)) }),*]
+    ($($path:literal $kind:literal)* ui: $($name:literal $ui_kind:literal)*) => {
+        &[
+            $(Asset {
+                path: concat!("/", $path),
+                kind: $kind,
+                content: AssetContent::Plain(include_bytes!(concat!("../../assets/", $path))),
+            },)*
+            $(Asset {
+                path: concat!("/ui/", $name),
+                kind: $ui_kind,
+                content: AssetContent::Compressed(include_bytes!(concat!(env!("OUT_DIR"), "/ui/", $name, ".gz"))),
+            },)*
+        ]
     };
+}
+
+impl Asset {
+    /// Its bytes, as they were before they were compressed.
+    fn plain(&self) -> io::Result<Cow<'static, [u8]>> {
+        match self.content {
+            AssetContent::Plain(bytes) => Ok(bytes.into()),
+            AssetContent::Compressed(compressed) => {
+                let mut bytes = Vec::new();
+                GzDecoder::new(compressed).read_to_end(&mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
+    }
 }
 
 /// The type of the modules of the script.
@@ -34,36 +71,37 @@ static ASSETS: &[Asset] = assets! {
     "images/state2.gif" "image/gif"
     "images/state3.gif" "image/gif"
     "images/supervisor.gif" "image/gif"
-    "ui/actions.js" "text/javascript"
-    "ui/activity.js" "text/javascript"
-    "ui/ansi.js" "text/javascript"
-    "ui/api.js" "text/javascript"
-    "ui/app.js" "text/javascript"
-    "ui/base.css" "text/css"
-    "ui/charts.js" "text/javascript"
-    "ui/configuration.js" "text/javascript"
-    "ui/dialog.js" "text/javascript"
-    "ui/dom.js" "text/javascript"
-    "ui/format.js" "text/javascript"
-    "ui/graph.js" "text/javascript"
-    "ui/icon.svg" "image/svg+xml"
-    "ui/icons.js" "text/javascript"
-    "ui/layers.js" "text/javascript"
-    "ui/list.js" "text/javascript"
-    "ui/live.js" "text/javascript"
-    "ui/log.js" "text/javascript"
-    "ui/plan.js" "text/javascript"
-    "ui/program.js" "text/javascript"
-    "ui/rights.js" "text/javascript"
-    "ui/rows.js" "text/javascript"
-    "ui/states.js" "text/javascript"
-    "ui/store.js" "text/javascript"
-    "ui/table.css" "text/css"
-    "ui/table.js" "text/javascript"
-    "ui/timeline.js" "text/javascript"
-    "ui/usage.js" "text/javascript"
-    "ui/viewport.js" "text/javascript"
-    "ui/views.css" "text/css"
+    ui:
+    "actions.js" "text/javascript"
+    "activity.js" "text/javascript"
+    "ansi.js" "text/javascript"
+    "api.js" "text/javascript"
+    "app.js" "text/javascript"
+    "base.css" "text/css"
+    "charts.js" "text/javascript"
+    "configuration.js" "text/javascript"
+    "dialog.js" "text/javascript"
+    "dom.js" "text/javascript"
+    "format.js" "text/javascript"
+    "graph.js" "text/javascript"
+    "icon.svg" "image/svg+xml"
+    "icons.js" "text/javascript"
+    "layers.js" "text/javascript"
+    "list.js" "text/javascript"
+    "live.js" "text/javascript"
+    "log.js" "text/javascript"
+    "plan.js" "text/javascript"
+    "program.js" "text/javascript"
+    "rights.js" "text/javascript"
+    "rows.js" "text/javascript"
+    "states.js" "text/javascript"
+    "store.js" "text/javascript"
+    "table.css" "text/css"
+    "table.js" "text/javascript"
+    "timeline.js" "text/javascript"
+    "usage.js" "text/javascript"
+    "viewport.js" "text/javascript"
+    "views.css" "text/css"
 };
 
 /// Where the files of the interface are that needs a script.
@@ -104,13 +142,37 @@ pub fn find(assets: &Assets, path: &str, headers: &HeaderMap) -> Reply {
     if is_known(headers, assets.modified) {
         return Reply::whole(StatusCode::NOT_MODIFIED, "").text(LAST_MODIFIED, modified);
     }
-    let reply = Reply::whole(StatusCode::OK, asset.bytes).text(LAST_MODIFIED, modified).length();
+    let (body, is_compressed) = match asset.content {
+        AssetContent::Compressed(bytes) if accepts_gzip(headers) => (Cow::Borrowed(bytes), true),
+        _ => match asset.plain() {
+            Ok(bytes) => (bytes, false),
+            Err(_) => return Reply::error(StatusCode::INTERNAL_SERVER_ERROR),
+        },
+    };
+    let body = match body {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    let reply = Reply::whole(StatusCode::OK, body).text(LAST_MODIFIED, modified).length();
     let reply = reply.text(CONTENT_TYPE, asset.kind);
+    let reply = if is_compressed { reply.text(CONTENT_ENCODING, "gzip") } else { reply };
     match asset.path.starts_with(INTERFACE) {
         // Modules of two versions of the daemon do not fit together, so that a browser asks each time.
-        true => reply.text(CACHE_CONTROL, "no-cache").text(X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        true => {
+            reply.text(CACHE_CONTROL, "no-cache").text(VARY, "Accept-Encoding").text(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        }
         false => reply,
     }
+}
+
+/// Whether the client says that it understands gzip.
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+        name.trim().eq_ignore_ascii_case("gzip") && weight.is_none_or(|weight| weight > 0.0)
+    })
 }
 
 /// Whether the client says it has this version already.
@@ -136,7 +198,7 @@ mod tests {
                 "image/svg+xml" => b"<svg ",
                 _ => b"/*",
             };
-            assert!(asset.bytes.starts_with(magic), "{}", asset.path);
+            assert!(asset.plain().expect("it can be read").starts_with(magic), "{}", asset.path);
         }
     }
 
@@ -148,6 +210,28 @@ mod tests {
         names.sort();
         let served = ASSETS.iter().map(|asset| asset.path).filter(|path| path.starts_with(INTERFACE));
         assert_eq!(served.collect::<Vec<_>>(), names);
+    }
+
+    #[test]
+    fn what_is_compressed_is_sent_so_to_those_who_understand_it() {
+        let assets = Assets::new();
+        let get = |accepted: Option<&'static str>| {
+            let accepted = accepted.map(|accepted| (ACCEPT_ENCODING, HeaderValue::from_static(accepted)));
+            let reply = find(&assets, "/ui/app.js", &accepted.into_iter().collect());
+            let ReplyContent::Whole(body) = reply.content else { unreachable!("a file is whole") };
+            (body, reply.headers.iter().any(|(name, value)| name == CONTENT_ENCODING && value == "gzip"))
+        };
+        let plain = include_bytes!("../../assets/ui/app.js");
+        for accepted in [None, Some("br"), Some("gzip;q=0, br"), Some("identity")] {
+            let (body, is_compressed) = get(accepted);
+            assert!(!is_compressed && body == plain[..], "{accepted:?}");
+        }
+        for accepted in ["gzip", "br, GZIP ;q=0.5", "gzip, deflate, br"] {
+            let (body, is_compressed) = get(Some(accepted));
+            let mut read = Vec::new();
+            GzDecoder::new(&body[..]).read_to_end(&mut read).expect("it is compressed");
+            assert!(is_compressed && read == plain && body.len() < plain.len() / 2, "{accepted}");
+        }
     }
 
     #[test]
