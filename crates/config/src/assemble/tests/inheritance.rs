@@ -184,7 +184,8 @@ fn secrets_keep_the_names_of_their_variables_and_are_inherited_one_by_one() {
     let message = refused("[program:a]\ncommand=c\nsecret.dbpw=exec:\n");
     assert!(
         message.contains("not a place of a secret: the command behind exec: is missing")
-            && message.contains("[program:a] secret.dbpw=exec:: write a program with its arguments"),
+            && message.contains("[program:a] secret.dbpw=exec:: expected ")
+            && message.contains("; write a program with its arguments, such as exec:"),
         "{message}"
     );
     let message = refused("[program:a]\ncommand=c\nsecret.A=hunter2\n");
