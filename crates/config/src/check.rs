@@ -106,7 +106,7 @@ impl CheckedConfig {
     }
 
     /// Every section with all its options, where they come from and what they are, in the order of the file.
-    pub fn resolved(&self, overrides: &Overrides) -> Vec<ResolvedSection> {
+    pub fn resolved<'c>(&'c self, overrides: &'c Overrides) -> impl Iterator<Item = ResolvedSection> + 'c {
         resolved::sections(&self.ini, overrides)
     }
 }

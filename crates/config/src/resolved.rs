@@ -1,5 +1,7 @@
 //! A configuration as it is understood: every option of every section, with its value as it is written and where that comes from.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::command_line::Overrides;
@@ -28,9 +30,9 @@ pub struct ResolvedSection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedOption {
     /// Its name.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// Its value before `%` expansions; `***` where it may be a secret, none where nothing is set.
-    pub value: Option<String>,
+    pub value: Option<Cow<'static, str>>,
     /// Where the value comes from.
     pub source: ValueSource,
 }
@@ -75,14 +77,16 @@ impl fmt::Display for ResolvedSection {
             width = COLUMN.saturating_sub(self.name.len() + 2)
         )?;
         for ResolvedOption { name, value, source } in &self.options {
-            let line = match value {
-                Some(value) => format!("{name} = {value}"),
-                None => format!(";{name} ="),
-            };
             // A value of several lines has its note at the end of the first.
-            let (first, rest) =
-                line.split_once('\n').map_or((line.as_str(), None), |(first, rest)| (first, Some(rest)));
-            writeln!(f, "{first:<COLUMN$} ; {source}")?;
+            let value = value.as_deref();
+            let (first, rest) = value.map_or(("", None), |value| match value.split_once('\n') {
+                Some((first, rest)) => (first, Some(rest)),
+                None => (value, None),
+            });
+            let (sign, blank) = if value.is_some() { ("", " ") } else { (";", "") };
+            let used = sign.len() + name.chars().count() + " =".len() + blank.len() + first.chars().count();
+            let width = COLUMN.saturating_sub(used);
+            writeln!(f, "{sign}{name} ={blank}{first}{:width$} ; {source}", "")?;
             for more in rest.into_iter().flat_map(str::lines) {
                 writeln!(f, "  {more}")?;
             }
@@ -92,42 +96,59 @@ impl fmt::Display for ResolvedSection {
 }
 
 /// All sections that mean something, in the order of the file.
-pub(crate) fn sections(ini: &Ini, overrides: &Overrides) -> Vec<ResolvedSection> {
+pub(crate) fn sections<'c>(ini: &'c Ini, overrides: &'c Overrides) -> impl Iterator<Item = ResolvedSection> + 'c {
+    // The rows of each kind are looked up once for all its sections.
+    let mut rows: HashMap<SectionKind, Vec<&'static OptionSpec>> = HashMap::new();
     let known = ini.sections().filter_map(|section| Some((section, SectionKind::of(section.name())?)));
-    let resolve = |(section, kind): (&IniSection, SectionKind)| ResolvedSection {
-        name: section.name().to_owned(),
-        origin: section.origin().clone(),
-        options: options(ini, section, kind, overrides),
-    };
-    known.map(resolve).collect()
+    known.map(move |(section, kind)| {
+        let rows = rows.entry(kind).or_insert_with(|| kind.options().collect());
+        ResolvedSection {
+            name: section.name().to_owned(),
+            origin: section.origin().clone(),
+            options: options(ini, section, kind, rows, overrides),
+        }
+    })
 }
 
-fn options(ini: &Ini, section: &IniSection, kind: SectionKind, overrides: &Overrides) -> Vec<ResolvedOption> {
-    let written = |row: &OptionSpec| row.names().find_map(|name| ini.get(section.name(), name));
+fn options(
+    ini: &Ini,
+    section: &IniSection,
+    kind: SectionKind,
+    rows: &[&'static OptionSpec],
+    overrides: &Overrides,
+) -> Vec<ResolvedOption> {
+    let entry = |row: &&'static OptionSpec| (*row, row.names().find_map(|name| ini.get(section.name(), name)));
+    let written: Vec<(&'static OptionSpec, Option<&Entry>)> = rows.iter().map(entry).collect();
+    // The defaults that stand beside what is written.
+    let implied: Vec<(&'static str, &'static str, &'static str)> = written
+        .iter()
+        .filter(|(_, entry)| entry.is_some())
+        .flat_map(|(row, _)| row.implied.iter().map(|(option, default)| (*option, row.name, *default)))
+        .collect();
     // What templates do not say is for their heirs to say.
     let is_partial = matches!(kind, SectionKind::Template | SectionKind::ProgramDefault);
-    let rows = kind.options().filter(|row| !row.is_family && (!is_partial || written(row).is_some()));
-    let known = rows.map(|row| {
-        let name = row.name.to_owned();
+    let shown = written.into_iter().filter(|(row, entry)| !row.is_family && (!is_partial || entry.is_some()));
+    let known = shown.map(|(row, entry)| {
         if kind == SectionKind::Supervisord
             && let Some(value) = overrides.written(row.name)
         {
-            return ResolvedOption { name, value: Some(value.to_owned()), source: ValueSource::CommandLine };
+            let (name, value) = (row.name.into(), Some(value.to_owned().into()));
+            return ResolvedOption { name, value, source: ValueSource::CommandLine };
         }
-        match written(row) {
+        match entry {
             Some(entry) => {
-                let value = if row.is_secret() { HIDDEN.to_owned() } else { entry.value.clone() };
-                ResolvedOption { name, value: Some(value), source: source(entry) }
+                let value = if row.is_secret() { HIDDEN.into() } else { entry.value.clone().into() };
+                ResolvedOption { name: row.name.into(), value: Some(value), source: source(entry) }
             }
-            None => unwritten(row, kind, written),
+            None => unwritten(row, &implied),
         }
     });
     let further = ini.options(section).filter_map(|(name, entry)| {
         let row = kind.option(name);
         let is_member = row.is_some_and(|row| row.is_family);
         // What only a plug-in knows may be anything, and what is no place of a secret may be the secret.
-        let value = if is_member && is_place(&entry.value) { entry.value.clone() } else { HIDDEN.to_owned() };
-        let name = entry.spelling.as_deref().unwrap_or(name).to_owned();
+        let value = if is_member && is_place(&entry.value) { entry.value.clone().into() } else { HIDDEN.into() };
+        let name = entry.spelling.as_deref().unwrap_or(name).to_owned().into();
         let is_of_plugin = kind.is_open() && row.is_none() && entry.written_in == WrittenIn::Here;
         (is_member || is_of_plugin).then(|| ResolvedOption { name, value: Some(value), source: source(entry) })
     });
@@ -150,29 +171,20 @@ fn source(entry: &Entry) -> ValueSource {
     ValueSource::Written { origin: entry.origin.clone(), section }
 }
 
-/// An option that is not written.
-fn unwritten<'i>(
-    row: &OptionSpec,
-    kind: SectionKind,
-    written: impl Fn(&OptionSpec) -> Option<&'i Entry>,
-) -> ResolvedOption {
-    let name = row.name.to_owned();
-    let beside = kind.options().filter(|other| written(other).is_some()).find_map(|other| {
-        let (_, default) = other.implied.iter().find(|(option, _)| *option == row.name)?;
-        Some((other.name, *default))
-    });
+/// An option that is not written, with the defaults that stand beside what is: of which option, beside which, and what.
+fn unwritten(row: &'static OptionSpec, implied: &[(&'static str, &'static str, &'static str)]) -> ResolvedOption {
+    let beside = implied.iter().find(|(option, ..)| *option == row.name);
     let (value, source) = match (beside, row.default) {
-        (Some((other, default)), _) => (Some(default.to_owned()), ValueSource::Beside(other)),
-        (None, Default::Is(default)) => (Some(default.to_owned()), ValueSource::BuiltIn),
+        (Some((_, other, default)), _) => (Some((*default).into()), ValueSource::Beside(other)),
+        (None, Default::Is(default)) => (Some(default.into()), ValueSource::BuiltIn),
         (None, Default::Unset(meaning)) => (None, ValueSource::NotSet(meaning)),
         (None, Default::Required) => (None, ValueSource::NotSet("it must be written")),
     };
-    ResolvedOption { name, value, source }
+    ResolvedOption { name: row.name.into(), value, source }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::ConfigError;
     use crate::check;
     use crate::command_line::{CommandLineFlags, Flag, Given};
@@ -189,7 +201,7 @@ mod tests {
         let given = vec![Given { flag: Flag::Loglevel, spelling: "-e".to_owned(), value: "debug".to_owned() }];
         let overrides = CommandLineFlags { given }.convert(&host).unwrap();
         let checked = check("c.conf", &overrides, &host);
-        let text = checked.resolved(&overrides).iter().map(ResolvedSection::to_string).collect();
+        let text = checked.resolved(&overrides).map(|section| section.to_string()).collect();
         (checked.errors, text)
     }
 

@@ -4,6 +4,9 @@
 mod problem;
 mod system;
 
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 use supervisord_config::command_line::Overrides;
 use supervisord_config::model::NoticeLevel;
@@ -35,7 +38,7 @@ pub fn tell(file: &str, overrides: &Overrides, inquiry: Inquiry, host: &SystemHo
         }
         InquirySubject::Values if checked.errors.is_empty() => {
             let sections = checked.resolved(overrides);
-            let text = if inquiry.is_json { values_as_json(file, &sections) } else { values_as_text(&sections) };
+            let text = if inquiry.is_json { values_as_json(file, sections) } else { values_as_text(sections) };
             Told { text, status: 0 }
         }
         InquirySubject::Values => {
@@ -52,10 +55,11 @@ fn problems(checked: &CheckedConfig) -> Vec<Problem> {
     let mut problems: Vec<Problem> =
         checked.errors.iter().map(|error| Problem::at(Severity::Error, error.message(), error.place())).collect();
     if let Some(config) = &checked.config {
+        let mut said = HashSet::new();
         let warnings = config.notices.iter().filter(|notice| notice.level == NoticeLevel::Warn);
         for problem in warnings.map(|notice| Problem::noticed(&notice.text, notice.place.as_ref())) {
             // The original says some things of each process that is made of a section.
-            if !problems.contains(&problem) {
+            if said.insert(problem.text.clone()) {
                 problems.push(problem);
             }
         }
@@ -91,11 +95,19 @@ fn problems_as_json(file: &str, problems: &[Problem]) -> String {
     format!("{document:#}\n")
 }
 
-fn values_as_text(sections: &[ResolvedSection]) -> String {
-    sections.iter().map(ResolvedSection::to_string).collect::<Vec<_>>().join("\n")
+fn values_as_text(sections: impl Iterator<Item = ResolvedSection>) -> String {
+    let mut text = String::new();
+    for section in sections {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        // A string takes whatever comes.
+        let _ = write!(text, "{section}");
+    }
+    text
 }
 
-fn values_as_json(file: &str, sections: &[ResolvedSection]) -> String {
+fn values_as_json(file: &str, sections: impl Iterator<Item = ResolvedSection>) -> String {
     let option = |ResolvedOption { name, value, source }: &ResolvedOption| {
         let source = match source {
             ValueSource::Written { origin, section } => {
@@ -108,9 +120,45 @@ fn values_as_json(file: &str, sections: &[ResolvedSection]) -> String {
         };
         json!({ "name": name, "value": value, "source": source })
     };
-    let section = |ResolvedSection { name, origin, options }: &ResolvedSection| {
+    let section = |ResolvedSection { name, origin, options }: ResolvedSection| {
         let options: Vec<Value> = options.iter().map(option).collect();
         json!({ "name": name, "file": &*origin.file, "line": origin.line, "options": options })
     };
-    format!("{:#}\n", json!({ "file": file, "sections": sections.iter().map(section).collect::<Vec<Value>>() }))
+    // A section at a time, because the values of all of them take ten times as much memory as their text.
+    let mut text = format!("{{\n  \"file\": {},\n  \"sections\": [", json!(file));
+    for (number, section) in sections.map(section).enumerate() {
+        text.push_str(if number == 0 { "\n" } else { ",\n" });
+        let section = format!("{section:#}");
+        let lines = section.split('\n').map(|line| format!("    {line}"));
+        text.push_str(&lines.collect::<Vec<_>>().join("\n"));
+    }
+    let end = if text.ends_with('[') { "" } else { "\n  " };
+    text + end + "]\n}\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use supervisord_config::model::Origin;
+
+    use super::*;
+
+    #[test]
+    fn values_are_the_document_that_the_library_writes() {
+        let option = ResolvedOption {
+            name: "command".into(),
+            value: Some("a \"b\"\nc".into()),
+            source: ValueSource::CommandLine,
+        };
+        let section = |options: Vec<ResolvedOption>| ResolvedSection {
+            name: "program:a".to_owned(),
+            origin: Origin { file: "c.conf".into(), line: 7 },
+            options,
+        };
+        let sections = vec![section(vec![option.clone(), option]), section(Vec::new())];
+        for sections in [sections, Vec::new()] {
+            let text = values_as_json("c \"x\".conf", sections.into_iter());
+            let document: Value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(text, format!("{document:#}\n"));
+        }
+    }
 }
