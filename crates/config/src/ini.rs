@@ -129,7 +129,11 @@ impl Ini {
 
     /// The value of an option in an existing section, or in `[DEFAULT]`.
     pub fn get(&self, section: &str, option: &str) -> Option<&Entry> {
-        let section = self.sections.get(section)?;
+        self.get_in(self.sections.get(section)?, option)
+    }
+
+    /// The value of an option in this section, or in `[DEFAULT]`.
+    pub(crate) fn get_in<'a>(&'a self, section: &'a IniSection, option: &str) -> Option<&'a Entry> {
         section.options.get(option).or_else(|| self.defaults.get(option))
     }
 

@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
         {
             return Some(entry);
         }
-        self.ini.get(self.section(), name)
+        self.ini.get_in(self.section, name)
     }
 
     /// The place of an option, or of the section where it is not written.
@@ -182,6 +182,13 @@ impl<'a> Reader<'a> {
     /// Whether an option is there, under its name or an alias.
     pub(crate) fn is_written(&self, row: &OptionSpec) -> bool {
         self.entry_of(row).is_some()
+    }
+
+    /// The options that are there, in the order of the table.
+    pub(crate) fn written_rows(&self) -> Vec<&'static OptionSpec> {
+        let rows = self.ini.options(self.section).filter_map(|(name, _)| self.kind.option(name));
+        let written: Vec<&'static OptionSpec> = rows.filter(|row| self.is_written(row)).collect();
+        self.kind.options().filter(|row| written.iter().any(|known| std::ptr::eq(*known, *row))).collect()
     }
 
     /// Whether an option is there under its own name.

@@ -2,6 +2,9 @@
 //! what a reread compares, its form in the state, what XML-RPC and plug-ins show of it, its lines in the reference and the
 //! sample, and the warning about unknown options. A new option is a row, the field that the row names, and its use.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 use crate::model::{Origin, Process, Supervisord};
 
 mod field;
@@ -19,15 +22,45 @@ pub use section::SectionKind;
 impl SectionKind {
     /// The options of this kind of section: its own, then those of its base that it does not redefine.
     pub fn options(self) -> impl Iterator<Item = &'static OptionSpec> {
-        let own = move |name: &str| TABLE.iter().any(|row| row.section == self && row.name == name);
-        let base = TABLE.iter().filter(move |row| Some(row.section) == self.base() && !own(row.name));
-        TABLE.iter().filter(move |row| row.section == self).chain(base)
+        self.rows().options.iter().copied()
     }
 
     /// The row of an option, by its name or an alias.
     pub fn option(self, name: &str) -> Option<&'static OptionSpec> {
-        let find = |kind| TABLE.iter().find(|row| row.section == kind && row.is_called(name));
-        find(self).or_else(|| find(self.base()?))
+        let rows = self.rows();
+        let of_family = || rows.families.iter().copied().find(|row| row.is_called(name));
+        rows.by_name.get(name).copied().or_else(of_family)
+    }
+
+    /// Looked up once for each kind: large files ask for every option of every section.
+    fn rows(self) -> &'static KindRows {
+        static ROWS: [OnceLock<KindRows>; SectionKind::ALL.len()] = [const { OnceLock::new() }; SectionKind::ALL.len()];
+        ROWS[self as usize].get_or_init(|| KindRows::of(self))
+    }
+}
+
+/// The rows of a kind of section.
+struct KindRows {
+    options: Vec<&'static OptionSpec>,
+    by_name: HashMap<&'static str, &'static OptionSpec>,
+    families: Vec<&'static OptionSpec>,
+}
+
+impl KindRows {
+    fn of(kind: SectionKind) -> KindRows {
+        let of_section = |section: SectionKind| TABLE.iter().filter(move |row| row.section == section);
+        let own: Vec<&'static OptionSpec> = of_section(kind).collect();
+        let base: Vec<&'static OptionSpec> = kind.base().into_iter().flat_map(of_section).collect();
+        let mut by_name = HashMap::new();
+        for row in own.iter().chain(&base) {
+            for name in row.names() {
+                by_name.entry(name).or_insert(*row);
+            }
+        }
+        let families = own.iter().chain(&base).copied().filter(|row| row.is_family).collect();
+        let is_own = |row: &&'static OptionSpec| own.iter().any(|known| known.name == row.name);
+        let options = own.iter().copied().chain(base.iter().copied().filter(|row| !is_own(row))).collect();
+        KindRows { options, by_name, families }
     }
 }
 
@@ -46,8 +79,14 @@ pub fn options_of_supervisord() -> impl Iterator<Item = (&'static OptionSpec, &'
 
 /// A process of a section in which nothing is written: without a name and a command.
 pub fn default_process(section: &str, origin: Origin) -> Process {
-    let mut process = Process::blank(section, origin);
-    set_defaults(options_of_processes(), &mut process);
+    static DEFAULTS: OnceLock<Process> = OnceLock::new();
+    let defaults = DEFAULTS.get_or_init(|| {
+        let mut process = Process::blank("", Origin { file: "".into(), line: 0 });
+        set_defaults(options_of_processes(), &mut process);
+        process
+    });
+    let mut process = defaults.clone();
+    (process.identity.section, process.identity.origin) = (section.to_owned(), origin);
     process
 }
 

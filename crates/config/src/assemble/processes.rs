@@ -1,6 +1,6 @@
 //! The processes of a `[program:x]`, `[fcgi-program:x]` or `[eventlistener:x]` section.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::environments::without_losses;
 use super::inheritance::INHERIT;
@@ -140,9 +140,11 @@ impl<'a> Shared<'a> {
             name(process_name).or_else(|refused| name(&without_expressions(process_name)).map_err(|_| refused));
         checked.map_err(|complaint| reader.cannot_convert("process_name", &complaint))?;
         let process_name = strip(process_name);
-        check_contradictions(reader)?;
-        set_implied(&mut process, reader)?;
-        let for_each = for_each().filter(|row| reader.is_written(row)).collect();
+        let written = reader.written_rows();
+        check_contradictions(reader, &written)?;
+        set_implied(&mut process, reader, &written)?;
+        let is_written = |row: &&'static OptionSpec| written.iter().any(|known| std::ptr::eq(*known, *row));
+        let for_each = for_each().iter().copied().filter(is_written).collect();
         Shared { numprocs, numprocs_start, process_name, process, writes_killasgroup, for_each }.check(reader)
     }
 
@@ -234,16 +236,15 @@ impl<'a> Shared<'a> {
 }
 
 /// Refuses an option beside one that is written in its place.
-fn check_contradictions(reader: &Reader<'_>) -> Result<(), ConfigError> {
-    let written = SectionKind::Program.options().filter(|row| reader.is_written(row));
-    for (row, other) in written.flat_map(|row| row.in_place_of.iter().map(move |other| (row, *other))) {
+fn check_contradictions(reader: &Reader<'_>, written: &[&'static OptionSpec]) -> Result<(), ConfigError> {
+    for (row, other) in written.iter().flat_map(|row| row.in_place_of.iter().map(move |other| (row, *other))) {
         if reader.writes(other) {
             let message = format!("{} is written in place of {other}, which is written as well at ", row.name);
             let error = reader.error(row.name, message + &reader.origin(other).to_string());
             return Err(error.advise(format!("remove {} or {other}", row.name)));
         }
     }
-    for row in SectionKind::Program.options().filter(|row| reader.is_written(row)) {
+    for row in written {
         let is_there = |other: &str| SectionKind::Program.option(other).is_some_and(|other| reader.is_written(other));
         if !row.only_with.is_empty() && !row.only_with.iter().any(|other| is_there(other)) {
             let others = row.only_with.join(" or ");
@@ -255,10 +256,9 @@ fn check_contradictions(reader: &Reader<'_>) -> Result<(), ConfigError> {
 }
 
 /// Sets options that are not written to the defaults that they have beside others that are.
-fn set_implied(process: &mut Process, reader: &Reader<'_>) -> Result<(), ConfigError> {
-    let written = SectionKind::Program.options().filter(|row| reader.is_written(row));
+fn set_implied(process: &mut Process, reader: &Reader<'_>, written: &[&'static OptionSpec]) -> Result<(), ConfigError> {
     let by_alias = |row: &OptionSpec| if reader.is_written_by_name(row) { &[][..] } else { row.implied_by_alias };
-    for (option, default) in written.flat_map(|row| row.implied.iter().chain(by_alias(row))) {
+    for (option, default) in written.iter().flat_map(|row| row.implied.iter().chain(by_alias(row))) {
         let Some(row) = SectionKind::Program.option(option).filter(|row| !reader.is_written(row)) else { continue };
         let value = row.kind.convert(default).map_err(|complaint| reader.cannot_convert(option, &complaint))?;
         let field = row.of_process().ok_or_else(|| reader.wrong_shape(row))?;
@@ -320,11 +320,14 @@ fn once() -> impl Iterator<Item = &'static OptionSpec> {
 }
 
 /// The options that are read for each process, in this order.
-fn for_each() -> impl Iterator<Item = &'static OptionSpec> {
-    let is_listed =
-        |row: &OptionSpec| [&ONCE[..], &FOR_EACH, &OF_THE_SECTION].into_iter().any(|listed| listed.contains(&row.name));
-    let listed = FOR_EACH.into_iter().filter_map(|option| SectionKind::Program.option(option));
-    listed.chain(SectionKind::Program.options().filter(move |row| !is_listed(row) && !row.is_family))
+fn for_each() -> &'static [&'static OptionSpec] {
+    static ROWS: OnceLock<Vec<&'static OptionSpec>> = OnceLock::new();
+    ROWS.get_or_init(|| {
+        let lists = [&ONCE[..], &FOR_EACH, &OF_THE_SECTION];
+        let is_listed = |row: &OptionSpec| lists.into_iter().any(|listed| listed.contains(&row.name));
+        let listed = FOR_EACH.into_iter().filter_map(|option| SectionKind::Program.option(option));
+        listed.chain(SectionKind::Program.options().filter(|row| !is_listed(row) && !row.is_family)).collect()
+    })
 }
 
 /// The options without which there is no process.
