@@ -80,8 +80,9 @@ impl Supervisor {
         let mut started = Vec::new();
         let config = self.config.clone();
         let configured = processes_of(&config, &changed);
+        let ids = self.changed_members(&changed);
         for step in plan.steps.iter().filter(|step| changed.contains(&*step.group)) {
-            let Some(id) = self.find(&step.group, &step.process) else { continue };
+            let Some(id) = ids.get(&(step.group.clone(), step.process.clone())).copied() else { continue };
             let new = configured.get(&(&*step.group, &*step.process)).map(|process| Arc::clone(process));
             match (step.action, new) {
                 (UpdateAction::Remove | UpdateAction::Restart, _) => renewed.push(id),
@@ -114,6 +115,17 @@ impl Supervisor {
             before => Some(before.unwrap_or_default().into_iter().chain(only.iter().cloned()).collect()),
         };
         renewed
+    }
+
+    /// The processes of these active groups, by group and name.
+    fn changed_members(&self, groups: &BTreeSet<&str>) -> HashMap<(String, String), ProcessId> {
+        let active = groups.iter().filter_map(|name| self.group_index(name)).map(|index| &self.groups[index]);
+        let ids = active.flat_map(|group| group.members.iter().map(move |id| (group, *id)));
+        let named = ids.filter_map(|(group, id)| {
+            let name = self.members.get(&id)?.config.identity.name.clone();
+            Some(((group.config.name.clone(), name), id))
+        });
+        named.collect()
     }
 
     /// Adds what is new, when everything that is to stop has stopped.
