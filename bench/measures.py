@@ -346,8 +346,60 @@ def upgrade(subject, size):
     return {"upgrade": max(longest)}
 
 
+def update(subject, size):
+    """One of 1,000 sections has changed: from the beginning of the command that updates to the first instruction of the one
+    child that is restarted."""
+    if subject.name not in ("ours", "original"):
+        return {}
+    words = ["update", "--minimal"] if subject.name == "ours" else ["update"]
+    took = []
+    with subject.sections(1000, starts=True) as scene:
+        scene.fifo.take(1000, timeout=300)
+        wait_for(lambda: subprocess.run(subject.control(scene, "pid"), stdout=subprocess.DEVNULL).returncode == 0)
+        time.sleep(1.2)
+        for number in range(size.updates):
+            subject.change(scene, 100 * number, number + 2)
+            start = time.monotonic_ns()
+            with subprocess.Popen(subject.control(scene, *words), stdout=subprocess.DEVNULL) as command:
+                (_, at), = scene.fifo.take(1)
+                command.wait()
+            took.append((at - start) / 1e6)
+            if scene.fifo.drain():
+                raise ValueError("more than one child was restarted")
+    return {"update one": statistics.median(took)}
+
+
+def reading(subject, size):
+    """What is told of large files: the plan of an update of 5,000 programs, and what the daemon says of 10,000 sections
+    without running them. Ours only: the original has neither."""
+    if subject.name != "ours":
+        return {}
+    figures = {}
+
+    def timed(row, command):
+        took = []
+        for _ in range(size.updates):
+            start = time.monotonic_ns()
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            took.append((time.monotonic_ns() - start) / 1e6)
+        figures[row] = statistics.median(took)
+
+    with subject.sections(5000, starts=False) as scene:
+        wait_for(lambda: subprocess.run(subject.control(scene, "pid"), stdout=subprocess.DEVNULL).returncode == 0)
+        time.sleep(0.5)
+        timed("plan nothing", subject.control(scene, "update", "--plan", "--minimal"))
+        text = (scene.directory / "conf").read_text()
+        (scene.directory / "conf").write_text(text.replace('VERSION="1"', 'VERSION="2"'))
+        timed("plan all", subject.control(scene, "update", "--plan", "--minimal"))
+    with subject.sections(10_000, starts=False) as scene:
+        for option in ["check", "resolved"]:
+            timed(option, [subject.supervisord, f"--{option}", "-c", str(scene.directory / "conf")])
+    return figures
+
+
 ALL = {
     "boot": boot, "graph": graph, "restart": restart, "storm": storm, "sustained": sustained, "logs": logs,
     "records": records, "requests": requests, "api": api, "streams": streams, "page": page, "follow": follow,
-    "events": events, "growth": growth, "upgrade": upgrade, "health": health,
+    "events": events, "growth": growth, "upgrade": upgrade, "health": health, "update": update,
+    "reading": reading,
 }

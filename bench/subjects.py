@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import select
 import shutil
 import signal
@@ -236,6 +237,31 @@ stderr_logfile=NONE
 {depends}
 """)
         return self._start(directory, fifo, "".join(programs))
+
+    def sections(self, count, starts):
+        """As many sections with a child each, which are started or not."""
+        directory, fifo = self._directory()
+        return self._start(directory, fifo, "".join(f"""
+[program:p{number:05}]
+command={self.tools.probe} stamp {fifo.path}
+autostart={"true" if starts else "false"}
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+environment=VERSION="1"
+""" for number in range(count)))
+
+    def change(self, scene, number, version):
+        """Writes another value into the environment of one of the sections."""
+        configuration = scene.directory / "conf"
+        before, section = configuration.read_text().split(f"[program:p{number:05}]\n")
+        others = section.split("[program:", 1)
+        others[0] = re.sub('VERSION="[0-9]*"', f'VERSION="{version}"', others[0])
+        configuration.write_text(f"{before}[program:p{number:05}]\n{'[program:'.join(others)}")
+
+    def control(self, scene, *words):
+        """The command line of an action."""
+        return [self.supervisorctl, "-c", str(scene.directory / "conf"), *words]
 
     def serve(self, count):
         scene = self.supervise(count, "stamp", "FIFO")
