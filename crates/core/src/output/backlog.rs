@@ -28,6 +28,11 @@ impl Backlog {
         self.bytes.as_slices().0
     }
 
+    /// Whether the log ends in a part of a line, of which the rest comes next.
+    pub fn is_within_line(&self) -> bool {
+        self.is_within_line
+    }
+
     /// These bytes have been written without having waited.
     pub fn passed(&mut self, bytes: &[u8]) {
         if let Some(last) = bytes.last() {

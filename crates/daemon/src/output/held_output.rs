@@ -81,7 +81,7 @@ impl HeldOutput {
         self.retry_at = Some(Instant::now());
     }
 
-    /// These bytes are in the file without having waited.
+    /// The last of these bytes is the last of the file, without having waited.
     pub fn passed(&mut self, bytes: &[u8]) {
         self.waiting.passed(bytes);
     }
@@ -111,7 +111,7 @@ impl HeldOutput {
         let spill = match &mut self.spill {
             Some(spill) => spill,
             None => {
-                let made = Spill::create(directory, place.log);
+                let made = Spill::create(directory, place.log, self.waiting.is_within_line());
                 let spill = made.map_err(|error| {
                     Loss::new(bytes.len(), &format_args!("it could not be kept in {directory}: {error}"))
                 })?;
@@ -138,6 +138,7 @@ impl HeldOutput {
         } else if self.spilled().is_some() {
             self.retry_at = Some(Instant::now());
         } else if let Some(spill) = self.spill.take() {
+            self.waiting.passed(if spill.is_within_line() { b" " } else { b"\n" });
             spill.remove();
         }
         outcome

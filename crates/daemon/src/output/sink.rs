@@ -206,7 +206,10 @@ impl Sink {
         match &mut self.target {
             Target::File(_) if !has_room => self.hold(bytes, Loss::new(bytes.len(), &DISK_IS_LOW)),
             Target::File(file) if self.held.is_empty() => match file.append(bytes) {
-                Ok(()) => Ok(()),
+                Ok(()) => {
+                    self.held.passed(bytes);
+                    Ok(())
+                }
                 Err(loss) => {
                     let written = bytes.len().saturating_sub(loss.amount());
                     self.held.passed(&bytes[..written]);

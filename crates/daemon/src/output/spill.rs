@@ -48,6 +48,10 @@ pub(super) struct Spill {
     read: u64,
     /// How many bytes there are.
     end: u64,
+    /// Where the last line begins; at the end where that line has ended.
+    line: u64,
+    /// Whether the log ended in a part of a line before, of which these bytes are the rest.
+    continues_line: bool,
 }
 
 /// An append to the log that is under way.
@@ -74,11 +78,11 @@ impl Spill {
         format!("{start}-{:016x}{SUFFIX}", log.bytes().fold(0xcbf2_9ce4_8422_2325, step))
     }
 
-    /// An empty one.
+    /// An empty one. `continues_line` says that the log ends in a part of a line.
     ///
     /// # Errors
     /// The file cannot be made, or one with something in it is there already.
-    pub fn create(directory: &str, log: &str) -> io::Result<Spill> {
+    pub fn create(directory: &str, log: &str, continues_line: bool) -> io::Result<Spill> {
         let path = path_of(directory, log)?;
         if let Ok(found) = fs::symlink_metadata(&path) {
             check_owner(&found).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}; remove it")))?;
@@ -88,7 +92,7 @@ impl Spill {
         }
         let file = trusted::create_new_read_write(&path, 0o600)?;
         let device = file.metadata()?.dev();
-        let spill = Spill { path, log: log.to_owned(), file, device, read: 0, end: 0 };
+        let spill = Spill { path, log: log.to_owned(), file, device, read: 0, end: 0, line: 0, continues_line };
         spill.note(None)?;
         Ok(spill)
     }
@@ -120,7 +124,8 @@ impl Spill {
         if word(0) != FORM || its_log != Some(log.as_bytes()) || word(1) > end {
             return Err(ErrorKind::InvalidData.into());
         }
-        let mut spill = Spill { path, log: log.to_owned(), file, device: found.dev(), read: word(1), end };
+        let (log, device) = (log.to_owned(), found.dev());
+        let mut spill = Spill { path, log, file, device, read: word(1), end, line: end, continues_line: false };
         let under_way = UnderWay {
             file: FileId { device: word(2), inode: word(3) },
             length: word(4),
@@ -134,6 +139,7 @@ impl Spill {
             spill.remove();
             return Ok(None);
         }
+        spill.find_last_line()?;
         Ok(Some(spill))
     }
 
@@ -152,11 +158,64 @@ impl Spill {
         self.len() == 0
     }
 
+    /// Whether the log ends in a part of a line when it has everything.
+    pub fn is_within_line(&self) -> bool {
+        self.line < self.end || (self.end == 0 && self.continues_line)
+    }
+
     /// Adds bytes behind those that wait, of which the file may have `limit`; the error says how many are lost. What does not fit
-    /// is lost by whole lines.
+    /// is lost by whole lines, together with what has come of the first of them before.
     pub fn push(&mut self, bytes: &[u8], limit: u64, guard: Option<&Mutex<DiskGuard>>) -> Result<(), Loss> {
+        let (kept, reason) = self.append(bytes, limit, guard);
+        let last = bytes.get(..kept).unwrap_or_default().iter().rposition(|byte| *byte == b'\n');
+        if let Some(last) = last {
+            self.line = self.end - (kept - last - 1) as u64;
+        }
+        let Some(reason) = reason else { return Ok(()) };
+        let begun = if kept == 0 { self.cut_open_line() } else { 0 };
+        Err(Loss::new(bytes.len() - kept + begun, &reason))
+    }
+
+    /// Drops the beginning of a line whose rest is lost, and gives how many bytes that were. A line of which the log has a part
+    /// ends.
+    fn cut_open_line(&mut self) -> usize {
+        let start = self.line.max(self.read);
+        let is_in_log = self.read > self.line || (self.line == 0 && self.continues_line);
+        if self.file.set_len(HEADER + start).is_err() {
+            return 0;
+        }
+        let begun = self.end - start;
+        self.end = start;
+        if is_in_log && self.file.write_all_at(b"\n", HEADER + start).is_ok() {
+            self.end += 1;
+        }
+        self.line = self.end;
+        usize::try_from(begun).unwrap_or(usize::MAX)
+    }
+
+    /// Finds where the last line begins, of a file that another daemon has left.
+    fn find_last_line(&mut self) -> io::Result<()> {
+        let mut start = self.end;
+        while start > 0 {
+            let end = start;
+            start = end.saturating_sub(PIECE);
+            let mut piece = vec![0; usize::try_from(end - start).unwrap_or(0)];
+            self.file.read_exact_at(&mut piece, HEADER + start)?;
+            if let Some(last) = piece.iter().rposition(|byte| *byte == b'\n') {
+                self.line = start + last as u64 + 1;
+                return Ok(());
+            }
+        }
+        self.line = 0;
+        // What is in the log already is known to be a part of it.
+        self.continues_line = self.read == 0 && ends_within_line(&self.log);
+        Ok(())
+    }
+
+    /// Adds bytes, as many as there is room for; how many that are, and why not all.
+    fn append(&mut self, bytes: &[u8], limit: u64, guard: Option<&Mutex<DiskGuard>>) -> (usize, Option<String>) {
         if !disk_guard::has_room(guard, &self.file, self.device, bytes.len()) {
-            return Err(Loss::new(bytes.len(), &format_args!("{}: {DISK_IS_LOW}", self.path)));
+            return (0, Some(format!("{}: {DISK_IS_LOW}", self.path)));
         }
         let room = usize::try_from(limit.saturating_sub(self.end)).unwrap_or(usize::MAX);
         let fitting = bytes.get(..room).unwrap_or(bytes);
@@ -165,13 +224,10 @@ impl Spill {
         if let Err(error) = self.file.write_all_at(kept, HEADER + self.end) {
             // What of it was written is no part of the output.
             drop(self.file.set_len(HEADER + self.end));
-            return Err(Loss::new(bytes.len(), &format_args!("{}: {error}", self.path)));
+            return (0, Some(format!("{}: {error}", self.path)));
         }
         self.end += kept.len() as u64;
-        match bytes.len() - kept.len() {
-            0 => Ok(()),
-            lost => Err(Loss::new(lost, &format_args!("{} is full", self.path))),
-        }
+        (kept.len(), (kept.len() < bytes.len()).then(|| format!("{} is full", self.path)))
     }
 
     /// Appends what waits to the log, as much as is done in one turn. `may_write` says why so many bytes may not be written. The
@@ -239,6 +295,18 @@ fn check_owner(found: &Metadata) -> io::Result<()> {
         true => Ok(()),
         false => Err(io::Error::other(format!("it belongs to the user with the id {}", found.uid()))),
     }
+}
+
+/// Whether the file at this path ends in a part of a line, as far as that can be read.
+fn ends_within_line(path: &str) -> bool {
+    let last = || {
+        let file = trusted::open_read(path)?;
+        let mut last = [b'\n'];
+        let length = file.metadata()?.len();
+        file.read_exact_at(&mut last, length.saturating_sub(1))?;
+        Ok::<_, io::Error>(last[0])
+    };
+    last().is_ok_and(|last| last != b'\n')
 }
 
 fn path_of(directory: &str, log: &str) -> io::Result<String> {

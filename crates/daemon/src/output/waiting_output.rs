@@ -69,6 +69,11 @@ impl WaitingOutput {
         self.backlog.oldest()
     }
 
+    /// Whether the log ends in a part of a line, of which the rest comes next.
+    pub fn is_within_line(&self) -> bool {
+        self.backlog.is_within_line()
+    }
+
     /// These bytes have been written without having waited.
     pub fn passed(&mut self, bytes: &[u8]) {
         self.backlog.passed(bytes);

@@ -71,10 +71,14 @@ impl Sink {
             let loss = Loss::new(self.held.give_up_all(), &"it was replaced by something that is no file");
             self.settle(Err(loss), &mut entries);
         }
-        self.is_torn &= match (&self.target, &target) {
+        let is_same = match (&self.target, &target) {
             (Target::File(old), Target::File(new)) => old.is_same(new),
             _ => false,
         };
+        self.is_torn &= is_same;
+        if !is_same && self.held.is_empty() {
+            self.held.passed(b"\n");
+        }
         (self.target, self.is_replaced) = (target, true);
         self.set_policy(self.policy);
         entries

@@ -187,6 +187,7 @@ impl Sink {
         match rotated {
             Ok(true) => {
                 (self.has_warned_of_rotation, self.is_torn) = (false, false);
+                self.held.passed(b"\n");
                 self.is_uncompressed = self.upkeep.as_ref().is_some_and(|upkeep| upkeep.compresses());
             }
             Ok(false) => {}

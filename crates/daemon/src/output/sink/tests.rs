@@ -182,7 +182,7 @@ fn a_file_that_another_user_has_put_there_is_neither_read_nor_written_to() {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("for everybody");
     let (path, place) = (dir.path().join("log").display().to_string(), Arc::from(dir.path().display().to_string()));
     fs::write(&path, "").expect("written");
-    let mut spill = Spill::create(&place, &path).expect("made");
+    let mut spill = Spill::create(&place, &path, false).expect("made");
     spill.push(b"forged\n", u64::MAX, None).expect("kept");
     let planted = spill.path().to_owned();
     std::os::unix::fs::chown(&planted, Some(65_534), Some(65_534)).expect("given away");
@@ -204,6 +204,48 @@ fn a_file_that_another_user_has_put_there_is_neither_read_nor_written_to() {
     assert!(!fs::read_to_string(&path).expect("read").contains("forged"));
 }
 
+/// Output comes in pieces that end anywhere, and what was lost must not join lines.
+#[test]
+fn the_beginning_of_a_line_is_lost_with_its_rest_in_a_spill_file_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, place) =
+        (dir.path().join("log").display().to_string(), Arc::<str>::from(dir.path().display().to_string()));
+    let taken_over = |sink: Sink| {
+        drop(sink);
+        let mut next = full(&path, WhenBlocked::Spill(8));
+        assert_eq!(next.adopt_spill(&place).len(), 1);
+        next
+    };
+    for is_other_daemon in [false, true] {
+        for (before, written, first, rest, lost, log) in [
+            // What waits ends within a line.
+            ("", "", "one\nha", "lf of it\n", 11, "one\nnext\n"),
+            // The log does.
+            ("", "half", "a", "nd too much\n", 13, "half\nnext\n"),
+            // Neither does.
+            ("", "one\n", "two\n", "much more\n", 10, "one\ntwo\nnext\n"),
+        ] {
+            fs::write(&path, before).expect("written");
+            let mut sink = Sink::open(path.as_str().into(), None).expect("opened");
+            sink.set_policy(Some(WhenBlocked::Spill(8)));
+            sink.write(written.as_bytes(), Rotation::NEVER);
+            sink.target = full(&path, WhenBlocked::Spill(8)).target;
+            sink.spill_to(Arc::clone(&place));
+            sink.write(first.as_bytes(), Rotation::NEVER);
+            if is_other_daemon {
+                sink = taken_over(sink);
+            }
+            sink.write(rest.as_bytes(), Rotation::NEVER);
+            assert_eq!(sink.take_losses(), lost, "{first:?} {is_other_daemon}");
+            sink.reopen_at_path().expect("opened");
+            sink.flush();
+            sink.write(b"next\n", Rotation::NEVER);
+            assert_eq!(fs::read_to_string(&path).expect("read"), log, "{first:?} {is_other_daemon}");
+            assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 1);
+        }
+    }
+}
+
 /// A daemon may be killed at each step of an append to the log.
 #[test]
 fn what_an_interrupted_replay_has_written_is_not_written_again() {
@@ -211,9 +253,9 @@ fn what_an_interrupted_replay_has_written_is_not_written_again() {
     let (path, place) = (dir.path().join("log").display().to_string(), dir.path().display().to_string());
     fs::write(&path, "before\n").expect("written");
     let lines: String = (0..20_000).map(|number| format!("{number:09}\n")).collect();
-    let mut spill = Spill::create(&place, &path).expect("made");
+    let mut spill = Spill::create(&place, &path, false).expect("made");
     spill.push(lines.as_bytes(), u64::MAX, None).expect("kept");
-    assert!(Spill::create(&place, &path).is_err(), "what is there is not given up");
+    assert!(Spill::create(&place, &path, false).is_err(), "what is there is not given up");
     let open = || {
         let file = File::options().append(true).open(&path).expect("opened");
         let found = file.metadata().expect("there");

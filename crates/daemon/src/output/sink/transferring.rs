@@ -127,6 +127,9 @@ impl Sink {
                 }
                 outcome => outcome,
             };
+            if self.policy.is_some() && outcome.is_ok() {
+                self.held.passed(&transit.taken(end - 1..end));
+            }
             self.is_torn |= outcome.as_ref().is_err_and(|loss| loss.is_less_than(end - start));
             self.settle(outcome, entries);
             self.rotate_if_due(rotation, entries);
