@@ -72,6 +72,17 @@ impl<'a> Backups<'a> {
             BackupLabel::Number(number) => Some(*number),
             BackupLabel::Dated(..) => None,
         };
+        // Before anything is renamed: neither is somebody's directory moved, nor a part of a rotation done.
+        if let Some(name) =
+            files.iter().map(|(label, form)| self.names.file(label, *form)).find(|name| self.is_directory(name))
+        {
+            let path = self.directory.join(name);
+            return Err(io::Error::other(format!(
+                "{} is a directory, which stands in the way of rotated files; the log goes on without rotation until it is \
+                 moved or removed",
+                path.display()
+            )));
+        }
         for step in rotation::plan(count, &files.iter().filter_map(number).collect()) {
             if let RotationStep::Rename { from, to } = step {
                 self.shift(&files, from, to, count)?;
@@ -219,6 +230,10 @@ impl<'a> Backups<'a> {
 
     fn is_there(&self, name: &str) -> bool {
         fs::symlink_metadata(self.directory.join(name)).is_ok()
+    }
+
+    fn is_directory(&self, name: &str) -> bool {
+        fs::symlink_metadata(self.directory.join(name)).is_ok_and(|found| found.is_dir())
     }
 
     fn lock(&self) -> MutexGuard<'_, Directories> {

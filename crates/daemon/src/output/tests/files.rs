@@ -38,17 +38,24 @@ fn without_backups_the_content_is_given_up() {
 #[test]
 fn a_failing_rotation_loses_nothing_and_is_said_once() {
     let rig = Rig::new();
-    fs::create_dir_all(rig.path("out.1/in the way")).expect("a directory");
+    fs::create_dir(rig.path("out.2")).expect("a directory");
+    fs::write(rig.path("out.1"), "before").expect("written");
     let mut plan = rig.plan("out");
-    (plan.maxbytes, plan.backups) = (10, 1);
+    (plan.maxbytes, plan.backups) = (10, 3);
     let mut writer = rig.attach(1, plan);
     for round in 1..=5 {
         writer.write_all(b"0123456789").expect("written");
         wait_until("the piece is written", || size(&rig.path("out")) == round * 10);
     }
+    assert!(rig.path("out.2").is_dir() && rig.text("out.1") == "before", "nothing is moved");
+    fs::remove_dir(rig.path("out.2")).expect("removed");
+    writer.write_all(b"0123456789").expect("written");
+    wait_until("it is rotated again", || rig.path("out.2").is_file());
+    assert_eq!((size(&rig.path("out.1")), rig.text("out.2").as_str()), (60, "before"));
     rig.drain(1);
     let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("could not rotate")).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("/out.2 is a directory, which stands in the way"), "{warnings:?}");
 }
 
 #[test]
