@@ -1,6 +1,6 @@
 //! Lines of programs that are forwarded to log services. The original has its `/dev/log` alone.
 
-use std::net::UdpSocket;
+use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub const PINNED: &[&str] = &[
     "program syslog_facility",
     "program syslog_hostname",
     "program syslog_cafile",
+    "program syslog_certfile",
+    "program syslog_keyfile",
 ];
 
 /// Says something again and again until it is to go on, and then what it is told to.
@@ -94,6 +96,9 @@ const TLS_SERVER: &str = r#"#!/usr/bin/env python3
 import socket, ssl, sys
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("server.crt", "server.key")
+if sys.argv[2:]:
+    context.load_verify_locations(sys.argv[2])
+    context.verify_mode = ssl.CERT_REQUIRED
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     try:
@@ -179,6 +184,34 @@ fn parrot(name: &str, options: &str) -> Daemon {
 }
 
 #[test]
+fn a_log_service_that_asks_for_a_certificate_gets_it() {
+    only_ours(|| {
+        let text = "[program:server]\ncommand=python3 {dir}/server {port} {dir}/client.crt\ndirectory={dir}\nautostart=false\n\
+             [program:p]\ncommand=sh -c 'echo known; exec sleep 1000'\ndirectory={dir}\nautostart=false\nstartsecs=0\n\
+             stdout_log_forward=tls://localhost:{port}\nsyslog_cafile={dir}/server.crt\n";
+        let mut daemon = Scene::with("forward-client", text).script("server", TLS_SERVER).start(Subject::Ours);
+        certificate(&daemon);
+        let client = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=web1 \
+             -keyout client.key -out client.crt";
+        let made = Command::new("sh").args(["-c", client]).current_dir(daemon.dir()).output().expect("openssl runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert_eq!(daemon.ctl(&["start", "server"]).code, 0);
+        daemon.wait_until("the server listens", |daemon| TcpStream::connect(("127.0.0.1", daemon.ports[0])).is_ok());
+        assert_eq!(daemon.ctl(&["start", "p"]).code, 0);
+        daemon.wait_for_log("output waits: ");
+        assert_eq!(daemon.read("received"), "", "it is not known");
+        let dir = daemon.dir().display().to_string();
+        let known = format!("syslog_certfile={dir}/client.crt\nsyslog_keyfile={dir}/client.key\nsyslog_cafile");
+        let text = daemon.read("supervisord.conf").replace("syslog_cafile", &known);
+        daemon.write("supervisord.conf", &text);
+        assert_eq!(daemon.ctl(&["update", "--minimal"]).stdout, "p: updated without a restart\n");
+        assert_eq!(daemon.ctl(&["restart", "p"]).code, 0);
+        daemon.wait_until("a line arrives", |daemon| daemon.read("received").ends_with(" stdout - known\n"));
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
 fn forwarding_changes_under_a_running_program() {
     only_ours(|| {
         let (first, second) = (Service::new(), Service::new());
@@ -228,6 +261,9 @@ fn a_forwarded_line_survives_an_upgrade_and_kill_9_and_what_a_service_lacks_is_c
         say(&daemon, "a line\nsecond half ");
         assert_eq!(service.next(), "half a line");
         daemon.wait_for_log("1 messages for unix://");
+        daemon.wait_until("it is counted", |daemon| {
+            daemon.ctl(&["status", "--wide"]).stdout.contains("1 line of stdout to log services")
+        });
         daemon.wait_until("the half has been read", |daemon| daemon.read("p.log").ends_with("half "));
         daemon.crash();
         daemon.start_again();

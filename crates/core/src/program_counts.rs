@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use supervisord_wire::channel::Channel;
+
 use crate::exit_status::ExitStatus;
 
 /// How a child ended, as far as ends are counted apart.
@@ -30,13 +32,30 @@ pub struct ProgramCounts {
     pub last_time_to_up: Duration,
     /// How many bytes of its output did not get into its logs.
     pub lost_output: LostOutput,
+    /// How many lines of it did not get to log services.
+    pub lost_lines: LostOutput,
 }
 
-/// How many bytes of each stream were lost.
+/// How much of each stream was lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LostOutput {
     pub stdout: u64,
     pub stderr: u64,
+}
+
+impl LostOutput {
+    /// That of a stream.
+    pub fn of(&mut self, channel: Channel) -> &mut u64 {
+        match channel {
+            Channel::Stdout => &mut self.stdout,
+            Channel::Stderr => &mut self.stderr,
+        }
+    }
+
+    /// Whether anything was.
+    pub fn is_any(self) -> bool {
+        self != LostOutput::default()
+    }
 }
 
 impl From<ExitStatus> for CountedEnd {

@@ -372,6 +372,7 @@ impl Supervisor {
             SupervisorInput::ReopenSignal => self.reopen_signal(),
             SupervisorInput::Elapsed => self.elapsed(now),
             SupervisorInput::Ready { run } => self.ready(now, run),
+            SupervisorInput::LinesLost { process, channel, lines } => self.lines_lost(&process, channel, lines),
             SupervisorInput::OutputLost { run, channel, bytes } => self.output_lost(now, run, channel, bytes),
             SupervisorInput::Notified { run, notification } => self.notified(now, run, notification),
             SupervisorInput::Died { run, at } => self.died(run, at),

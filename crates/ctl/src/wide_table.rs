@@ -42,7 +42,7 @@ const COLUMNS: [Column; 10] = [
             Some(format!("{}, {} ago", end.description, span(now - end.at)))
         },
     },
-    Column { heading: "LOST OUTPUT", is_optional: true, cell: |program, _| Some(lost(program.lost_bytes?)) },
+    Column { heading: "LOST OUTPUT", is_optional: true, cell: |program, _| lost(program) },
     Column { heading: "DETAIL", is_optional: true, cell: |program, _| detail(program) },
 ];
 
@@ -123,14 +123,20 @@ fn detail(program: &ProgramStatus) -> Option<String> {
     }
 }
 
-/// How many bytes of which stream were lost.
-fn lost(LostBytes { stdout, stderr }: LostBytes) -> String {
-    let of_stream = |(name, bytes): &(&str, u64)| match bytes {
-        1 => format!("1 byte of {name}"),
-        bytes => format!("{bytes} bytes of {name}"),
-    };
-    let streams = [("stdout", stdout), ("stderr", stderr)];
-    streams.iter().filter(|(_, bytes)| *bytes > 0).map(of_stream).collect::<Vec<_>>().join(", ")
+/// What was lost of which stream; none where nothing was.
+fn lost(program: &ProgramStatus) -> Option<String> {
+    let parts: Vec<String> = [(program.lost_bytes, "byte", ""), (program.lost_lines, "line", " to log services")]
+        .into_iter()
+        .filter_map(|(lost, unit, whither)| lost.map(|lost| (lost, unit, whither)))
+        .flat_map(|(LostBytes { stdout, stderr }, unit, whither)| {
+            let streams = [("stdout", stdout), ("stderr", stderr)].into_iter().filter(|(_, lost)| *lost > 0);
+            streams.map(move |(name, lost)| match lost {
+                1 => format!("1 {unit} of {name}{whither}"),
+                lost => format!("{lost} {unit}s of {name}{whither}"),
+            })
+        })
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// A length of time in one unit.
@@ -156,8 +162,13 @@ mod tests {
         let text = |programs: &[&ProgramStatus]| table(programs, 114, false, |text| Cow::Borrowed(text));
         assert!(!text(&[&web, &api]).contains("LOST"));
         web.lost_bytes = Some(LostBytes { stdout: 1, stderr: 20 });
+        web.lost_lines = Some(LostBytes { stdout: 0, stderr: 3 });
         let shown = text(&[&web, &api]);
-        assert!(shown.contains("LOST OUTPUT") && shown.contains("1 byte of stdout, 20 bytes of stderr"), "{shown}");
+        assert!(
+            shown.contains("LOST OUTPUT")
+                && shown.contains("1 byte of stdout, 20 bytes of stderr, 3 lines of stderr to log services"),
+            "{shown}"
+        );
     }
 
     fn end(description: &str, judgement: &str, last_line: &str) -> Option<ProgramEnd> {

@@ -62,7 +62,7 @@ mod waiting_output;
 pub use activity_log::OpenError;
 pub use budget::ReportBudget;
 pub use compression_end::CompressionEnd;
-pub use forwarding::unusable_certificates;
+pub use forwarding::{lost_lines, unusable_certificates};
 pub use loss::lost_bytes;
 pub use message::{AttachChannel, ClearError, HandedStream, LogFailure, OutputRequest, Report, RunId, StreamCopy};
 pub use queue::OutputHandle;

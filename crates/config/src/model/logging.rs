@@ -68,6 +68,10 @@ pub struct Logging {
     pub syslog_hostname: Option<String>,
     /// The file with the certificates that log services are trusted by; none for those of the system.
     pub syslog_cafile: Option<String>,
+    /// The file with the certificate that encrypted log services get; none where they ask for none.
+    pub syslog_certfile: Option<String>,
+    /// The file with its private key; none where it is in the same file.
+    pub syslog_keyfile: Option<String>,
 }
 
 /// Logging of stdout or stderr of a process.

@@ -17,12 +17,23 @@ use super::records::Severity;
 pub struct ForwardPlan {
     /// At least one.
     pub targets: Vec<ForwardTarget>,
-    /// The file with the certificates that the servers are trusted by; none for those of the system.
-    pub trusted_file: Option<String>,
+    /// For the servers that are encrypted.
+    pub tls: TlsFiles,
     /// The severity of lines that say nothing of it.
     pub severity: SyslogSeverity,
     /// Whose lines they are.
     pub origin: Arc<ForwardOrigin>,
+}
+
+/// The files by which a log service and this daemon know each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TlsFiles {
+    /// The certificates that servers are trusted by; none for those of the system.
+    pub trusted: Option<String>,
+    /// The certificate that servers get; none where they ask for none.
+    pub certificate: Option<String>,
+    /// Its private key; none where it is in the same file.
+    pub key: Option<String>,
 }
 
 /// Whose lines are forwarded.
@@ -97,7 +108,7 @@ mod tests {
         };
         ForwardPlan {
             targets: ForwardTarget::parse_list("udp://loghost").unwrap(),
-            trusted_file: None,
+            tls: TlsFiles::default(),
             severity: SyslogSeverity::parse("notice").unwrap(),
             origin: origin.into(),
         }

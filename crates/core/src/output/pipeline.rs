@@ -397,7 +397,7 @@ mod tests {
 
     use super::super::Channel;
     use super::super::capture::{BEGIN, END};
-    use super::super::forward::{ForwardOrigin, ForwardPlan};
+    use super::super::forward::{ForwardOrigin, ForwardPlan, TlsFiles};
     use super::super::records::RecordSource;
     use super::*;
 
@@ -526,7 +526,7 @@ mod tests {
             pid: None,
         };
         let (targets, severity) = (Vec::new(), SyslogSeverity::INFO);
-        let forward = ForwardPlan { targets, trusted_file: None, severity, origin: origin.into() };
+        let forward = ForwardPlan { targets, tls: TlsFiles::default(), severity, origin: origin.into() };
         ChannelPlan { forward: Some(forward.into()), ..plan(9) }
     }
 

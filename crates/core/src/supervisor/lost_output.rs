@@ -1,7 +1,7 @@
 //! Output of programs that did not get into their logs.
 
 use super::{Effect, RunId, Supervisor, counts};
-use crate::event::Event;
+use crate::event::{Event, ProcessName};
 use crate::output::Channel;
 use crate::time::Now;
 
@@ -11,11 +11,7 @@ impl Supervisor {
         let ended = || self.members.iter().find(|(_, member)| member.ended == Some(run)).map(|(id, _)| *id);
         let Some(id) = self.by_run.get(&run).copied().or_else(ended) else { return };
         let Some(member) = self.members.get_mut(&id) else { return };
-        let lost = &mut counts(member).lost_output;
-        let lost = match channel {
-            Channel::Stdout => &mut lost.stdout,
-            Channel::Stderr => &mut lost.stderr,
-        };
+        let lost = counts(member).lost_output.of(channel);
         *lost = lost.saturating_add(bytes);
         let lost_bytes = *lost;
         let is_told = member.losses_told.is_due(channel, now.mono);
@@ -23,5 +19,14 @@ impl Supervisor {
         if let Some(process) = self.name_of(id).filter(|_| is_told) {
             self.emit(Event::OutputLost { process, channel, lost_bytes });
         }
+    }
+
+    /// Lines of a process did not get to a log service.
+    pub(super) fn lines_lost(&mut self, process: &ProcessName, channel: Channel, lines: u64) {
+        let Some(id) = self.find(&process.group, &process.process) else { return };
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let lost = counts(member).lost_lines.of(channel);
+        *lost = lost.saturating_add(lines);
+        self.effects.push_back(Effect::PublishRow(id));
     }
 }

@@ -11,7 +11,7 @@ use supervisord_wire::state::Mood;
 use crate::actor::Actor;
 use crate::call::{Call, CallOutcome, Refusal};
 use crate::disabled::DisabledPrograms;
-use crate::event::{Event, RenderedEvent};
+use crate::event::{Event, ProcessName, RenderedEvent};
 use crate::notification::Notification;
 use crate::output::Channel;
 use crate::process::{CommandPlan, EndTraces, ExitStatus, KillScope, ProgramCommand};
@@ -130,6 +130,8 @@ pub enum SupervisorInput {
     Ready { run: RunId },
     /// So many bytes that the child of this run wrote did not get into its log.
     OutputLost { run: RunId, channel: Channel, bytes: u64 },
+    /// So many lines of a stream did not get to a log service. Their run may have ended.
+    LinesLost { process: ProcessName, channel: Channel, lines: u64 },
     /// The child of this run, or one of its descendants, says something about itself.
     Notified { run: RunId, notification: Notification },
     /// A child has been dead since `at`; what it wrote is still to be read.

@@ -38,6 +38,8 @@ pub struct ProgramStatus {
     pub not_ready: Option<String>,
     /// What was lost of its output; none where nothing was.
     pub lost_bytes: Option<LostBytes>,
+    /// How many of its lines did not get to log services; none where nothing was lost.
+    pub lost_lines: Option<LostBytes>,
     /// What it says about itself (`STATUS=` of the protocol of systemd).
     pub status_text: Option<String>,
     /// The whole answer.
@@ -92,9 +94,11 @@ struct Members {
     readiness: Option<Readiness>,
     service: Option<Service>,
     lost_bytes: Option<LostBytes>,
+    #[serde(default)]
+    lost_lines: Option<LostBytes>,
 }
 
-/// How many bytes of the output of a program did not get into its logs.
+/// How much of the output of a program was lost.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct LostBytes {
     pub stdout: u64,
@@ -172,6 +176,7 @@ impl ProgramStatus {
             not_ready: members.readiness.and_then(Readiness::lack),
             status_text: members.service.map(|service| service.status).filter(|text| !text.is_empty()),
             lost_bytes: members.lost_bytes,
+            lost_lines: members.lost_lines,
             json: json.clone(),
         })
     }

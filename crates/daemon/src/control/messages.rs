@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use supervisord_core::event::ProcessName;
 use supervisord_core::output::Channel;
 use supervisord_core::process::KillScope;
 use supervisord_core::supervisor::{CallId, OutputKind, SupervisorInput};
@@ -75,6 +76,10 @@ impl Control {
                 if let Some(survival) = &mut self.survival {
                     survival.journal.file_failed(present().mono);
                 }
+            }
+            Report::LinesLost { group, process, channel, lines } => {
+                let process = ProcessName { group: group.into(), process: process.into() };
+                self.input(SupervisorInput::LinesLost { process, channel, lines });
             }
             Report::Lost { run, channel, bytes } => self.input(SupervisorInput::OutputLost { run, channel, bytes }),
             Report::ReadyLine { run } => self.input(SupervisorInput::Ready { run }),

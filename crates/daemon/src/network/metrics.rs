@@ -14,7 +14,7 @@ use supervisord_core::call::{Reason, Refusal};
 use supervisord_core::event_queue_counts::EventQueueCounts;
 use supervisord_core::health::HealthStatus;
 use supervisord_core::process::{ProcessPhase, ReadinessRule, Wanted};
-use supervisord_core::program_counts::{CountedEnd, LostOutput};
+use supervisord_core::program_counts::{CountedEnd, LostOutput, ProgramCounts};
 use supervisord_core::row::Row;
 use supervisord_wire::SUPERVISOR_VERSION;
 use supervisord_wire::state::{Mood, ProcessState};
@@ -182,6 +182,9 @@ fn text(usage: &Usage, memory: u64, mood: Mood, identifier: &str, format: TextFo
     let name = "supervisord_log_lost_bytes";
     out.family(name, MetricKind::Counter, "How many bytes the logs of programs and of the daemon could not take.");
     out.sample(name, "_total", &[], output::lost_bytes() as f64);
+    let name = "supervisord_forward_lost_lines";
+    out.family(name, MetricKind::Counter, "How many lines did not get to log services.");
+    out.sample(name, "_total", &[], output::lost_lines() as f64);
     let name = "supervisord_log_memory_bytes";
     out.family(name, MetricKind::Gauge, "How much memory the last output of programs takes that is kept there.");
     out.sample(name, "", &[], memory as f64);
@@ -259,13 +262,27 @@ fn counts(out: &mut Exposition, usage: &Usage) {
             out.sample_of(name, "_total", &[group, program, ("status", status), ("signal", signal)], *number as f64);
         }
     }
-    let name = "supervisord_program_log_lost_bytes";
-    out.family(name, MetricKind::Counter, "How many bytes of the output of the program did not get into its logs.");
-    for (row, counts) in counted() {
-        let LostOutput { stdout, stderr } = counts.lost_output;
-        for (stream, lost) in [("stdout", stdout), ("stderr", stderr)] {
-            let [group, program] = labels(row);
-            out.sample_of(name, "_total", &[group, program, ("stream", stream.to_owned())], lost as f64);
+    let lost_bytes: fn(&ProgramCounts) -> LostOutput = |counts| counts.lost_output;
+    let lost_lines: fn(&ProgramCounts) -> LostOutput = |counts| counts.lost_lines;
+    for (name, help, lost) in [
+        (
+            "supervisord_program_log_lost_bytes",
+            "How many bytes of the output of the program did not get into its logs.",
+            lost_bytes,
+        ),
+        (
+            "supervisord_program_forward_lost_lines",
+            "How many lines of the output of the program did not get to log services.",
+            lost_lines,
+        ),
+    ] {
+        out.family(name, MetricKind::Counter, help);
+        for (row, counts) in counted() {
+            let LostOutput { stdout, stderr } = lost(counts);
+            for (stream, lost) in [("stdout", stdout), ("stderr", stderr)] {
+                let [group, program] = labels(row);
+                out.sample_of(name, "_total", &[group, program, ("stream", stream.to_owned())], lost as f64);
+            }
         }
     }
     let name = "supervisord_program_time_to_running_seconds";

@@ -10,21 +10,26 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use supervisord_config::forward_target::ForwardTarget;
-use supervisord_core::output::forward::{ForwardOrigin, ForwardPlan};
+use supervisord_core::output::forward::{ForwardOrigin, ForwardPlan, TlsFiles};
 
 use super::loss::Entries;
 use super::queue::OutputHandle;
 
+mod client_certificate;
 mod connection;
+mod line_losses;
 mod line_queue;
 mod sender;
 mod service;
 mod tls;
 
+use line_losses::{LineLosses, LineSource};
 use line_queue::LineQueue;
 use sender::Sender;
 use service::Service;
 pub use tls::unusable_certificates;
+
+pub use line_losses::lost_lines;
 
 /// How long services are waited for that still take lines when the plane ends.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -34,6 +39,7 @@ const STACK: usize = 256 << 10;
 /// The queues of all log services.
 pub(super) struct Forwarders {
     queues: HashMap<Service, Users>,
+    losses: Arc<LineLosses>,
     requests: OutputHandle,
 }
 
@@ -52,7 +58,7 @@ pub(super) struct Forwarding {
 impl Forwarders {
     /// None yet. Senders tell through this queue what goes wrong.
     pub fn new(requests: OutputHandle) -> Forwarders {
-        Forwarders { queues: HashMap::new(), requests }
+        Forwarders { queues: HashMap::new(), losses: Arc::default(), requests }
     }
 
     /// One more stream whose lines go where this plan says.
@@ -60,12 +66,12 @@ impl Forwarders {
         self.queues.retain(|_, users| users.streams > 0 || users.queue.is_busy());
         let service = |target: &ForwardTarget| Service {
             target: target.clone(),
-            trusted_file: plan.trusted_file.clone().filter(|_| matches!(target, ForwardTarget::Tls(_))),
+            tls: if let ForwardTarget::Tls(_) = target { plan.tls.clone() } else { TlsFiles::default() },
         };
         let services: Vec<Service> = plan.targets.iter().map(service).collect();
         for service in &services {
             let users = self.queues.entry(service.clone()).or_insert_with(|| Users {
-                queue: LineQueue::new(service.target.to_string().into()).into(),
+                queue: LineQueue::new(service.target.to_string().into(), self.losses.clone()).into(),
                 streams: 0,
             });
             users.streams += 1;
@@ -107,6 +113,16 @@ impl Forwarders {
         if let Err(error) = builder.spawn(move || sender.run()) {
             queue.lack_thread(&error, entries);
         }
+    }
+
+    /// Whether lines were lost that nobody has been told of.
+    pub fn has_losses(&self) -> bool {
+        self.losses.are_any()
+    }
+
+    /// How many lines of which streams were lost since the last call.
+    pub fn take_losses(&self) -> HashMap<LineSource, u64> {
+        self.losses.take()
     }
 
     /// Waits a moment for services that take what is left, and gives up the rest. Gives what belongs into the activity log.

@@ -17,7 +17,8 @@ pub(super) struct LossReports {
 impl LossReports {
     /// When it is to be told next; none where nothing was lost.
     pub fn deadline(&self, outlets: &Outlets) -> Option<Instant> {
-        outlets.sinks.has_losses().then(|| self.told.map_or_else(Instant::now, |told| told + PAUSE))
+        let are_any = outlets.sinks.has_losses() || outlets.forwarders.has_losses();
+        are_any.then(|| self.told.map_or_else(Instant::now, |told| told + PAUSE))
     }
 
     /// Tells it if it is time.
@@ -29,13 +30,16 @@ impl LossReports {
 
     /// Tells it now what was lost until now, if anything was.
     pub fn tell(&mut self, outlets: &mut Outlets) {
-        if !outlets.sinks.has_losses() {
+        if !outlets.sinks.has_losses() && !outlets.forwarders.has_losses() {
             return;
         }
         self.told = Some(Instant::now());
         for (stream, bytes) in outlets.sinks.take_losses() {
             let (run, channel) = stream.stream();
             (outlets.to_control)(Report::Lost { run, channel, bytes });
+        }
+        for ((group, process, channel), lines) in outlets.forwarders.take_losses() {
+            (outlets.to_control)(Report::LinesLost { group, process, channel, lines });
         }
     }
 }

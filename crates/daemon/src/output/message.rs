@@ -61,7 +61,7 @@ pub enum OutputRequest {
     Forward { run: RunId, channel: Channel, plan: Option<Arc<ForwardPlan>> },
     /// Keep the last bytes of a stream in memory as this plan says from now on.
     KeepInMemory { run: RunId, channel: Channel, plan: Option<MemoryPlan> },
-    /// What belongs into the activity log about lines that are forwarded.
+    /// What belongs into the activity log about lines that are forwarded. Some may have been lost.
     Forwarding(Entries),
     /// A rotated log has been compressed, or could not be.
     Compressed(CompressionEnd),
@@ -142,6 +142,8 @@ pub enum Report {
     Communication { run: RunId, channel: Channel, bytes: Vec<u8> },
     /// So many bytes of a stream did not get into its log.
     Lost { run: RunId, channel: Channel, bytes: u64 },
+    /// So many lines of a stream of the process did not get to a log service.
+    LinesLost { group: String, process: String, channel: Channel, lines: u64 },
     /// The process has written the line by which it says that it is ready.
     ReadyLine { run: RunId },
     /// Everything the process wrote has been read, and the reports above went out before this one. `end` is what explains how

@@ -21,6 +21,9 @@ pub struct CountsRecord {
     /// How many bytes of stdout and of stderr were lost.
     #[serde(default, skip_serializing_if = "is_nothing")]
     lost: (u64, u64),
+    /// How many lines of each did not get to log services.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    lost_lines: (u64, u64),
 }
 
 fn is_nothing(lost: &(u64, u64)) -> bool {
@@ -29,9 +32,10 @@ fn is_nothing(lost: &(u64, u64)) -> bool {
 
 impl From<&ProgramCounts> for CountsRecord {
     fn from(counts: &ProgramCounts) -> CountsRecord {
-        let ProgramCounts { starts, ends, times_up, time_to_up, last_time_to_up, lost_output } = counts;
-        let lost = (lost_output.stdout, lost_output.stderr);
-        let mut record = CountsRecord { starts: *starts, lost, ..CountsRecord::default() };
+        let ProgramCounts { starts, ends, times_up, time_to_up, last_time_to_up, lost_output, lost_lines } = counts;
+        let pair = |LostOutput { stdout, stderr }: &LostOutput| (*stdout, *stderr);
+        let (lost, lost_lines) = (pair(lost_output), pair(lost_lines));
+        let mut record = CountsRecord { starts: *starts, lost, lost_lines, ..CountsRecord::default() };
         for (end, number) in ends {
             match end {
                 CountedEnd::Code(code) => record.exits.push((i32::from(*code), *number)),
@@ -48,7 +52,8 @@ impl From<&ProgramCounts> for CountsRecord {
 impl CountsRecord {
     /// The counts.
     pub fn counts(&self) -> ProgramCounts {
-        let CountsRecord { starts, exits, signals, up: (times_up, all, last), lost: (stdout, stderr) } = self;
+        let CountsRecord { starts, exits, signals, up: (times_up, all, last), lost, lost_lines } = self;
+        let of_streams = |(stdout, stderr): &(u64, u64)| LostOutput { stdout: *stdout, stderr: *stderr };
         let exits = exits
             .iter()
             .map(|(code, number)| (u8::try_from(*code).map_or(CountedEnd::Unknown, CountedEnd::Code), *number));
@@ -61,7 +66,8 @@ impl CountsRecord {
             times_up: *times_up,
             time_to_up: Duration::from_millis(*all),
             last_time_to_up: Duration::from_millis(*last),
-            lost_output: LostOutput { stdout: *stdout, stderr: *stderr },
+            lost_output: of_streams(lost),
+            lost_lines: of_streams(lost_lines),
         }
     }
 }
@@ -82,6 +88,7 @@ mod tests {
         }
         counts.came_up(Duration::from_millis(1234));
         counts.lost_output = LostOutput { stdout: 7, stderr: 8 };
+        counts.lost_lines = LostOutput { stdout: 9, stderr: 10 };
         let text = serde_json::to_string(&CountsRecord::from(&counts)).unwrap();
         assert_eq!(serde_json::from_str::<CountsRecord>(&text).unwrap().counts(), counts, "{text}");
     }

@@ -155,5 +155,14 @@ fn lost_output_is_counted_and_told_of_each_stream_once_a_minute() {
     lose(&mut world, Channel::Stderr, 2);
     let counts = world.supervisor.row(world.id("p")).and_then(|row| row.counts).expect("something happened");
     assert_eq!((counts.lost_output.stdout, counts.lost_output.stderr), (8, 7));
+    let lines = |world: &mut World, process: &str, lines| {
+        let process = crate::event::ProcessName { group: "p".into(), process: process.into() };
+        world.give(SupervisorInput::LinesLost { process, channel: Channel::Stderr, lines });
+    };
+    lines(&mut world, "p", 2);
+    lines(&mut world, "p", 3);
+    lines(&mut world, "nobody", 1);
+    let counts = world.supervisor.row(world.id("p")).and_then(|row| row.counts).expect("something happened");
+    assert_eq!((counts.lost_lines.stdout, counts.lost_lines.stderr), (0, 5));
     world.give(SupervisorInput::OutputLost { run: RunId(u64::MAX), channel: Channel::Stdout, bytes: 1 });
 }

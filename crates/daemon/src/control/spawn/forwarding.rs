@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use supervisord_config::model::{ChannelLog, Process};
 use supervisord_core::output::Channel;
-use supervisord_core::output::forward::{ForwardOrigin, ForwardPlan};
+use supervisord_core::output::forward::{ForwardOrigin, ForwardPlan, TlsFiles};
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{ProcessId, Supervisor};
 use supervisord_sys::host;
@@ -32,7 +32,11 @@ pub(super) fn plan(row: &Row, channel: Channel, pid: Option<u32>) -> Option<Forw
     };
     Some(ForwardPlan {
         targets: log.log_forward.clone(),
-        trusted_file: logging.syslog_cafile.clone(),
+        tls: TlsFiles {
+            trusted: logging.syslog_cafile.clone(),
+            certificate: logging.syslog_certfile.clone(),
+            key: logging.syslog_keyfile.clone(),
+        },
         severity: log.log_severity,
         origin: origin.into(),
     })

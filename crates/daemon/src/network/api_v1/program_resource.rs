@@ -5,7 +5,6 @@ use serde::Serialize;
 use supervisord_config::dependency::Dependency;
 use supervisord_core::dependencies::{AwaitedDependency, Hindrance};
 use supervisord_core::process::{ProcessPhase, ReadinessRule, ServiceStatus};
-use supervisord_core::program_counts::LostOutput;
 use supervisord_core::row::{LocalTime, Row, RowHealth};
 use supervisord_core::why::{self, Outlook};
 
@@ -67,6 +66,22 @@ pub(super) struct ProgramResource<'a> {
     commands: Vec<&'static str>,
     /// How many bytes of its output did not get into its logs; none where nothing was lost.
     lost_bytes: Option<LostBytes>,
+    /// How many lines of its output did not get to log services; none where nothing was lost.
+    lost_lines: Option<LostLines>,
+}
+
+/// How many lines of each stream were lost.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LostLines {
+    stdout: u64,
+    stderr: u64,
+}
+
+impl LostLines {
+    fn of(row: &Row) -> Option<LostLines> {
+        let lost = row.counts.as_ref()?.lost_lines;
+        lost.is_any().then_some(LostLines { stdout: lost.stdout, stderr: lost.stderr })
+    }
 }
 
 /// How many bytes of each stream were lost.
@@ -78,8 +93,8 @@ pub(super) struct LostBytes {
 
 impl LostBytes {
     fn of(row: &Row) -> Option<LostBytes> {
-        let LostOutput { stdout, stderr } = row.counts.as_ref()?.lost_output;
-        (stdout > 0 || stderr > 0).then_some(LostBytes { stdout, stderr })
+        let lost = row.counts.as_ref()?.lost_output;
+        lost.is_any().then_some(LostBytes { stdout: lost.stdout, stderr: lost.stderr })
     }
 }
 
@@ -201,6 +216,7 @@ impl<'a> ProgramResource<'a> {
             health: row.health.as_deref().map(ProgramHealth::from),
             commands: row.commands.iter().map(|command| command.word()).collect(),
             lost_bytes: LostBytes::of(row),
+            lost_lines: LostLines::of(row),
         }
     }
 }

@@ -17,7 +17,7 @@ use supervisord_sys::Errno;
 use supervisord_sys::journal_socket::{JOURNAL, JournalSocket};
 
 use super::service::Service;
-use super::tls::TlsConnection;
+use super::tls::{TlsConnection, TlsSettings};
 
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -61,8 +61,8 @@ impl Connection {
             ForwardTarget::Udp(host) => Connection::Udp(first(host, udp)?),
             ForwardTarget::Tcp(host) => Connection::Tcp(first(host, tcp)?),
             ForwardTarget::Tls(host) => {
-                let config = super::tls::config(service.trusted_file.as_deref())?;
-                Connection::Tls(TlsConnection::new(first(host, tcp)?, &host.host, config)?.into())
+                let settings = TlsSettings::read(&service.tls)?;
+                Connection::Tls(TlsConnection::new(first(host, tcp)?, &host.host, settings)?.into())
             }
             ForwardTarget::Unix(path) => unix(path)?,
             ForwardTarget::Journal(path) => {

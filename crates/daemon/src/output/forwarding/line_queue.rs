@@ -6,9 +6,10 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use supervisord_core::output::forward::ForwardedLine;
+use supervisord_core::output::forward::{ForwardOrigin, ForwardedLine};
 
 use super::connection::Failure;
+use super::line_losses::LineLosses;
 use crate::output::loss::{Account, Entries, Loss};
 
 /// The most bytes that wait for one service.
@@ -31,9 +32,10 @@ pub(super) struct LineQueue {
 struct State {
     lines: VecDeque<ForwardedLine>,
     bytes: usize,
-    /// How many lines the sender has taken that have not been delivered.
-    taken: usize,
+    /// Whose lines the sender has taken that have not been delivered.
+    taken: VecDeque<Arc<ForwardOrigin>>,
     account: Account,
+    losses: Arc<LineLosses>,
     /// Why the service took nothing when it was tried last; none where it did.
     failure: Option<String>,
     /// Whether there is a thread that sends.
@@ -46,12 +48,13 @@ struct State {
 
 impl LineQueue {
     /// An empty one for the service of this name.
-    pub fn new(name: Arc<str>) -> LineQueue {
+    pub fn new(name: Arc<str>, losses: Arc<LineLosses>) -> LineQueue {
         let state = State {
             lines: VecDeque::new(),
             bytes: 0,
-            taken: 0,
+            taken: VecDeque::new(),
             account: Account::new(name, "messages"),
+            losses,
             failure: None,
             has_sender: false,
             closed: None,
@@ -62,6 +65,11 @@ impl LineQueue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether lines were lost that nobody has been told of.
+    pub fn has_losses(&self) -> bool {
+        self.lock().losses.are_any()
     }
 
     /// A stream uses it.
@@ -89,6 +97,7 @@ impl LineQueue {
                 Some(reason) => Loss::new(1, &format_args!("{reason}, and too much waits for it")),
                 None => Loss::new(1, &"it takes less than is forwarded"),
             };
+            state.losses.add(&line.origin);
             state.account.settle(Err(loss), entries);
             return false;
         }
@@ -126,7 +135,7 @@ impl LineQueue {
             bytes += line.text.len() + OVERHEAD;
             batch.push_back(line);
         }
-        state.taken = batch.len();
+        state.taken = batch.iter().map(|line| line.origin.clone()).collect();
         true
     }
 
@@ -136,10 +145,10 @@ impl LineQueue {
         if state.is_abandoned {
             return batch.clear();
         }
-        state.forget(batch, count);
+        state.forget(batch, count, false);
         state.failure = None;
         // While more comes than it takes, the trouble is not over.
-        if state.taken == 0 && state.lines.is_empty() {
+        if state.taken.is_empty() && state.lines.is_empty() {
             state.account.settle(Ok(()), entries);
             drop(state);
             self.changed.notify_all();
@@ -152,7 +161,11 @@ impl LineQueue {
         if state.is_abandoned {
             return batch.clear();
         }
-        state.forget(batch, failure.lost);
+        // Those before were most likely of the same stream as the next.
+        for _ in 0..failure.lost_before {
+            state.taken.front().into_iter().for_each(|origin| state.losses.add(origin));
+        }
+        state.forget(batch, failure.lost, true);
         state.failure = Some(failure.reason.clone());
         state.account.settle(Err(Loss::new(failure.lost + failure.lost_before, &failure.reason)), entries);
         drop(state);
@@ -187,7 +200,7 @@ impl LineQueue {
     /// Waits until the service has taken everything, or takes nothing, or this moment has come; what is left is lost.
     pub fn end(&self, deadline: Instant, entries: &mut Entries) {
         let mut state = self.lock();
-        while state.taken + state.lines.len() > 0 && state.failure.is_none() && state.has_sender {
+        while state.taken.len() + state.lines.len() > 0 && state.failure.is_none() && state.has_sender {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -202,15 +215,18 @@ impl LineQueue {
 
 impl State {
     /// The first lines of a batch are over, one way or the other.
-    fn forget(&mut self, batch: &mut VecDeque<ForwardedLine>, count: usize) {
+    fn forget(&mut self, batch: &mut VecDeque<ForwardedLine>, count: usize, are_lost: bool) {
+        let over = self.taken.drain(..count.min(self.taken.len()));
+        over.filter(|_| are_lost).for_each(|origin| self.losses.add(&origin));
         let sizes = batch.drain(..count.min(batch.len())).map(|line| line.text.len() + OVERHEAD);
         self.bytes = self.bytes.saturating_sub(sizes.sum());
-        self.taken = batch.len();
     }
 
     fn abandon(&mut self, entries: &mut Entries) {
         self.is_abandoned = true;
-        let left = mem::take(&mut self.taken) + mem::take(&mut self.lines).len();
+        let (taken, lines) = (mem::take(&mut self.taken), mem::take(&mut self.lines));
+        let left = taken.len() + lines.len();
+        taken.iter().chain(lines.iter().map(|line| &line.origin)).for_each(|origin| self.losses.add(origin));
         self.bytes = 0;
         self.account.close(left as u64, entries);
     }
@@ -222,7 +238,11 @@ mod tests {
     use super::*;
 
     fn queue() -> LineQueue {
-        LineQueue::new("udp://h:1".into())
+        LineQueue::new("udp://h:1".into(), Arc::default())
+    }
+
+    fn lost(queue: &LineQueue) -> u64 {
+        queue.lock().losses.take().into_values().sum()
     }
 
     fn texts(entries: &Entries) -> Vec<&str> {
@@ -244,6 +264,7 @@ mod tests {
         }
         assert_eq!(texts(&entries)[1..], ["udp://h:1 can be written again, 4 messages were lost"]);
         assert_eq!(queue.lock().bytes, 0);
+        assert_eq!(lost(&queue), 4);
     }
 
     #[test]
@@ -273,6 +294,7 @@ mod tests {
         assert!(batch.is_empty());
         let expected = ["could not write to udp://h:1, output is lost: refused", "4 messages for udp://h:1 were lost"];
         assert_eq!(texts(&entries), expected);
+        assert_eq!((lost(&queue), lost(&queue)), (5, 0), "one was lost before");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Sender {
     }
 
     fn tell(&self, entries: Entries) {
-        if !entries.is_empty() {
+        if !entries.is_empty() || self.queue.has_losses() {
             self.requests.send(OutputRequest::Forwarding(entries));
         }
     }

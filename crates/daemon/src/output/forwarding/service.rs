@@ -1,11 +1,12 @@
 //! Which log service is meant.
 
 use supervisord_config::forward_target::ForwardTarget;
+use supervisord_core::output::forward::TlsFiles;
 
-/// A log service, and whom its certificate is to be signed by.
+/// A log service, and how both ends know each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Service {
     pub target: ForwardTarget,
-    /// The file with the certificates; none for those that the system trusts.
-    pub trusted_file: Option<String>,
+    /// Nothing where it is not encrypted.
+    pub tls: TlsFiles,
 }

@@ -25,7 +25,7 @@ fn plan(target: &str) -> ForwardPlan {
         pid: Some(77),
     };
     let targets = ForwardTarget::parse_list(target).expect("targets");
-    ForwardPlan { targets, trusted_file: None, severity: SyslogSeverity::INFO, origin: Arc::new(origin) }
+    ForwardPlan { targets, tls: TlsFiles::default(), severity: SyslogSeverity::INFO, origin: Arc::new(origin) }
 }
 
 pub(super) fn line(text: &str) -> ForwardedLine {
@@ -256,7 +256,9 @@ fn an_encrypted_connection_needs_a_trusted_server() {
 
     let mut rig = Rig::new();
     let file = dir.path().join("cert.pem").to_string_lossy().into_owned();
-    let trusting = rig.forwarders.acquire(&ForwardPlan { trusted_file: Some(file), ..plan(&target) });
+    let trusting = rig
+        .forwarders
+        .acquire(&ForwardPlan { tls: TlsFiles { trusted: Some(file), ..TlsFiles::default() }, ..plan(&target) });
     rig.forward(&trusting, "one");
     // A try of the distrustful sender may still be on its way.
     let mut server = loop {

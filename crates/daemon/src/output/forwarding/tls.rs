@@ -3,12 +3,19 @@
 use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use supervisord_core::output::forward::TlsFiles;
+
+use super::client_certificate::ClientCertificate;
+
+/// How long a server is waited for that has asked for a certificate.
+const VERDICT_LIMIT: Duration = Duration::from_secs(1);
 
 /// A connection whose server has a certificate for its name.
 pub(super) struct TlsConnection {
@@ -20,14 +27,36 @@ impl TlsConnection {
     ///
     /// # Errors
     /// The server is not trusted, or does not respond.
-    pub fn new(socket: TcpStream, host: &str, config: ClientConfig) -> io::Result<TlsConnection> {
+    pub fn new(socket: TcpStream, host: &str, settings: TlsSettings) -> io::Result<TlsConnection> {
+        let TlsSettings { config, certificate } = settings;
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, socket);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
-        Ok(TlsConnection { stream })
+        let mut connection = TlsConnection { stream };
+        if certificate.is_asked_for() && connection.stream.conn.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+            connection.await_verdict()?;
+        }
+        Ok(connection)
+    }
+
+    /// In TLS 1.3 the client has shaken hands before the server has looked at its certificate. What it sends to one that does not
+    /// accept it is lost, so that this waits for what comes first: tickets for other connections, or a refusal. Not every server
+    /// has tickets.
+    fn await_verdict(&mut self) -> io::Result<()> {
+        let StreamOwned { conn, sock } = &mut self.stream;
+        let limit = sock.read_timeout()?;
+        sock.set_read_timeout(Some(VERDICT_LIMIT))?;
+        let verdict = match conn.read_tls(sock) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(_) => conn.process_new_packets().map(drop).map_err(io::Error::other),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
+            Err(error) => Err(error),
+        };
+        sock.set_read_timeout(limit)?;
+        verdict
     }
 
     /// Sends bytes.
@@ -62,32 +91,60 @@ impl TlsConnection {
 
 /// Why log services cannot be trusted by the certificates of a file; none where they can. It reads the file.
 pub fn unusable_certificates(file: &str) -> Option<String> {
-    config(Some(file)).err().map(|error| error.to_string())
+    trusted_roots(Some(file)).err().map(|error| error.to_string())
 }
 
-/// Trusts the certificates of a file, or those that the system trusts.
-///
-/// # Errors
-/// The file cannot be used.
-pub(super) fn config(trusted_file: Option<&str>) -> io::Result<ClientConfig> {
+/// What one connection is made with.
+pub(super) struct TlsSettings {
+    config: ClientConfig,
+    certificate: Arc<ClientCertificate>,
+}
+
+impl TlsSettings {
+    /// Trusts the certificates of a file, or those that the system trusts, and shows its own, if it has one. The files are read
+    /// for each connection, so that a certificate that was renewed is used.
+    ///
+    /// # Errors
+    /// A file cannot be used.
+    pub fn read(files: &TlsFiles) -> io::Result<TlsSettings> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]).map_err(io::Error::other)?;
+        let builder = builder.with_root_certificates(trusted_roots(files.trusted.as_deref())?);
+        let certificate = Arc::new(client_certificate(files)?);
+        Ok(TlsSettings { config: builder.with_client_cert_resolver(certificate.clone()), certificate })
+    }
+}
+
+fn trusted_roots(file: Option<&str>) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    match trusted_file {
+    match file {
         Some(file) => {
-            let unusable = |error: &dyn std::fmt::Display| {
-                io::Error::other(format!("the certificates in {file} cannot be used: {error}"))
-            };
-            let all = CertificateDer::pem_file_iter(file).and_then(|found| found.collect::<Result<Vec<_>, _>>());
-            let all = all.map_err(|error| unusable(&error))?;
-            if all.is_empty() {
-                return Err(unusable(&"it has none in PEM"));
-            }
-            for certificate in all {
-                roots.add(certificate).map_err(|error| unusable(&error))?;
+            for certificate in certificates(file)? {
+                roots.add(certificate).map_err(|error| unusable(file, &error))?;
             }
         }
         None => _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]).map_err(io::Error::other)?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(roots)
+}
+
+fn client_certificate(files: &TlsFiles) -> io::Result<ClientCertificate> {
+    let Some(file) = &files.certificate else { return Ok(ClientCertificate::default()) };
+    let (certificates, key_file) = (certificates(file)?, files.key.as_ref().unwrap_or(file));
+    let key = PrivateKeyDer::from_pem_file(key_file)
+        .map_err(|error| io::Error::other(format!("the private key in {key_file} cannot be used: {error}")))?;
+    ClientCertificate::new(certificates, key).map_err(|error| unusable(file, &error))
+}
+
+/// The certificates in a file, at least one.
+fn certificates(file: &str) -> io::Result<Vec<CertificateDer<'static>>> {
+    let all = CertificateDer::pem_file_iter(file).and_then(|found| found.collect::<Result<Vec<_>, _>>());
+    match all {
+        Ok(all) if all.is_empty() => Err(unusable(file, &"it has none in PEM")),
+        all => all.map_err(|error| unusable(file, &error)),
+    }
+}
+
+fn unusable(file: &str, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!("the certificates in {file} cannot be used: {error}"))
 }
