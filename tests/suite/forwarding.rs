@@ -19,6 +19,13 @@ pub const PINNED: &[&str] = &[
     "program syslog_cafile",
     "program syslog_certfile",
     "program syslog_keyfile",
+    "supervisord logfile_forward",
+    "supervisord syslog_tag",
+    "supervisord syslog_facility",
+    "supervisord syslog_hostname",
+    "supervisord syslog_cafile",
+    "supervisord syslog_certfile",
+    "supervisord syslog_keyfile",
 ];
 
 /// Says something again and again until it is to go on, and then what it is told to.
@@ -212,6 +219,47 @@ fn a_log_service_that_asks_for_a_certificate_gets_it() {
 }
 
 #[test]
+fn the_activity_log_is_forwarded_with_its_levels() {
+    only_ours(|| {
+        let service = UnixDatagram::bind(std::env::temp_dir().join(format!("activity-{}.sock", std::process::id())));
+        let service = service.expect("a socket");
+        service.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+        let path = service.local_addr().expect("an address").as_pathname().expect("a path").to_owned();
+        let text = format!(
+            "[supervisord]\nlogfile_forward=unix://{}, tls://localhost:{{port}}\nsyslog_tag=boss\nsyslog_facility=local3\n\
+             syslog_hostname=web1\nsyslog_cafile={{dir}}/none.crt\nsyslog_certfile={{dir}}/none.crt\n\
+             syslog_keyfile={{dir}}/none.key\n[program:p]\ncommand=sleep 1000\nstartsecs=0\n",
+            path.display()
+        );
+        let mut daemon = Scene::with("forward-activity", &text).start(Subject::Ours);
+        let pid = daemon.pid();
+        let mut heard = String::new();
+        let mut hear = |wanted: &str| {
+            while !heard.contains(wanted) {
+                let mut message = [0; 4096];
+                let length =
+                    service.recv(&mut message).unwrap_or_else(|error| panic!("{error} before {wanted:?}: {heard}"));
+                heard += &String::from_utf8_lossy(&message[..length]);
+                heard.push('\n');
+            }
+            heard.lines().find(|line| line.contains(wanted)).map(str::to_owned).expect("it was heard")
+        };
+        let spawned = hear("spawned: 'p'");
+        assert!(spawned.starts_with("<158>1 20"), "{spawned}");
+        let head = format!(" web1 boss {pid} activity - spawned: 'p' with pid ");
+        assert!(spawned.contains(&head), "{spawned}");
+        let trouble = hear("could not write to tls://localhost");
+        assert!(trouble.starts_with("<155>1 ") && trouble.contains("none.crt cannot be used"), "{trouble}");
+        assert_eq!(daemon.ctl(&["upgrade"]).code, 0);
+        assert!(hear("supervisord upgraded with pid").starts_with("<158>1 "));
+        daemon.kill_child("p");
+        assert!(hear("exited: p (terminated by SIGKILL; not expected)").starts_with("<156>1 "));
+        assert_eq!(daemon.stop(), 0);
+        std::fs::remove_file(path).expect("removed");
+    });
+}
+
+#[test]
 fn forwarding_changes_under_a_running_program() {
     only_ours(|| {
         let (first, second) = (Service::new(), Service::new());
@@ -261,14 +309,39 @@ fn a_forwarded_line_survives_an_upgrade_and_kill_9_and_what_a_service_lacks_is_c
         say(&daemon, "a line\nsecond half ");
         assert_eq!(service.next(), "half a line");
         daemon.wait_for_log("1 messages for unix://");
-        daemon.wait_until("it is counted", |daemon| {
-            daemon.ctl(&["status", "--wide"]).stdout.contains("1 line of stdout to log services")
-        });
         daemon.wait_until("the half has been read", |daemon| daemon.read("p.log").ends_with("half "));
         daemon.crash();
         daemon.start_again();
         say(&daemon, "after\n");
         assert_eq!(service.next(), "second half after");
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+#[test]
+fn lines_that_a_service_did_not_get_are_counted_on_through_an_upgrade_and_kill_9() {
+    only_ours(|| {
+        let mut daemon = parrot("forward-lost", "stdout_log_forward=udp://127.0.0.1:{port}\nstdout_logfile=NONE");
+        let lost = |daemon: &Daemon| {
+            let wide = daemon.ctl(&["status", "--wide"]).stdout;
+            let before = wide.split(" of stdout to log services").next().filter(|before| before.len() < wide.len());
+            before.and_then(|before| before.rsplit(' ').nth(1)?.parse::<u32>().ok()).unwrap_or(0)
+        };
+        // The system tells with the next message that nobody has listened to the one before.
+        let more = |daemon: &mut Daemon, than: u32| {
+            daemon.wait_until("more is lost", |daemon| {
+                say(daemon, "nobody hears this\n");
+                lost(daemon) > than
+            });
+            lost(daemon)
+        };
+        let first = more(&mut daemon, 0);
+        assert_eq!(daemon.ctl(&["upgrade"]).code, 0);
+        let second = more(&mut daemon, first);
+        daemon.crash();
+        daemon.start_again();
+        assert!(lost(&daemon) >= second);
+        more(&mut daemon, second);
         assert_eq!(daemon.stop(), 0);
     });
 }

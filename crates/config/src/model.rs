@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use crate::origin::Origin;
 use crate::scale::ProgramScale;
 
-pub use daemon::{ActivityFormat, ActivityLog, ExitWhen, Supervisord, UpdateMode};
+pub use daemon::{ActivityFormat, ActivityForwarding, ActivityLog, ExitWhen, Supervisord, UpdateMode};
 pub use fastcgi::{FastCgiSocket, SocketAddress};
 pub use group::{Group, GroupKind, ListenerPool};
 pub use health::{Health, OnUnhealthy};

@@ -47,6 +47,21 @@ fn looks_like_an_entry(line: &str) -> bool {
     line.len() >= SHAPE.len() && SHAPE.iter().zip(line).all(fits)
 }
 
+/// The level and the text of an entry, without trailing line feeds. Of JSON the text is all of it.
+pub fn parts(entry: &str) -> (Option<LogLevel>, &str) {
+    let entry = entry.trim_end_matches('\n');
+    if let Some((_, rest)) = entry.strip_prefix('{').and_then(|json| json.split_once("\"level\":\"")) {
+        let word = rest.split('"').next().unwrap_or_default();
+        return (LogLevel::ALL.into_iter().find(|level| level.word() == word), entry);
+    }
+    let mut fields = entry.splitn(4, ' ').skip(2);
+    let level = fields.next().and_then(|code| LogLevel::ALL.into_iter().find(|level| level.code() == code));
+    match (level, fields.next()) {
+        (Some(level), Some(text)) => (Some(level), text),
+        _ => (None, entry),
+    }
+}
+
 /// The system log messages of one entry: one per line, after trailing line feeds are removed. As in the original, each
 /// repeats the time and the level and ends with a line feed.
 pub fn syslog_messages(entry: &str) -> impl Iterator<Item = String> {

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use mio::{Poll, Waker};
 use supervisord_config::disk_reserve::DiskReserve;
 use supervisord_config::model::{ActivityFormat, ActivityLog, LogLevel};
+use supervisord_core::output::forward::ForwardPlan;
 use supervisord_core::rotation::Rotation;
 use supervisord_core::rotation::rules::RotationRules;
 use supervisord_sys::syslog::Syslog;
@@ -96,6 +97,8 @@ pub struct Options {
     pub disk_reserve: Option<DiskReserve>,
     /// Where output may wait for logs in files.
     pub spill_directory: String,
+    /// Where the entries of the activity log are forwarded.
+    pub forward: Option<ForwardPlan>,
     /// Write every line of the activity log to stdout first.
     pub echo_to_stdout: bool,
     /// The least severe level that is written.
@@ -111,6 +114,7 @@ pub struct Output {
     requests: OutputHandle,
     sinks: Sinks,
     memory: Arc<OutputMemory>,
+    forward: Option<ForwardPlan>,
     activity: ActivityWriter,
     audit: AuditWriter,
     is_audited: bool,
@@ -141,6 +145,7 @@ impl Output {
             rotation_rules,
             disk_reserve,
             spill_directory,
+            forward,
             echo_to_stdout,
             level,
             strip_ansi,
@@ -157,7 +162,19 @@ impl Output {
         let is_audited = audit.is_some();
         let audit = AuditWriter::open(audit.as_deref(), &limits, &mut sinks)?;
         let requests = OutputHandle::new();
-        Ok(Output { requests, sinks, memory, activity, audit, is_audited, level, format, strip_ansi, recovery: None })
+        Ok(Output {
+            requests,
+            sinks,
+            memory,
+            forward,
+            activity,
+            audit,
+            is_audited,
+            level,
+            format,
+            strip_ansi,
+            recovery: None,
+        })
     }
 
     /// Goes on with what the program before, or a daemon that was killed, had on its way ([`Output::transit_files`]): it is
@@ -165,7 +182,7 @@ impl Output {
     pub fn take_over(&mut self, files: TransitFiles) {
         self.recovery = take_over(files, &mut self.sinks).unwrap_or_else(|error| {
             let text = format!("output that the previous daemon was writing when it was killed may be lost: {error}");
-            self.activity.log(LogLevel::Warn, &text, &mut self.sinks);
+            drop(self.activity.log(LogLevel::Warn, &text, &mut self.sinks));
             None
         });
     }
@@ -174,7 +191,7 @@ impl Output {
     pub fn take_over_memory(&mut self, file: OwnedFd) {
         if let Err(error) = self.memory.take_over(file) {
             let text = format!("the output that the previous daemon had kept in memory cannot be used: {error}");
-            self.activity.log(LogLevel::Warn, &text, &mut self.sinks);
+            drop(self.activity.log(LogLevel::Warn, &text, &mut self.sinks));
         }
     }
 
@@ -229,13 +246,14 @@ impl Output {
 
     /// Starts the thread. `report` runs on it, must not block and must wake control.
     pub fn start(self, report: impl Fn(Report) + Send + 'static) -> io::Result<Running> {
-        let Output { requests, mut sinks, memory, activity, audit, strip_ansi, recovery, .. } = self;
+        let Output { requests, mut sinks, memory, forward, activity, audit, strip_ansi, recovery, .. } = self;
         let poll = Poll::new()?;
         sinks.set_registry(poll.registry().try_clone()?);
         sinks.set_compressor(Compressor::new(requests.clone()));
         requests.set_notifier(Notifier::new(Waker::new(poll.registry(), plane::REQUESTS)?));
         let budget = ReportBudget::new(requests.clone());
-        let forwarders = Forwarders::new(requests.clone());
+        let mut forwarders = Forwarders::new(requests.clone());
+        let activity_forwarding = forward.map(|plan| forwarders.acquire(&plan));
         let (budget_of_outlets, to_control) = (budget.clone(), Box::new(report));
         let outlets = Outlets {
             sinks,
@@ -244,6 +262,7 @@ impl Output {
             activity,
             audit,
             forwarders,
+            activity_forwarding,
             strip_ansi,
             budget: budget_of_outlets,
             to_control,

@@ -2,7 +2,9 @@
 
 use super::{LogLevel, LogRotation};
 use crate::disk_reserve::DiskReserve;
+use crate::forward_target::ForwardTarget;
 use crate::host::Account;
+use crate::syslog_code::SyslogFacility;
 
 /// `[supervisord]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +27,8 @@ pub struct Supervisord {
     pub logfile_backups: u32,
     /// In which form its entries are.
     pub logfile_format: ActivityFormat,
+    /// Where its entries go besides.
+    pub forwarding: ActivityForwarding,
     /// When else it is rotated, and which rotated ones are kept.
     pub rotation: LogRotation,
     /// How much of a disk is to stay free for others: with less, nothing more is written to the logs of programs on it.
@@ -59,6 +63,25 @@ pub struct Supervisord {
     pub adopt: bool,
     /// Added to the environment of every child; every [`Spawn::environment`] already contains it.
     pub environment: Vec<(String, String)>,
+}
+
+/// Where the entries of the activity log are forwarded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActivityForwarding {
+    /// The log services.
+    pub logfile_forward: Vec<ForwardTarget>,
+    /// What names the daemon; none for `supervisord`.
+    pub tag: Option<String>,
+    /// What kind of program it is.
+    pub facility: SyslogFacility,
+    /// What names the host; none for the name of the system.
+    pub hostname: Option<String>,
+    /// The file with the certificates that log services are trusted by; none for those of the system.
+    pub cafile: Option<String>,
+    /// The file with the certificate that encrypted log services get; none where they ask for none.
+    pub certfile: Option<String>,
+    /// The file with its private key; none where it is in the same file.
+    pub keyfile: Option<String>,
 }
 
 /// When the daemon ends by itself.

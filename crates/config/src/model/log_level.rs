@@ -14,6 +14,28 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    /// All of them, the most severe first.
+    pub const ALL: [LogLevel; 7] = [
+        LogLevel::Critical,
+        LogLevel::Error,
+        LogLevel::Warn,
+        LogLevel::Info,
+        LogLevel::Debug,
+        LogLevel::Trace,
+        LogLevel::Blather,
+    ];
+
+    /// The severity of the system log that it is.
+    pub const fn syslog_code(self) -> u8 {
+        match self {
+            LogLevel::Critical => 2,
+            LogLevel::Error => 3,
+            LogLevel::Warn => 4,
+            LogLevel::Info => 6,
+            LogLevel::Debug | LogLevel::Trace | LogLevel::Blather => 7,
+        }
+    }
+
     /// The four letters that mark the level in a line.
     pub const fn code(self) -> &'static str {
         match self {

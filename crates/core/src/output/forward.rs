@@ -11,6 +11,7 @@ use supervisord_config::syslog_code::{SyslogFacility, SyslogSeverity};
 use supervisord_wire::channel::Channel;
 
 use super::records::Severity;
+use crate::activity_line;
 
 /// Where the lines of a stream are forwarded, and as what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,8 @@ pub struct ForwardOrigin {
     pub group: String,
     /// The name of the process.
     pub process: String,
-    pub channel: Channel,
+    /// None for entries of the activity log.
+    pub channel: Option<Channel>,
     /// The process id; none as long as there is no process.
     pub pid: Option<u32>,
 }
@@ -65,7 +67,25 @@ pub struct ForwardedLine {
     pub text: Vec<u8>,
 }
 
+impl ForwardOrigin {
+    /// What the lines are from: `stdout`, `stderr` or `activity`.
+    pub fn stream(&self) -> &'static str {
+        self.channel.map_or("activity", Channel::name)
+    }
+}
+
 impl ForwardPlan {
+    /// An entry of the activity log, as lines, each with the severity of the entry.
+    pub fn entry(&self, entry: &str, time: Duration) -> impl Iterator<Item = ForwardedLine> {
+        let (level, text) = activity_line::parts(entry);
+        let severity = level.map_or(self.severity, |level| SyslogSeverity::from_code(level.syslog_code()));
+        let line = move |text: &str| {
+            let (origin, text) = (self.origin.clone(), text.as_bytes().to_vec());
+            ForwardedLine { origin, severity, time, text }
+        };
+        text.split('\n').map(line)
+    }
+
     /// A line that was read at this time, since the epoch. A priority such as `<3>` at its beginning becomes its severity and is
     /// removed; what continues a line says nothing of itself.
     pub fn line(&self, text: &[u8], is_continued: bool, time: Duration) -> ForwardedLine {
@@ -103,7 +123,7 @@ mod tests {
             program: "web".to_owned(),
             group: "app".to_owned(),
             process: "web_03".to_owned(),
-            channel: Channel::Stderr,
+            channel: Some(Channel::Stderr),
             pid: Some(77),
         };
         ForwardPlan {
@@ -111,6 +131,28 @@ mod tests {
             tls: TlsFiles::default(),
             severity: SyslogSeverity::parse("notice").unwrap(),
             origin: origin.into(),
+        }
+    }
+
+    #[test]
+    fn an_entry_of_the_activity_log_has_the_severity_of_its_level() {
+        for (entry, lines) in [
+            ("2026-03-04 05:06:07,008 WARN a\nb\n", vec![("warning", "a"), ("warning", "b")]),
+            ("2026-03-04 05:06:07,008 CRIT <3>x\n", vec![("crit", "<3>x")]),
+            ("2026-03-04 05:06:07,008 BLAT x\n", vec![("debug", "x")]),
+            (
+                "{\"time\":\"t\",\"level\":\"error\",\"message\":\"m\"}\n",
+                vec![("err", "{\"time\":\"t\",\"level\":\"error\",\"message\":\"m\"}")],
+            ),
+            ("odd\n", vec![("notice", "odd")]),
+        ] {
+            let found: Vec<(String, String)> = plan()
+                .entry(entry, Duration::ZERO)
+                .map(|line| (line.severity.word().to_owned(), String::from_utf8(line.text).unwrap()))
+                .collect();
+            let expected: Vec<(String, String)> =
+                lines.into_iter().map(|(severity, text)| (severity.to_owned(), text.to_owned())).collect();
+            assert_eq!(found, expected, "{entry}");
         }
     }
 

@@ -522,7 +522,7 @@ mod tests {
             program: String::new(),
             group: String::new(),
             process: String::new(),
-            channel: Channel::Stdout,
+            channel: Some(Channel::Stdout),
             pid: None,
         };
         let (targets, severity) = (Vec::new(), SyslogSeverity::INFO);

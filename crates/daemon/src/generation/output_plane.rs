@@ -4,10 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use supervisord_config::model::{ActivityLog, LogLevel, Supervisord};
+use supervisord_config::model::{ActivityForwarding, ActivityLog, LogLevel, Supervisord};
+use supervisord_config::syslog_code::SyslogSeverity;
+use supervisord_core::output::forward::{ForwardOrigin, ForwardPlan, TlsFiles};
 use supervisord_core::rotation::Rotation;
 use supervisord_core::rotation::rules::RotationRules;
 use supervisord_sys::Errno;
+use supervisord_sys::host;
 use supervisord_sys::syslog::Syslog;
 use supervisord_sys::user::current_name;
 
@@ -59,11 +62,32 @@ fn output_options(settings: &Supervisord) -> Options {
         rotation_rules: RotationRules::of(&settings.rotation),
         disk_reserve: settings.log_min_free_disk,
         spill_directory: settings.childlogdir.clone(),
+        forward: forward_plan(&settings.forwarding),
         echo_to_stdout: stays_in_foreground(settings) && !settings.silent,
         level: settings.loglevel,
         strip_ansi: settings.strip_ansi,
         syslog: Syslog::new(&program_name()),
     }
+}
+
+/// Where the entries of the activity log are forwarded; none where they are not.
+fn forward_plan(forwarding: &ActivityForwarding) -> Option<ForwardPlan> {
+    let ActivityForwarding { logfile_forward: targets, tag, facility, hostname, cafile, certfile, keyfile } =
+        forwarding;
+    let daemon = || "supervisord".to_owned();
+    let origin = ForwardOrigin {
+        facility: *facility,
+        tag: tag.clone().unwrap_or_else(daemon),
+        hostname: hostname.clone().unwrap_or_else(host::node_name),
+        program: daemon(),
+        group: String::new(),
+        process: daemon(),
+        channel: None,
+        pid: Some(std::process::id()),
+    };
+    let tls = TlsFiles { trusted: cafile.clone(), certificate: certfile.clone(), key: keyfile.clone() };
+    let plan = ForwardPlan { targets: targets.clone(), tls, severity: SyslogSeverity::INFO, origin: origin.into() };
+    (!targets.is_empty()).then_some(plan)
 }
 
 /// The last part of the name the daemon was started by, which precedes its messages in the system log.

@@ -105,16 +105,17 @@ impl ActivityWriter {
         }
     }
 
-    /// Writes an entry of the output plane itself.
-    pub fn log(&self, level: LogLevel, text: &str, sinks: &mut Sinks) {
-        if self.wants(level) {
-            self.write_line(&activity::stamp(self.format, level, text), sinks);
-        }
+    /// Writes an entry of the output plane itself. Gives the line, if it is one.
+    pub fn log(&self, level: LogLevel, text: &str, sinks: &mut Sinks) -> Option<String> {
+        let line = self.wants(level).then(|| activity::stamp(self.format, level, text))?;
+        self.write_line(&line, sinks);
+        Some(line)
     }
 
     /// Writes down what the logs have to say. Trouble with the activity log itself goes to stderr too, because the
-    /// entry about it may be lost with the rest.
-    pub fn write_notices(&self, sinks: &mut Sinks) {
+    /// entry about it may be lost with the rest. Gives the lines.
+    pub fn write_notices(&self, sinks: &mut Sinks) -> Vec<String> {
+        let mut lines = Vec::new();
         for notice in sinks.take_notices() {
             let is_own = self.file.as_ref().map(|(file, _)| *file) == notice.sink;
             if is_own
@@ -128,8 +129,9 @@ impl ActivityWriter {
                 );
                 sinks.release(stderr);
             }
-            self.log(notice.level, &notice.text, sinks);
+            lines.extend(self.log(notice.level, &notice.text, sinks));
         }
+        lines
     }
 
     /// Removes the file and begins a new one. As with the original, the lines about it go to the echo and to the file
@@ -143,7 +145,7 @@ impl ActivityWriter {
             return Err(ClearError::Failed);
         }
         for _ in [self.echo.is_some(), true].into_iter().filter(|exists| *exists) {
-            self.log(LogLevel::Info, "reopening log file", sinks);
+            drop(self.log(LogLevel::Info, "reopening log file", sinks));
         }
         sinks.clear(path).map_err(|_| ClearError::Failed)
     }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use supervisord_config::forward_target::ForwardTarget;
-use supervisord_core::output::forward::{ForwardOrigin, ForwardPlan, TlsFiles};
+use supervisord_core::output::forward::{ForwardOrigin, ForwardPlan, ForwardedLine, TlsFiles};
 
 use super::loss::Entries;
 use super::queue::OutputHandle;
@@ -96,7 +96,15 @@ impl Forwarders {
 
     /// Forwards a line, or a part of a long one. Gives what belongs into the activity log.
     pub fn forward(&mut self, to: &Forwarding, text: &[u8], is_continued: bool, time: Duration) -> Entries {
-        let line = to.plan.line(text, is_continued, time);
+        self.push(to, &to.plan.line(text, is_continued, time))
+    }
+
+    /// Forwards an entry of the activity log. Gives what else belongs there.
+    pub fn forward_entry(&mut self, to: &Forwarding, entry: &str, time: Duration) -> Entries {
+        to.plan.entry(entry, time).flat_map(|line| self.push(to, &line)).collect()
+    }
+
+    fn push(&mut self, to: &Forwarding, line: &ForwardedLine) -> Entries {
         let mut entries = Entries::new();
         for service in &to.services {
             let Some(users) = self.queues.get(service) else { continue };

@@ -51,6 +51,8 @@ pub(super) struct Outlets {
     pub activity: ActivityWriter,
     pub audit: AuditWriter,
     pub forwarders: Forwarders,
+    /// Where entries of the activity log are forwarded.
+    pub activity_forwarding: Option<Forwarding>,
     pub strip_ansi: bool,
     pub budget: ReportBudget,
     pub to_control: Box<dyn Fn(Report) + Send>,
@@ -59,12 +61,29 @@ pub(super) struct Outlets {
 impl Outlets {
     /// Writes an entry of the activity log.
     pub fn log(&mut self, level: LogLevel, text: &str) {
-        self.activity.log(level, text, &mut self.sinks);
+        if let Some(line) = self.activity.log(level, text, &mut self.sinks) {
+            self.forward_entry(&line);
+        }
+    }
+
+    /// Writes entries that are lines already.
+    pub fn write_activity(&mut self, lines: &[String]) {
+        self.activity.write_lines(lines, &mut self.sinks);
+        lines.iter().for_each(|line| self.forward_entry(line));
+    }
+
+    /// What is said of a log service is forwarded as well: it is said once for a trouble, and not for each line.
+    fn forward_entry(&mut self, line: &str) {
+        if let Some(forwarding) = &self.activity_forwarding {
+            let entries = self.forwarders.forward_entry(forwarding, line, clock::wall());
+            self.log_all(entries);
+        }
     }
 
     /// Writes down what the logs had to say since the last time.
     pub fn write_notices(&mut self) {
-        self.activity.write_notices(&mut self.sinks);
+        let lines = self.activity.write_notices(&mut self.sinks);
+        lines.iter().for_each(|line| self.forward_entry(line));
     }
 
     /// Tells control; `bytes` are charged to the budget.

@@ -139,7 +139,7 @@ impl Plane {
     /// Writes the lines of the activity log that have come one after the other.
     fn write_lines(&mut self) {
         if !self.lines.is_empty() {
-            self.outlets.activity.write_lines(&self.lines, &mut self.outlets.sinks);
+            self.outlets.write_activity(&self.lines);
             self.requests.progress().advance(self.lines.len() as u64);
             self.lines.clear();
             self.outlets.write_notices();

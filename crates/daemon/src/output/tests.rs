@@ -47,6 +47,7 @@ impl Rig {
             rotation_rules: None,
             disk_reserve: None,
             spill_directory: dir.path().display().to_string(),
+            forward: None,
             echo_to_stdout: false,
             level: LogLevel::Info,
             strip_ansi: false,

@@ -22,10 +22,12 @@ pub fn push_entry(line: &ForwardedLine, out: &mut Vec<u8>) {
         push_field("SYSLOG_PID", pid.to_string().as_bytes(), out);
         push_field("SUPERVISOR_PID", pid.to_string().as_bytes(), out);
     }
-    push_field("SUPERVISOR_PROGRAM", origin.program.as_bytes(), out);
-    push_field("SUPERVISOR_GROUP", origin.group.as_bytes(), out);
-    push_field("SUPERVISOR_PROCESS", origin.process.as_bytes(), out);
-    push_field("SUPERVISOR_STREAM", origin.channel.name().as_bytes(), out);
+    if origin.channel.is_some() {
+        push_field("SUPERVISOR_PROGRAM", origin.program.as_bytes(), out);
+        push_field("SUPERVISOR_GROUP", origin.group.as_bytes(), out);
+        push_field("SUPERVISOR_PROCESS", origin.process.as_bytes(), out);
+    }
+    push_field("SUPERVISOR_STREAM", origin.stream().as_bytes(), out);
 }
 
 fn push_field(name: &str, value: &[u8], out: &mut Vec<u8>) {

@@ -23,7 +23,7 @@ pub fn push_message(line: &ForwardedLine, out: &mut Vec<u8>) {
     out.push(b' ');
     push_name(&origin.tag, MOST_APP_NAME, out);
     let pid = origin.pid.map_or("-".to_owned(), |pid| pid.to_string());
-    out.extend_from_slice(format!(" {pid} {} - ", origin.channel.name()).as_bytes());
+    out.extend_from_slice(format!(" {pid} {} - ", origin.stream()).as_bytes());
     out.extend_from_slice(&line.text);
 }
 

@@ -27,7 +27,7 @@ pub(super) fn plan(row: &Row, channel: Channel, pid: Option<u32>) -> Option<Forw
         program: program.to_owned(),
         group: row.group.to_string(),
         process: identity.name.clone(),
-        channel,
+        channel: Some(channel),
         pid,
     };
     Some(ForwardPlan {

@@ -35,8 +35,10 @@ impl LineLosses {
     pub fn add(&self, origin: &ForwardOrigin) {
         let ForwardOrigin { group, process, channel, .. } = origin;
         LOST_LINES.fetch_add(1, Ordering::Relaxed);
-        *self.lock().entry((group.clone(), process.clone(), *channel)).or_default() += 1;
-        self.are_any.store(true, Ordering::SeqCst);
+        if let Some(channel) = channel {
+            *self.lock().entry((group.clone(), process.clone(), *channel)).or_default() += 1;
+            self.are_any.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Whether there are any.

@@ -21,7 +21,7 @@ fn plan(target: &str) -> ForwardPlan {
         program: "web".to_owned(),
         group: "app".to_owned(),
         process: "web_03".to_owned(),
-        channel: Channel::Stdout,
+        channel: Some(Channel::Stdout),
         pid: Some(77),
     };
     let targets = ForwardTarget::parse_list(target).expect("targets");
