@@ -12,6 +12,7 @@ use crate::last_request::{LastRequest, RequestedAction};
 use crate::process::{
     AfterStop, EndJudgement, EndTraces, ExitStatus, LastEnd, MemoryKills, ProcessPhase, StopCause, StopDecision, Wanted,
 };
+use crate::program_counts::{LostOutput, ProgramCounts};
 use crate::row::{LocalTime, Row};
 use crate::time::Now;
 use supervisord_wire::state::ProcessState;
@@ -123,6 +124,18 @@ fn a_process_on_several_ways_is_explained_once() {
     let text = explained(vec![base, left, right, both], "top").join("\n");
     assert_eq!(text.matches("base is FATAL since").count(), 1, "{text}");
     assert!(text.contains("left is STARTING") && text.contains("right is STARTING"), "{text}");
+}
+
+#[test]
+fn lost_output_is_said() {
+    let counts = |stdout, stderr| {
+        Some(Arc::new(ProgramCounts { lost_output: LostOutput { stdout, stderr }, ..ProgramCounts::default() }))
+    };
+    let said = |stdout, stderr| {
+        explained(vec![Row { counts: counts(stdout, stderr), ..row("p", ProcessPhase::Up) }], "p").join("\n")
+    };
+    assert!(!said(0, 0).contains("lost output"));
+    assert!(said(1, 20).ends_with("  lost output: 1 byte of stdout, 20 bytes of stderr; the activity log says why"));
 }
 
 fn left_of(row: &Row, name: &str) -> Vec<AwaitedDependency> {

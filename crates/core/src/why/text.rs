@@ -11,6 +11,7 @@ use crate::disabled::Disabling;
 use crate::health::{HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
 use crate::process::{EndJudgement, ExitStatus, LastEnd, MemoryKills, ProcessFailure, ReadinessRule, RestartPolicy};
+use crate::program_counts::LostOutput;
 use crate::row::{LocalTime, Row, RowHealth};
 use crate::texts;
 use crate::time::Now;
@@ -44,6 +45,7 @@ impl Why {
             push_end(end, row, clock, &mut because);
         }
         self.waits_for.iter().for_each(|awaited| awaited.push_lines(clock, &mut because));
+        because.extend(row.counts.as_deref().and_then(|counts| lost_output(counts.lost_output)));
         if row.restarts > 0 {
             because.push(format!("restarted {} since it was started", times(row.restarts.into())));
         }
@@ -256,6 +258,17 @@ fn push_end(end: &LastEnd, row: &Row, clock: WhyClock, lines: &mut Vec<String>) 
     lines.push(format!("last lines {channel}:"));
     let shown = &output[output.len().saturating_sub(MOST_LINES)..];
     lines.extend(shown.iter().map(|line| format!("{INDENT}| {line}")));
+}
+
+/// How much of its output did not get into its logs; none where everything did.
+fn lost_output(LostOutput { stdout, stderr }: LostOutput) -> Option<String> {
+    let of_stream = |(name, bytes): (&str, u64)| match bytes {
+        0 => None,
+        1 => Some(format!("1 byte of {name}")),
+        bytes => Some(format!("{bytes} bytes of {name}")),
+    };
+    let streams: Vec<String> = [("stdout", stdout), ("stderr", stderr)].into_iter().filter_map(of_stream).collect();
+    (!streams.is_empty()).then(|| format!("lost output: {}; the activity log says why", streams.join(", ")))
 }
 
 /// What the kernel counted: no more than that is known.

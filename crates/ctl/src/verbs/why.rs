@@ -1,6 +1,7 @@
 //! `why`: the chain of causes behind the state of a process.
 
 use serde_json::Value;
+use supervisord_wire::terminal_text::escaped;
 
 use super::selection::{programs, selected};
 use super::verb::{Flow, Invocation};
@@ -37,7 +38,8 @@ pub(super) fn why(session: &mut Session, invocation: &Invocation<'_>) -> Result<
         if position > 0 {
             session.print("");
         }
-        explanation.explanation.iter().for_each(|line| session.print(line));
+        // Names and users may have any characters.
+        explanation.explanation.iter().for_each(|line| session.print(escaped(&line.replace('\n', "\\n"))));
     }
     Ok(Flow::Continue)
 }

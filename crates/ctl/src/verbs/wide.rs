@@ -1,6 +1,7 @@
 //! `status --wide` and `status --json`: what the JSON API knows of processes.
 
 use serde_json::{Value, json};
+use supervisord_wire::terminal_text::escaped;
 
 use super::selection::{programs, selected};
 use super::verb::Flow;
@@ -32,7 +33,7 @@ pub(super) fn status(session: &mut Session, option: &str, names: &[&str]) -> Res
 
 /// The table of `status --wide`.
 pub(super) fn table(session: &Session, programs: &[&ProgramStatus]) -> String {
-    wide_table::table(programs, local_clock::now(), session.console.colour(), |text| session.console.printable(text))
+    wide_table::table(programs, local_clock::now(), session.console.colour(), escaped)
 }
 
 /// Prints JSON, of which nothing is a control character.
