@@ -1,8 +1,9 @@
 //! Programs that are given another number of processes while they run. The original restarts their groups for that.
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Daemon, Scene, Subject, only_ours};
+use crate::harness::{Daemon, Scene, Subject, only_ours, processes};
 
 const WORKERS: &str = "[program:web]\ncommand=sleep 1000\nprocess_name=web_%(process_num)d\nnumprocs=3\nstartsecs=0\n\
     [program:db]\ncommand=sleep 1000\nstartsecs=0\n\
@@ -217,5 +218,30 @@ fn a_scale_is_written_into_a_file_that_is_included() {
         daemon.write("conf.d/zz-scale-web.conf", "[program:web]\nnumprocs=2\n");
         let said = daemon.ctl(&["scale", "--persist", "web=3"]);
         assert!(said.code == 1 && said.stdout.contains("was not written by the daemon"), "{}", said.stdout);
+    });
+}
+
+#[test]
+fn an_end_forgets_the_scale_even_if_the_daemon_is_killed_in_the_middle() {
+    only_ours(|| {
+        let more = "[program:stubborn]\ncommand=sh -c 'trap \"\" TERM; while :; do sleep 1; done'\nstartsecs=0\nstopwaitsecs=600\n";
+        let mut daemon = start("scale-end", more);
+        let stubborn = daemon.pid_of("stubborn");
+        let configured = workers(&daemon).len();
+        assert_eq!(daemon.ctl(&["scale", &format!("web={}", configured + 1)]).code, 0);
+        daemon.signal(Signal::SIGTERM);
+        daemon.wait_until("it ends", |daemon| daemon.log().contains("stubborn to die"));
+        daemon.crash();
+        processes::signal(stubborn, Signal::SIGKILL);
+        // The next one begins afresh, and is killed as well.
+        for _ in 0..2 {
+            daemon.start_again();
+            daemon.wait_until("as many run as the file says", |daemon| {
+                let workers = workers(daemon);
+                workers.len() == configured && workers.iter().all(|(_, pid)| *pid > 0)
+            });
+            daemon.crash();
+        }
+        daemon.start_again();
     });
 }

@@ -293,9 +293,7 @@ impl Control {
             }
             Effect::PublishDisabled(disabled) => self.tools.view.publish_disabled(disabled),
             Effect::PublishConfig(config) => {
-                if self.tools.view.config().scales != config.scales
-                    && let Some(survival) = &mut self.survival
-                {
+                if let Some(survival) = &mut self.survival {
                     survival.journal.note_scales(&config.scales);
                 }
                 self.tools.view.publish_config(config);

@@ -30,6 +30,8 @@ pub struct Journal {
     written: HashMap<ProcessId, u64>,
     /// How many events were said to wait, by a listener of the pool.
     waiting: HashMap<ProcessId, usize>,
+    /// Which programs were said to be scaled.
+    scaled: Vec<ProgramScale>,
     /// How many bytes have been appended since the state was begun.
     appended: usize,
     /// How long it was when it was begun.
@@ -55,6 +57,7 @@ impl Journal {
             memory: None,
             written: HashMap::new(),
             waiting: HashMap::new(),
+            scaled: Vec::new(),
             appended: 0,
             begun: 0,
             begin_again: None,
@@ -88,8 +91,9 @@ impl Journal {
                 self.written.insert(*id, hash(&content[begin..]));
             }
         }
-        if !supervisor.config().scales.is_empty() {
-            append(&mut content, &scales(&supervisor.config().scales));
+        self.scaled.clone_from(&supervisor.config().scales);
+        if !self.scaled.is_empty() {
+            append(&mut content, &scales(&self.scaled));
         }
         sockets.into_iter().for_each(|socket| append(&mut content, &Record::Socket(socket)));
         if supervisor.is_ending() {
@@ -186,9 +190,12 @@ impl Journal {
         self.append_record(&Record::Process(Box::new(gone)));
     }
 
-    /// Notes which programs are scaled.
+    /// Notes which programs are scaled, where others were before.
     pub fn note_scales(&mut self, scaled: &[ProgramScale]) {
-        self.append_record(&scales(scaled));
+        if self.scaled != scaled {
+            self.scaled = scaled.to_vec();
+            self.append_record(&scales(scaled));
+        }
     }
 
     /// Notes that a FastCGI socket is open.
