@@ -95,8 +95,9 @@ const ROWS: &str = "config/src/schema/rows.rs";
 /// Where the fields of the options are, by concern.
 const MODEL: &str = "config/src/model/";
 
-/// Texts that are no options: members of JSON and XML-RPC, and causes of stops that are called like the options.
-const MEANS_SOMETHING_ELSE: [(&str, &str); 11] = [
+/// Texts that are no options: members of JSON and XML-RPC, and causes of stops that are called like the options; and the place
+/// of what a check has found.
+const MEANS_SOMETHING_ELSE: [(&str, &str); 12] = [
     ("type", "daemon/src/json_schema.rs"),
     ("type", "daemon/src/xmlrpc/methods/table.rs"),
     ("type", "daemon/src/network/api_v1/actions.rs"),
@@ -106,6 +107,7 @@ const MEANS_SOMETHING_ELSE: [(&str, &str); 11] = [
     ("type", "daemon/src/network/api_v1/scale.rs"),
     ("type", "ctl/src/mcp/tools.rs"),
     ("tags", "daemon/src/network/api_v1/program_resource.rs"),
+    ("syslog_cafile", "daemon/src/inquiry/system.rs"),
     ("max_runtime", "core/src/process/stop_decision.rs"),
     ("recycle_after", "core/src/process/stop_decision.rs"),
 ];

@@ -288,7 +288,8 @@ fn a_log_that_the_daemon_cannot_open_is_explained_on_a_terminal() {
         daemon.wait_for_state("w", "FATAL");
         let path = daemon.path("closed/w.log").display().to_string();
         let (shown, _) = Terminal::ctl(&daemon, &["tail", "w"]).end();
-        let reason = format!("the stdout of w goes to {path}, which could not be opened: Permission denied\n");
+        let reason =
+            format!("the stdout of w goes to {path}, which could not be opened: Permission denied, as user nobody\n");
         assert_eq!(shown, format!("w: ERROR (no log file)\nsupervisorctl: {reason}"));
     });
 }
