@@ -97,7 +97,7 @@ const MODEL: &str = "config/src/model/";
 
 /// Texts that are no options: members of JSON and XML-RPC, and causes of stops that are called like the options; and the place
 /// of what a check has found.
-const MEANS_SOMETHING_ELSE: [(&str, &str); 12] = [
+const MEANS_SOMETHING_ELSE: [(&str, &str); 13] = [
     ("type", "daemon/src/json_schema.rs"),
     ("type", "daemon/src/xmlrpc/methods/table.rs"),
     ("type", "daemon/src/network/api_v1/actions.rs"),
@@ -108,6 +108,7 @@ const MEANS_SOMETHING_ELSE: [(&str, &str); 12] = [
     ("type", "ctl/src/mcp/tools.rs"),
     ("tags", "daemon/src/network/api_v1/program_resource.rs"),
     ("syslog_cafile", "daemon/src/inquiry/system.rs"),
+    ("nice", "daemon/src/inquiry/system.rs"),
     ("max_runtime", "core/src/process/stop_decision.rs"),
     ("recycle_after", "core/src/process/stop_decision.rs"),
 ];

@@ -116,7 +116,7 @@ fn what_a_user_may_not_do_is_explained() {
         daemon.wait_for_states(&["user", "nice", "log", "inside"], "FATAL");
         for (name, parts) in [
             ("user", ["couldn't setuid to ", "only a daemon that runs as root can start programs as another user"]),
-            ("nice", ["couldn't set nice to -5: EACCES", "nice=-5 is too low for it, see `nice`"]),
+            ("nice", ["couldn't set nice to -5: EACCES", "nice=-5 is too low for it"]),
             (
                 "log",
                 [

@@ -61,7 +61,7 @@ pub struct Supervisord {
     pub max_parallel_starts: usize,
     /// Let children survive a daemon that is killed, and take over those of one that was.
     pub adopt: bool,
-    /// Added to the environment of every child; every [`Spawn::environment`] already contains it.
+    /// Added to the environment of every child; every [`Spawn::environment`](super::Spawn::environment) already contains it.
     pub environment: Vec<(String, String)>,
 }
 

@@ -74,6 +74,13 @@ pub struct Logging {
     pub syslog_keyfile: Option<String>,
 }
 
+impl Logging {
+    /// The certificates by which log services are trusted, for those who only read where they are.
+    pub fn trusted_certificates(&self) -> Option<&str> {
+        self.syslog_cafile.as_deref()
+    }
+}
+
 /// Logging of stdout or stderr of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelLog {

@@ -43,6 +43,11 @@ impl Process {
         &self.spawn.secrets
     }
 
+    /// The share of processor time it gets, for those who do not start it: -20 for the most, 19 for the least.
+    pub fn scheduling_priority(&self) -> Option<i8> {
+        self.spawn.nice
+    }
+
     /// The words by which selectors find it, as `@WORD`.
     pub fn labels(&self) -> &[String] {
         &self.identity.tags

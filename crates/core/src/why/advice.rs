@@ -133,10 +133,10 @@ fn about_child_failure(output: &str) -> Option<String> {
                 _ => format!("the directory {place} cannot be entered ({error}): see `directory`"),
             }
         }
-        (("set", nice), _) if nice.starts_with("nice to ") => format!(
-            "the user of the daemon may not raise the priority of a program: only root may, or who has CAP_SYS_NICE or enough of \
-             ulimit -e; {} is too low for it, see `nice`",
-            nice.replacen(" to ", "=", 1)
+        (("set", wanted), _) if wanted.starts_with("nice to ") => format!(
+            "the user of the daemon may not raise the priority of a program (see `nice`): only root may, or who has CAP_SYS_NICE \
+             or enough of ulimit -e; {} is too low for it",
+            wanted.replacen(" to ", "=", 1)
         ),
         (("setuid", _), _) => {
             "it cannot become its user: only a daemon that runs as root can start programs as another user; see `user`"

@@ -89,7 +89,7 @@ impl SystemLook<'_> {
             self.command(question.line(), process, child_env, &question.option().to_lowercase());
         }
         self.rights(process);
-        if let Some(file) = &process.logging.syslog_cafile
+        if let Some(file) = process.logging.trusted_certificates()
             && let Some(reason) = output::unusable_certificates(file)
         {
             self.say(Severity::Error, &reason, section, "syslog_cafile");
@@ -141,10 +141,10 @@ impl SystemLook<'_> {
                 format!("only a daemon that runs as root can start a program as {}, not one of {name}", user.name);
             self.say(Severity::Error, &reason, section, "user");
         }
-        if let Some(nice) = process.spawn.nice
-            && !priority::can_be(nice)
+        if let Some(priority) = process.scheduling_priority()
+            && !priority::can_be(priority)
         {
-            let reason = format!("user {name} may not start a program with nice={nice}");
+            let reason = format!("user {name} may not start a program with nice={priority}");
             self.say(Severity::Error, &reason, section, "nice");
         }
     }
