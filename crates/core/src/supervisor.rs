@@ -139,6 +139,35 @@ struct Member {
 }
 
 impl Member {
+    /// A process of which nothing is known but its definition.
+    fn new(group: &Arc<str>, config: Arc<Process>) -> Member {
+        Member {
+            group: group.clone(),
+            config,
+            machine: Machine::default(),
+            stdout_log: None,
+            stderr_log: None,
+            is_asked_for: false,
+            commands: Vec::new(),
+            counts: None,
+            lacks_dependency: false,
+            stops_in_turn: None,
+            renewal: None,
+            rolling: None,
+            disabled: None,
+            filed: None,
+            run: None,
+            ended: None,
+            died: None,
+            traces: None,
+            last_request: None,
+            other_main_processes: 0,
+            losses_told: LossesTold::default(),
+            probes: None,
+            listener: None,
+        }
+    }
+
     /// Whether nothing of it runs, and nothing will without a request.
     fn is_at_rest(&self) -> bool {
         self.machine.is_down() && self.commands.is_empty()

@@ -6,11 +6,10 @@ use supervisord_config::model::{Group, GroupKind, LogFile, Process};
 use supervisord_wire::event::EventType;
 
 use super::groups::ActiveGroup;
-use super::{Effect, ListenerProgress, LossesTold, Member, ProcessId, Supervisor};
+use super::{Effect, ListenerProgress, Member, ProcessId, Supervisor};
 use crate::event::Event;
 use crate::output::Channel;
 use crate::pool::PoolQueue;
-use crate::process::Machine;
 
 impl Supervisor {
     /// Activates a group, and names its automatic log files.
@@ -39,29 +38,11 @@ impl Supervisor {
         let stderr_log = self.resolve_log(process, Channel::Stderr);
         let disabled = self.enablement.disabling(group, &process.identity.name);
         let member = Member {
-            group: group.clone(),
-            config: process.clone(),
-            machine: Machine::default(),
             stdout_log,
             stderr_log,
-            is_asked_for: false,
-            commands: Vec::new(),
-            counts: None,
-            lacks_dependency: false,
-            stops_in_turn: None,
-            renewal: None,
-            rolling: None,
             disabled,
-            filed: None,
-            run: None,
-            ended: None,
-            died: None,
-            traces: None,
-            last_request: None,
-            probes: None,
-            other_main_processes: 0,
-            losses_told: LossesTold::default(),
             listener: matches!(definition.kind, GroupKind::Listeners(_)).then(ListenerProgress::default),
+            ..Member::new(group, process.clone())
         };
         self.members.insert(id, Box::new(member));
         id

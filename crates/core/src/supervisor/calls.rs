@@ -26,6 +26,15 @@ enum Target {
     Group(Vec<ProcessId>),
 }
 
+impl Target {
+    fn into_ids(self) -> Vec<ProcessId> {
+        match self {
+            Target::One(id) => vec![id],
+            Target::Group(members) => members,
+        }
+    }
+}
+
 impl Supervisor {
     pub(super) fn call(&mut self, now: Now, id: CallId, actor: &Actor, call: Call) {
         if self.logs(LogLevel::Debug) {
@@ -308,10 +317,7 @@ impl Supervisor {
         name: &str,
         wait: bool,
     ) -> Result<CallProgress, Refusal> {
-        let named = match self.target(scope, name)? {
-            Target::One(id) => vec![id],
-            Target::Group(members) => members,
-        };
+        let named = self.target(scope, name)?.into_ids();
         let all = self.dependencies.with_dependents(named);
         if all.iter().any(|id| !self.is_in(scope, *id) && self.is(*id, Machine::can_be_stopped)) {
             let text = format_args!("{name} cannot be stopped with its dependents, of which some are not yours");
@@ -371,10 +377,7 @@ impl Supervisor {
         name: &str,
         wait: bool,
     ) -> Result<CallProgress, Refusal> {
-        let ids = match self.target(scope, name)? {
-            Target::One(id) => vec![id],
-            Target::Group(members) => members,
-        };
+        let ids = self.target(scope, name)?.into_ids();
         self.open_job(call, ReplyForm::Array);
         self.change_enablement(call, EnablementAction::Disable { wait }, ids, Vec::new());
         Ok(CallProgress::Waiting)

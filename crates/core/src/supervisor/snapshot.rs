@@ -12,7 +12,6 @@ use supervisord_wire::state::Mood;
 
 use super::groups::ActiveGroup;
 use super::listener_progress::ListenerProgress;
-use super::losses_told::LossesTold;
 use super::renewal::Renewal;
 use super::rolling_turn::RollingTurn;
 use super::running_command::RunningCommand;
@@ -336,29 +335,18 @@ impl Supervisor {
         machine.watch_health(&config, now.mono);
         let disabled = self.enablement.disabling(group, &config.identity.name);
         let member = Member {
-            group: group.clone(),
-            config,
             machine,
             stdout_log,
             stderr_log,
-            is_asked_for: false,
             commands,
             counts,
-            lacks_dependency: false,
             stops_in_turn,
             renewal: is_renewed.then_some(Renewal::Waits),
             rolling,
             disabled,
-            filed: None,
-            run: None,
-            ended: None,
-            died: None,
-            traces: None,
             last_request,
-            probes: None,
-            other_main_processes: 0,
-            losses_told: LossesTold::default(),
             listener,
+            ..Member::new(group, config)
         };
         self.members.insert(id, Box::new(member));
         self.effects.push_back(Effect::PublishRow(id));
