@@ -40,6 +40,17 @@ fn result(reply: &HostReply) -> Option<&Value> {
     }
 }
 
+/// What a host has listed.
+fn listed(reply: &HostReply) -> &[Value] {
+    result(reply).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The row of a host that has no result.
+fn failed_row(host: &HostName, reply: &HostReply) -> Option<[String; 4]> {
+    let text = failure(reply)?;
+    Some([host.to_string(), String::new(), format!("ERROR ({text})"), String::new()])
+}
+
 /// Whether a host says that it has no such program, which is no failure where others have it.
 pub fn has_no_such_program(reply: &HostReply) -> bool {
     matches!(reply, HostReply::Answered(FleetAnswer::Refused { reason: FleetRefusal::UnknownProgram, .. }))
@@ -109,12 +120,12 @@ pub fn actions(gathering: &Gathering, done: &str) -> FleetText {
     let mut told = FleetText::default();
     let mut rows = Vec::new();
     for (host, reply) in concerned(gathering) {
-        if let Some(text) = failure(reply) {
+        if let Some(row) = failed_row(host, reply) {
             told.status = exit_status::GENERIC;
-            rows.push([host.to_string(), String::new(), format!("ERROR ({text})"), String::new()]);
+            rows.push(row);
             continue;
         }
-        for program in result(reply).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+        for program in listed(reply) {
             let text = |member: &str| program.get(member).and_then(Value::as_str).unwrap_or_default();
             let detail = escaped(text("detail"));
             let is_ok = program.get("ok").and_then(Value::as_bool).unwrap_or(false);
@@ -139,12 +150,12 @@ pub fn scaled(gathering: &Gathering) -> FleetText {
     let mut told = FleetText::default();
     let mut rows = Vec::new();
     for (host, reply) in concerned(gathering) {
-        if let Some(text) = failure(reply) {
+        if let Some(row) = failed_row(host, reply) {
             told.status = exit_status::GENERIC;
-            rows.push([host.to_string(), String::new(), format!("ERROR ({text})"), String::new()]);
+            rows.push(row);
             continue;
         }
-        let steps = result(reply).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let steps = listed(reply);
         for step in steps {
             let text = |member: &str| step.get(member).and_then(Value::as_str).unwrap_or_default();
             let outcome = if text("action") == "remove" { "removed" } else { "added" };
@@ -167,7 +178,7 @@ pub fn why(gathering: &Gathering) -> FleetText {
             told.status = exit_status::GENERIC;
             let _ = writeln!(told.text, "{host}  ERROR ({text})");
         }
-        for program in result(reply).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+        for program in listed(reply) {
             let lines = program.get("explanation").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             for line in lines.iter().filter_map(Value::as_str) {
                 let _ = writeln!(told.text, "{host}  {}", escaped(line));
