@@ -129,7 +129,7 @@ fn a_failed_pre_start_hook_is_a_failed_start_with_a_clear_text() {
 #[test]
 fn a_hook_that_hangs_is_killed_with_its_group_and_what_it_left_does_not_hold_its_pipe() {
     only_ours(|| {
-        let options = "pre_start=./forks\nhook_timeout=5\nstartretries=0\n";
+        let options = "pre_start=./forks\nhook_timeout=15\nstartretries=0\n";
         let forks = "#!/bin/sh\nsleep 1234 &\necho $! > child\necho before\nsetsid sh -c 'echo $$ > away; exec sleep 1234' &\n\
             while test ! -s away; do sleep 0.02; done\nsleep 1234\n";
         let mut daemon = scene(options).script("forks", forks).start(Subject::Ours);

@@ -106,7 +106,8 @@ until (-e 'enough') {
     my $text = '';
     for (1 .. 200) { $n++; $text .= 'line é ' . $n . ' ' . ('x' x ($n % 251 == 0 ? 20000 : $n % 97)) . "\n" }
     while (length $text) { substr($text, 0, syswrite(STDOUT, $text, 1 + int(rand(9000)))) = '' }
-    select(undef, undef, undef, 0.001);
+    # On a busy machine this may go on for minutes, which the rotated files must have room for.
+    select(undef, undef, undef, 0.01);
 }
 open(my $count, '>', 'count') or die;
 print $count $n;
