@@ -57,6 +57,7 @@ fn programs_are_listed() {
         "health": null,
         "commands": [],
         "lost_bytes": null,
+            "lost_lines": null,
         "stop": null,
     });
     let listed = body(&response);
