@@ -210,7 +210,7 @@ impl Api {
         let name = section.clone().unwrap_or_else(|_| audit::shown(program));
         let request = format!("scale {name} {how} {wanted}{kept}");
         let outcome = match &section {
-            Ok(section) => self.scale_at_last(actor, section, wanted, persists).await,
+            Ok(section) => self.scale_with_retries(actor, section, wanted, persists).await,
             Err(refusal) => Err(refusal.clone().into()),
         };
         self.audit.record_outcome(actor, &request, &outcome);
@@ -230,7 +230,7 @@ impl Api {
     }
 
     /// Scales a section, also where others do so at the same time.
-    async fn scale_at_last(
+    async fn scale_with_retries(
         &self,
         actor: &Actor,
         section: &str,
@@ -240,7 +240,7 @@ impl Api {
         let mut attempts = 0;
         loop {
             let outcome = match persists {
-                true => self.scale_for_good(actor, section.to_owned(), wanted).await,
+                true => self.scale_and_persist(actor, section.to_owned(), wanted).await,
                 false => self.scale_section(actor, section.to_owned(), wanted).await,
             };
             // Somebody else has changed the number from which this one was worked out.
@@ -289,7 +289,12 @@ impl Api {
     }
 
     /// What cannot be done leaves no file.
-    async fn scale_for_good(&self, actor: &Actor, section: String, wanted: WantedCount) -> Result<Answer, CallFailure> {
+    async fn scale_and_persist(
+        &self,
+        actor: &Actor,
+        section: String,
+        wanted: WantedCount,
+    ) -> Result<Answer, CallFailure> {
         let daemon = self.gate.open_for_all_programs(actor, Right::Administer)?;
         let turn = self.loading.lock().await;
         let (load, present) = (daemon.load_config.clone(), daemon.view.config());

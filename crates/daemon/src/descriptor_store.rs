@@ -19,7 +19,7 @@ use crate::activity::Activity;
 use crate::keeper::{Name, Owner, Role};
 
 /// How much room there is: the number of descriptors.
-const ROOM: &str = "FDSTORE";
+const CAPACITY_VARIABLE: &str = "FDSTORE";
 
 /// What the names of descriptors of this daemon begin with. Sockets of servers have other names.
 const PREFIX: &str = "sv-";
@@ -28,13 +28,13 @@ const PREFIX: &str = "sv-";
 const LONGEST_NAMES: usize = 100 << 10;
 
 /// When to try again to send what the service manager has not taken.
-const AGAIN: Duration = Duration::from_millis(10);
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long the service manager may take nothing before it is given up.
-const TAKING: Duration = Duration::from_secs(30);
+const STALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long the end of a daemon, or an upgrade, waits for the service manager.
-const LAST: Duration = Duration::from_secs(1);
+const FINAL_LIMIT: Duration = Duration::from_secs(1);
 
 /// A descriptor that the service manager holds, for the program after an upgrade.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ impl DescriptorStore {
         activity: Activity,
     ) -> Option<DescriptorStore> {
         let value = |name| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str());
-        let room = value(ROOM)?.to_str()?.parse().ok().filter(|room| *room > 0)?;
+        let room = value(CAPACITY_VARIABLE)?.to_str()?.parse().ok().filter(|room| *room > 0)?;
         // Whoever tells the service manager how the daemon is says so where it is not there.
         let connection = service_manager_socket::connect(value(service_manager_socket::VARIABLE)?).ok()?;
         let known = std::mem::take(&mut given_back().names);
@@ -223,7 +223,7 @@ impl DescriptorStore {
                     self.waiting_since = Instant::now();
                 }
                 // Its descriptors must not become more and more.
-                Err(error) if self.waiting_since.elapsed() >= TAKING => return Err(error),
+                Err(error) if self.waiting_since.elapsed() >= STALL_LIMIT => return Err(error),
                 Err(_) => break,
             }
         }
@@ -232,7 +232,7 @@ impl DescriptorStore {
 
     /// How long until something that waits is to be sent again; none where nothing waits.
     pub fn time_left(&self) -> Option<Duration> {
-        (!self.waiting.is_empty()).then_some(AGAIN)
+        (!self.waiting.is_empty()).then_some(RETRY_INTERVAL)
     }
 
     /// What the service manager holds, for the program after an upgrade.
@@ -270,9 +270,9 @@ impl DescriptorStore {
     }
 
     fn wait_for_orders(&mut self) {
-        let give_up = Instant::now() + LAST;
+        let give_up = Instant::now() + FINAL_LIMIT;
         while self.flush().is_ok() && !self.waiting.is_empty() && Instant::now() < give_up {
-            let left = give_up.saturating_duration_since(Instant::now()).min(AGAIN);
+            let left = give_up.saturating_duration_since(Instant::now()).min(RETRY_INTERVAL);
             // Not everything that is in the way is room, for which this would wait.
             if fd::poll_writable(self.connection.as_fd(), left).unwrap_or(true) {
                 std::thread::sleep(Duration::from_millis(1));

@@ -13,7 +13,7 @@ use super::Api;
 use crate::calls::CallFailure;
 
 /// How long others who read the configuration again wait for an update of the service manager, which waits as long for it.
-const PATIENCE: Duration = Duration::from_secs(90);
+const RELOAD_WAIT_LIMIT: Duration = Duration::from_secs(90);
 
 /// What an update has done.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Api {
     pub async fn reload_config(&self, actor: &Actor) -> Result<Answer, CallFailure> {
         if self.updating.try_lock().is_err() {
             // Who compares with a configuration that is just being made active would do the same once more, and fail.
-            drop(timeout(PATIENCE, self.updating.lock()).await);
+            drop(timeout(RELOAD_WAIT_LIMIT, self.updating.lock()).await);
         }
         self.reread(actor).await
     }

@@ -31,7 +31,7 @@ pub struct Inheritance {
 }
 
 /// How long a keeper may take nothing of what it is told before it is taken for stuck.
-const TAKING: Duration = Duration::from_secs(5);
+const STALL_LIMIT: Duration = Duration::from_secs(5);
 
 /// Connects to the keeper of a daemon that was killed; none where nobody listens at this path.
 ///
@@ -189,7 +189,7 @@ impl Keeper {
                 }
                 Err(error) if passing::Busy::of(&error).is_none() => return Err(error),
                 // Its descriptors must not become more and more.
-                Err(_) if self.waiting_since.elapsed() >= TAKING => {
+                Err(_) if self.waiting_since.elapsed() >= STALL_LIMIT => {
                     return Err(io::Error::new(io::ErrorKind::TimedOut, "it takes nothing"));
                 }
                 Err(_) => return Ok(true),
@@ -200,7 +200,7 @@ impl Keeper {
 
     /// How long the daemon still waits for it; none where it has taken everything.
     pub fn time_left(&self) -> Option<Duration> {
-        (!self.waiting.is_empty()).then(|| TAKING.saturating_sub(self.waiting_since.elapsed()))
+        (!self.waiting.is_empty()).then(|| STALL_LIMIT.saturating_sub(self.waiting_since.elapsed()))
     }
 
     fn forget_now(&mut self) -> io::Result<()> {
