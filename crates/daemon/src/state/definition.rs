@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use supervisord_config::model;
 use supervisord_config::schema::{default_process, options_of_processes};
 
+use super::encoding::is_default;
 use super::options::OptionPlaces;
 
 /// A process with the default of every option, without a name. Making it converts the texts of the whole option table.
@@ -103,10 +104,6 @@ impl TryFrom<Fields> for Program {
             false => Ok(Program(process.into())),
         }
     }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// A group of which only the name is known.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use supervisord_core::health::{HealthProgress, HealthResult, Heartbeat};
 
+use super::encoding::{is_default, nanos};
+
 /// What is known of the health of a process. How it is follows from the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HealthRecord {
@@ -38,14 +40,6 @@ struct HeartbeatRecord {
     is_missing: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interval: Option<u64>,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-fn nanos(moment: Duration) -> u64 {
-    u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl From<&HealthProgress> for HealthRecord {

@@ -15,7 +15,8 @@ use supervisord_core::output::Channel;
 use supervisord_core::supervisor::{DaemonExit, ProcessId, Supervisor};
 use supervisord_sys::{Pid, exec, proc_stat, start_time};
 
-use super::record::{Logs, ProcessRecord, Record, Socket, Writer};
+use super::process_record::ProcessRecord;
+use super::record::{Logs, Record, Socket, Writer};
 use super::run::Runs;
 use super::scale::ScaleRecord;
 use super::version;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use supervisord_core::process::{EndJudgement, EndTraces, ExitStatus, LastEnd, MemoryKills};
 
+use super::encoding::is_default;
 use super::stop_decision::StopRecord;
 
 /// The end of a child.
@@ -49,10 +50,6 @@ struct KillsRecord {
     cgroup: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<u64>,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl From<&LastEnd> for LastEndRecord {

@@ -8,6 +8,7 @@ use supervisord_config::scale::ProgramScale;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 
 use super::command::CommandRecord;
+use super::process_record::ProcessRecord;
 use super::record::{self, Logs, Record, Socket, Writer};
 use super::run::{CommandRun, Run};
 use super::{definition, stable, version, version_1};
@@ -153,7 +154,7 @@ impl State {
 #[derive(Default)]
 struct Gathering {
     state: State,
-    processes: BTreeMap<Key, record::ProcessRecord>,
+    processes: BTreeMap<Key, ProcessRecord>,
     /// The children of lines that are not understood, where they are the last about their process.
     children: BTreeMap<Key, Option<Run>>,
     /// The other commands in the last line about each process.
@@ -234,7 +235,7 @@ impl Gathering {
             let Some(run) = run else { continue };
             let Some((group, process)) = self.state.define(&key, config) else { continue };
             let is_listener = matches!(group.kind, GroupKind::Listeners(_));
-            let record = record::ProcessRecord::of_child(&key.0, &key.1, &run, is_listener);
+            let record = ProcessRecord::of_child(&key.0, &key.1, &run, is_listener);
             let snapshot = record.member(&process, self.logs.remove(&key).as_ref());
             self.state
                 .members

@@ -9,6 +9,8 @@ use supervisord_sys::{Pid, proc_stat, start_time};
 
 use crate::output::RunId;
 
+use super::encoding::is_default;
+
 /// A child. The numbers of the system for its pipes and its socket are not known but of a child of version 1, whose daemon
 /// had nobody to keep them: they are looked for in the child itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,10 +101,6 @@ fn yes() -> bool {
 
 fn is_true(value: &bool) -> bool {
     *value
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl Run {

@@ -12,7 +12,8 @@ use supervisord_core::ticks;
 use super::configuration::Configuration;
 use super::definition;
 use super::pool::Pool;
-use super::record::{Logs, ProcessRecord};
+use super::process_record::ProcessRecord;
+use super::record::Logs;
 use super::run::Runs;
 use crate::disabled_file::DisabledRecord;
 

@@ -10,8 +10,11 @@ use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_wire::state::ProcessState;
 
 use super::definition::GroupRecord;
-use super::record::{self, Logs, Wanted};
+use super::process_record::{ProcessRecord, Wanted};
+use super::record::Logs;
+use super::restarts::RestartsRecord;
 use super::run::Run;
+use super::service_status::ServiceStatusRecord;
 use super::snapshot;
 
 /// A line of the state after the first.
@@ -104,7 +107,7 @@ impl Member {
     pub fn member(&self, group: &str) -> MemberSnapshot {
         let Member { name, machine, stdout_log, stderr_log, listener, replacing } = self;
         let nanos = |moment: Duration| u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
-        let process = record::ProcessRecord {
+        let process = ProcessRecord {
             group: group.to_owned(),
             name: name.clone(),
             state: machine.state.code(),
@@ -113,7 +116,7 @@ impl Member {
             deadline: machine.deadline.map(nanos),
             attempts: machine.attempts,
             quick_ends: machine.quick_ends,
-            restarts: record::Restarts::default(),
+            restarts: RestartsRecord::default(),
             start: machine.last_start,
             stop: machine.last_stop,
             spawn_error: machine.spawn_error.clone(),
@@ -142,7 +145,7 @@ impl Member {
             running_to_end: false,
             completed: false,
             ready_by: None,
-            status: record::Status::default(),
+            status: ServiceStatusRecord::default(),
             stop_decision: None,
             health: None,
             listener: listener.clone(),
