@@ -5,6 +5,7 @@
 //! hold it up, tear it or be too full for it. The state file beside the pid file is written by the output plane as soon as
 //! its disk takes it; it counts only where the keeper was killed, too. A daemon that ends in an orderly way leaves neither.
 
+mod automatic_logs;
 mod client_user;
 pub mod command;
 pub mod configuration;
@@ -37,10 +38,11 @@ pub mod version_1;
 
 use std::path::PathBuf;
 
+pub use automatic_logs::Logs;
 pub use journal::{Journal, MemoryFile};
 pub use process_record::ProcessRecord;
 pub use reader::{Member, State, read, writer};
-pub use record::{Logs, Record, Socket, Writer};
+pub use record::{Record, Socket, Writer};
 pub use run::{CommandRun, Run, Runs, run_id};
 pub use snapshot::Snapshot;
 

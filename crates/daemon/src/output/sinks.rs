@@ -33,7 +33,7 @@ mod log_key;
 mod passing;
 mod upkeep;
 
-use log_key::Key;
+use log_key::LogKey;
 
 /// Something about a log that belongs into the activity log.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Notice {
 pub(super) struct Sinks {
     /// Boxed, because a table is at least half empty after it has grown.
     open: HashMap<SinkId, Box<Shared>>,
-    by_key: HashMap<Key, SinkId>,
+    by_key: HashMap<LogKey, SinkId>,
     next: usize,
     /// Logs with something that waits to be written; some of them may have no user any more.
     behind: HashSet<SinkId>,
@@ -81,7 +81,7 @@ pub(super) struct Sinks {
 
 struct Shared {
     sink: Sink,
-    key: Key,
+    key: LogKey,
     users: usize,
     /// The stream that wrote last.
     writer: Option<StreamKey>,
@@ -149,7 +149,7 @@ impl Sinks {
                 id
             }
             None => {
-                let key = Key::of(path);
+                let key = LogKey::of(path);
                 self.enter(Sink::open(key.path(path), key.inherited())?, key)
             }
         };
@@ -169,7 +169,7 @@ impl Sinks {
     /// Like [`Sinks::acquire`]; a log that cannot be opened is one that cannot be written for now.
     pub fn acquire_anyway(&mut self, path: &str, limits: &LogLimits) -> SinkId {
         self.acquire(path, limits).unwrap_or_else(|error| {
-            let key = Key::of(path);
+            let key = LogKey::of(path);
             let (sink, entries) = Sink::missing(key.path(path), key.inherited(), &error);
             let id = self.enter(sink, key);
             if let Some(shared) = self.open.get_mut(&id) {
@@ -184,7 +184,7 @@ impl Sinks {
     /// One more user of the log at `path`, which is opened when it is first written if it is not open.
     pub fn acquire_later(&mut self, path: &str, limits: &LogLimits) -> SinkId {
         let id = self.find(path).unwrap_or_else(|| {
-            let key = Key::of(path);
+            let key = LogKey::of(path);
             self.enter(Sink::unopened(key.path(path), key.inherited()), key)
         });
         if let Some(shared) = self.open.get_mut(&id) {
@@ -265,7 +265,7 @@ impl Sinks {
     /// Empties the log at `path`, open or not. What is not a regular file stays as it is, which is an error where it is
     /// open.
     pub fn clear(&mut self, path: &str) -> io::Result<()> {
-        let Some(id) = self.by_key.get(&Key::of(path)).copied() else {
+        let Some(id) = self.by_key.get(&LogKey::of(path)).copied() else {
             let cleared = log_target::empty(path);
             if let Some(directory) = self.spill_directory.clone()
                 && self.spills.remove(&Spill::name(path))
@@ -291,8 +291,8 @@ impl Sinks {
     /// The open log at this path.
     fn find(&self, path: &str) -> Option<SinkId> {
         // What has been opened by a path was no name of a descriptor.
-        let by_path = self.by_key.get(&Key::Path(path.into()));
-        by_path.or_else(|| self.by_key.get(&Key::of(path))).copied()
+        let by_path = self.by_key.get(&LogKey::Path(path.into()));
+        by_path.or_else(|| self.by_key.get(&LogKey::of(path))).copied()
     }
 
     /// Opens an open log again where its path leads to another file by now.
@@ -304,7 +304,7 @@ impl Sinks {
         Ok(())
     }
 
-    fn enter(&mut self, sink: Sink, key: Key) -> SinkId {
+    fn enter(&mut self, sink: Sink, key: LogKey) -> SinkId {
         let id = SinkId(self.next);
         self.next += 1;
         self.by_key.insert(key.clone(), id);

@@ -15,8 +15,9 @@ use supervisord_core::output::Channel;
 use supervisord_core::supervisor::{DaemonExit, ProcessId, Supervisor};
 use supervisord_sys::{Pid, exec, proc_stat, start_time};
 
+use super::automatic_logs::Logs;
 use super::process_record::ProcessRecord;
-use super::record::{Logs, Record, Socket, Writer};
+use super::record::{Record, Socket, Writer};
 use super::run::Runs;
 use super::scale::ScaleRecord;
 use super::version;

@@ -13,6 +13,7 @@ use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_sys::start_time;
 use supervisord_wire::state::ProcessState;
 
+use super::automatic_logs::Logs;
 use super::command::CommandRecord;
 use super::counts::CountsRecord;
 use super::encoding::{is_default, nanos};
@@ -20,7 +21,6 @@ use super::health::HealthRecord;
 use super::last_end::LastEndRecord;
 use super::last_request::LastRequestRecord;
 use super::listener::Listener;
-use super::record::Logs;
 use super::restarts::RestartsRecord;
 use super::rolling_turn::RollingRecord;
 use super::run::{Run, Runs};

@@ -7,9 +7,10 @@ use supervisord_config::model::{Config, Group, GroupKind, Process};
 use supervisord_config::scale::ProgramScale;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 
+use super::automatic_logs::Logs;
 use super::command::CommandRecord;
 use super::process_record::ProcessRecord;
-use super::record::{self, Logs, Record, Socket, Writer};
+use super::record::{self, Record, Socket, Writer};
 use super::run::{CommandRun, Run};
 use super::{definition, stable, version, version_1};
 

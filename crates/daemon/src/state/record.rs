@@ -5,9 +5,9 @@
 //! even then is in [`super::stable`].
 
 use serde::{Deserialize, Serialize};
-use supervisord_config::model::{self, LogFile};
 use supervisord_core::supervisor;
 
+use super::automatic_logs::Logs;
 use super::definition;
 use super::process_record::ProcessRecord;
 use super::scale::ScaleRecord;
@@ -91,36 +91,6 @@ pub struct Socket {
     pub group: String,
     /// Its address.
     pub url: String,
-}
-
-/// The made-up names of the automatic logs of a process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Logs {
-    /// Its group.
-    pub group: String,
-    /// Its name.
-    pub name: String,
-    /// The path of its stdout log, where that is automatic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stdout: Option<String>,
-    /// The path of its stderr log, where that is automatic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stderr: Option<String>,
-}
-
-impl Logs {
-    /// Those of a process with these logs; none where neither is automatic.
-    pub fn automatic(
-        group: &str,
-        process: &model::Process,
-        stdout: Option<&String>,
-        stderr: Option<&String>,
-    ) -> Option<Logs> {
-        let stdout = stdout.filter(|_| process.logging.stdout.file == LogFile::Auto).cloned();
-        let stderr = stderr.filter(|_| process.logging.stderr.file == LogFile::Auto).cloned();
-        let is_any = stdout.is_some() || stderr.is_some();
-        is_any.then(|| Logs { group: group.to_owned(), name: process.identity.name.clone(), stdout, stderr })
-    }
 }
 
 #[cfg(test)]

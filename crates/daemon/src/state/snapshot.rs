@@ -9,11 +9,11 @@ use supervisord_config::model;
 use supervisord_core::supervisor::snapshot::{self, GroupSnapshot, MemberSnapshot};
 use supervisord_core::ticks;
 
+use super::automatic_logs::Logs;
 use super::configuration::Configuration;
 use super::definition;
 use super::pool::Pool;
 use super::process_record::ProcessRecord;
-use super::record::Logs;
 use super::run::Runs;
 use crate::disabled_file::DisabledRecord;
 

@@ -9,9 +9,9 @@ use supervisord_config::model;
 use supervisord_core::supervisor::snapshot::MemberSnapshot;
 use supervisord_wire::state::ProcessState;
 
+use super::automatic_logs::Logs;
 use super::definition::GroupRecord;
 use super::process_record::{ProcessRecord, Wanted};
-use super::record::Logs;
 use super::restarts::RestartsRecord;
 use super::run::Run;
 use super::service_status::ServiceStatusRecord;
