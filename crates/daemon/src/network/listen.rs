@@ -7,15 +7,16 @@ use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
+use supervisord_config::model::{HttpServer, LogLevel, ServerAddress, ServerTls};
 use supervisord_sys::socket;
+use supervisord_tls::server_certificates::TlsContext;
+use supervisord_tls::server_files::ServerTlsFiles;
 
 use crate::activity::Activity;
 use crate::api::Clock;
 use crate::network::dates::ctime;
 use crate::network::limits::BACKLOG;
 use crate::network::passwords;
-use crate::network::tls::TlsContext;
 use crate::socket_activation;
 
 mod error;
@@ -148,7 +149,9 @@ pub fn replacement(config: &HttpServer) -> Result<Option<Replacement>, ListenErr
 }
 
 fn tls_of(config: &HttpServer) -> Result<Option<TlsContext>, ListenError> {
-    config.tls.as_ref().map(TlsContext::load).transpose().map_err(ListenError::Tls)
+    let Some(ServerTls { certfile, keyfile, client_ca }) = config.tls.clone() else { return Ok(None) };
+    let files = ServerTlsFiles { certfile, keyfile, client_ca };
+    TlsContext::load(files).map(Some).map_err(ListenError::Tls)
 }
 
 fn open_one(config: &HttpServer) -> Result<OpenServer, ListenError> {

@@ -8,8 +8,7 @@ use supervisord_config::model::{HttpServer, ServerAddress};
 use supervisord_sys::Errno;
 use supervisord_sys::socket::{self, Holder, SocketError};
 use supervisord_sys::user::current_name;
-
-use crate::network::tls::TlsError;
+use supervisord_tls::tls_error::TlsError;
 
 /// Why a server could not be opened; displays as the text that ends the start.
 #[derive(Debug)]

@@ -7,9 +7,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use supervisord_core::actor::ClientPeer;
+use supervisord_tls::server_certificates::TlsContext;
 use tokio::io::{AsyncRead, AsyncWrite, Ready};
-
-use crate::network::tls::TlsContext;
 
 /// The byte stream between the daemon and one client.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin {

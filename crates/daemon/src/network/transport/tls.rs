@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use supervisord_core::actor::ClientPeer;
+use supervisord_tls::server_certificates::TlsContext;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
@@ -15,7 +16,6 @@ use tokio_rustls::{Accept as Handshake, TlsAcceptor};
 
 use super::kind::{Accept, Accepted, Transport};
 use super::tcp;
-use crate::network::tls::TlsContext;
 
 struct TlsListener {
     listener: TcpListener,

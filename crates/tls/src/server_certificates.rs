@@ -9,24 +9,16 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use supervisord_config::model::ServerTls;
 use supervisord_sys::user::current_name;
+
+use crate::server_files::ServerTlsFiles;
+use crate::tls_error::TlsError;
 
 /// What a server shows to its clients. The next client gets what was read last; clones share that.
 #[derive(Clone)]
 pub struct TlsContext {
-    files: ServerTls,
+    files: ServerTlsFiles,
     current: Arc<Mutex<Arc<ServerConfig>>>,
-}
-
-/// Why the files of a server cannot be used, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsError(String);
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl fmt::Debug for TlsContext {
@@ -37,9 +29,9 @@ impl fmt::Debug for TlsContext {
 
 impl TlsContext {
     /// Reads the files. It may block.
-    pub fn load(files: &ServerTls) -> Result<TlsContext, TlsError> {
-        let current = Arc::new(Mutex::new(Arc::new(read(files)?)));
-        Ok(TlsContext { files: files.clone(), current })
+    pub fn load(files: ServerTlsFiles) -> Result<TlsContext, TlsError> {
+        let current = Arc::new(Mutex::new(Arc::new(read(&files)?)));
+        Ok(TlsContext { files, current })
     }
 
     /// Reads the files again. It may block. Where they cannot be used, everything stays as it is.
@@ -55,7 +47,7 @@ impl TlsContext {
     }
 }
 
-fn read(ServerTls { certfile, keyfile, client_ca }: &ServerTls) -> Result<ServerConfig, TlsError> {
+fn read(ServerTlsFiles { certfile, keyfile, client_ca }: &ServerTlsFiles) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[&TLS13, &TLS12]);
     let builder = builder.map_err(|error| TlsError(error.to_string()))?;
