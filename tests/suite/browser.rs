@@ -1,6 +1,8 @@
 //! The page of the daemon in a real browser, Chromium without a window.
 
 mod access;
+mod barriers;
+mod daemon_page;
 mod driver;
 mod hostile;
 mod page;

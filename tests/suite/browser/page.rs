@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use super::driver::Browser;
-use crate::harness::{Daemon, wait};
+use crate::harness::wait;
 
 /// Keys without a letter.
 pub const ENTER: char = '\u{e007}';
@@ -26,37 +26,19 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of a daemon with a server on its first port.
-    pub fn open(daemon: &Daemon) -> Page {
-        let page = Page::blank(daemon);
-        page.go("");
-        page
-    }
-
-    /// A window that shows nothing yet.
-    pub fn blank(daemon: &Daemon) -> Page {
+    /// A window that shows nothing yet, for a site at an address that ends with a slash.
+    pub fn blank_at(address: String) -> Page {
         // Whoever waits for the window keeps the browser alive.
         let browser = Browser::shared();
         let window = WINDOW.lock().unwrap_or_else(PoisonError::into_inner);
-        let page = Page {
-            browser,
-            address: format!("http://127.0.0.1:{}/", daemon.ports[0]),
-            expected: Vec::new(),
-            _window: window,
-        };
+        let page = Page { browser, address, expected: Vec::new(), _window: window };
         page.console();
         page
     }
 
-    /// Goes to an address below that of the daemon.
+    /// Goes to an address below that of the site.
     pub fn go(&self, path: &str) {
         self.browser.command("POST", "/url", &json!({"url": format!("{}{path}", self.address)}));
-    }
-
-    /// Goes to the view of a program.
-    pub fn go_to_program(&self, group: &str, name: &str) {
-        self.go(&format!("#/programs/{group}/{name}"));
-        self.wait("the program is shown", "return document.querySelector('.view-program h1') !== null");
     }
 
     /// Does not fail because of messages of the console with this text.
@@ -123,17 +105,6 @@ impl Page {
     /// Types a text, wherever the focus is.
     pub fn write(&self, text: &str) {
         self.press(&text.chars().collect::<Vec<_>>());
-    }
-
-    /// The row of a program in the table, as a script.
-    pub fn row(key: &str) -> String {
-        format!("document.querySelector('.row[data-key=\"{key}\"]')")
-    }
-
-    /// Waits until the row of a program shows a text.
-    pub fn wait_for_row(&self, key: &str, text: &str) {
-        let row = Page::row(key);
-        self.wait(&format!("{key} shows {text}"), &format!("return {row}?.innerText.includes({})", Value::from(text)));
     }
 
     /// Pretends to be a phone.
