@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use clap_complete::{Shell, generate};
+use supervisord_tls::server_files::ServerTlsFiles;
 
 use crate::daemon_link::{DaemonAddress, DaemonLink};
 use crate::fleet_error::FleetError;
@@ -129,6 +130,9 @@ pub fn command() -> Command {
             Command::new("hub")
                 .about("Serve a web page and /metrics for all hosts")
                 .arg(option("listen", "ADDRESS:PORT", "address to listen on [default: 127.0.0.1:9080]"))
+                .arg(option("listen-cert", "FILE", "certificate of the page in PEM, with those between it and one that browsers know: the hub speaks HTTPS"))
+                .arg(option("listen-key", "FILE", "private key of that certificate"))
+                .arg(option("listen-client-ca", "FILE", "CA certificates; only clients with a certificate that one of them has signed are let in"))
                 .arg(option("people", "FILE", "who may log in, one per line: NAME ROLE {SHA256}TOKEN [HOSTS]; without it, every user of this machine may read"))
                 .arg(option("python", "FILE", "daemons of Supervisor 4 in Python, one per line: NAME http://[USER:PASSWORD@]HOST:PORT")),
         )
@@ -318,6 +322,25 @@ pub fn listen(matches: &ArgMatches) -> Result<std::net::SocketAddr, FleetError> 
     let text = matches.get_one::<String>("listen").map_or("127.0.0.1:9080", String::as_str);
     text.parse()
         .map_err(|_| FleetError::Usage(format!("--listen {text:?}: write ADDRESS:PORT, such as 127.0.0.1:9080")))
+}
+
+/// The certificate of a hub.
+pub fn server_tls(matches: &ArgMatches) -> Result<Option<ServerTlsFiles>, FleetError> {
+    let file = |option: &str| matches.get_one::<String>(option).cloned();
+    match (file("listen-cert"), file("listen-key"), file("listen-client-ca")) {
+        (Some(certfile), Some(keyfile), client_ca) => Ok(Some(ServerTlsFiles { certfile, keyfile, client_ca })),
+        (None, None, None) => Ok(None),
+        (None, None, Some(_)) => {
+            let why = "--listen-client-ca: only a hub that speaks HTTPS asks for certificates; write --listen-cert and --listen-key, too";
+            Err(FleetError::Usage(why.to_owned()))
+        }
+        _ => Err(FleetError::Usage("--listen-cert and --listen-key belong together: write both".to_owned())),
+    }
+}
+
+/// The file that an option names.
+pub fn path(matches: &ArgMatches, option: &str) -> Option<PathBuf> {
+    matches.get_one::<String>(option).map(PathBuf::from)
 }
 
 /// The text of the file that an option names.

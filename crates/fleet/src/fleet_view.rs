@@ -48,6 +48,8 @@ pub struct FleetView {
     programs: usize,
     /// How many messages were not understood, or had no room.
     pub refused: u64,
+    /// Grows when something has changed that people see.
+    changes: u64,
     /// The newest time of the server, and the time here when it came.
     newest: (u64, u64),
 }
@@ -97,6 +99,7 @@ impl FleetView {
         let name = name.clone();
         if message.is_empty() {
             if let Some(host) = self.hosts.remove(&name) {
+                self.changes += 1;
                 self.programs -= host.inventory.programs.len();
             }
             return Some(name);
@@ -111,9 +114,12 @@ impl FleetView {
                     self.refused += 1;
                     return None;
                 };
+                let now = self.newest.0;
+                let before = self.hosts.get(&name).map(|host| host.link(now));
                 let host = self.hosts.entry(name.clone()).or_default();
                 host.presence = Some(presence);
                 host.seen = published;
+                self.changes += u64::from(Some(host.link(now)) != before);
             }
             FleetKey::Inventory(_) => {
                 let Some(mut inventory) = HostInventory::read(message) else {
@@ -125,10 +131,17 @@ impl FleetView {
                 inventory.omitted += inventory.programs.len().saturating_sub(room);
                 inventory.programs.truncate(room);
                 self.programs = self.programs - before + inventory.programs.len();
-                self.hosts.entry(name.clone()).or_default().inventory = inventory;
+                let known = &mut self.hosts.entry(name.clone()).or_default().inventory;
+                self.changes += u64::from(*known != inventory);
+                *known = inventory;
             }
         }
         Some(name)
+    }
+
+    /// Another number than before if a message has changed something that people see.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The present time of the server.
@@ -180,6 +193,29 @@ mod tests {
         view.take("$KV.fleet.presence.web1", &presence(true, false), 1_000, 0);
         view.take("$KV.fleet.presence.web2", &presence(true, false), 1_001 + LOST_AFTER, 0);
         assert_eq!(link(&view, 0), HostLink::Lost);
+    }
+
+    #[test]
+    fn a_sign_of_life_is_no_change() {
+        let mut view = FleetView::default();
+        let take = |view: &mut FleetView, message: &[u8], at| {
+            let before = view.changes();
+            view.take("$KV.fleet.presence.web1", message, at, at);
+            view.changes() != before
+        };
+        assert!(take(&mut view, &presence(true, false), 1_000));
+        assert!(!take(&mut view, &presence(true, false), 11_000));
+        assert!(take(&mut view, &presence(false, false), 12_000));
+        assert!(take(&mut view, &presence(true, false), 13_000));
+        // It was lost meanwhile.
+        assert!(take(&mut view, &presence(true, false), 13_001 + LOST_AFTER));
+        let programs = vec![ProgramReport::default()];
+        let inventory = HostInventory { programs, ..HostInventory::default() }.message();
+        let before = view.changes();
+        view.take("$KV.fleet.inventory.web1", &inventory, 50_000, 50_000);
+        let after = view.changes();
+        view.take("$KV.fleet.inventory.web1", &inventory, 50_001, 50_001);
+        assert_eq!((after, view.changes()), (before + 1, before + 1));
     }
 
     #[test]

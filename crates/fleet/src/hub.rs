@@ -5,10 +5,14 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use signal_hook::consts::SIGHUP;
+use supervisord_tls::server_certificates::TlsContext;
+use supervisord_tls::server_files::ServerTlsFiles;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -16,16 +20,18 @@ use crate::clock::steady_millis;
 use crate::fleet_client::{FleetClient, take};
 use crate::fleet_error::FleetError;
 use crate::nats_link::{NatsLink, NatsOptions, Patience};
+use crate::signal_pipe::SignalPipe;
 use crate::termination::Termination;
 use context::HubContext;
-use people::HubPeople;
 
 mod context;
+mod host_check;
 mod metrics;
 mod page;
 mod people;
 mod python_member;
 mod python_watch;
+mod reloading;
 mod resources;
 mod server;
 
@@ -38,8 +44,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub struct HubOptions {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// The text of the file that says who may log in; none for a hub that everybody may read.
-    pub people: Option<String>,
+    /// Its certificate; none for a hub that speaks plain HTTP.
+    pub tls: Option<ServerTlsFiles>,
+    /// The file that says who may log in; none for a hub that everybody may read.
+    pub people: Option<PathBuf>,
     /// The text of the file with the daemons of the original.
     pub python: Option<String>,
     /// The server.
@@ -50,13 +58,17 @@ pub struct HubOptions {
 
 /// Runs until somebody ends it.
 pub async fn run(options: HubOptions) -> Result<(), FleetError> {
-    let HubOptions { listen, people, python, nats, log } = options;
-    let people = HubPeople::read(people.as_deref()).map_err(FleetError::Usage)?;
+    let HubOptions { listen, tls, people: people_file, python, nats, log } = options;
+    let people = reloading::people(people_file.as_deref())?;
+    let tls = tls.map(TlsContext::load).transpose().map_err(|error| FleetError::Other(error.to_string()))?;
     if !people.ask_for_a_token() && !listen.ip().is_loopback() {
         let why = format!(
             "--listen {listen}: everybody could read everything there; write --people FILE, or a loopback address"
         );
         return Err(FleetError::Usage(why));
+    }
+    if people.ask_for_a_token() && tls.is_none() && !listen.ip().is_loopback() {
+        log(&format!("--listen {listen}: tokens travel unencrypted there; write --listen-cert and --listen-key"));
     }
     let python = python_member::read(python.as_deref().unwrap_or_default()).map_err(FleetError::Usage)?;
     let name = "supervisor-fleet hub".to_owned();
@@ -65,24 +77,27 @@ pub async fn run(options: HubOptions) -> Result<(), FleetError> {
         client: FleetClient::new(link),
         view: RefCell::default(),
         revision: watch::channel(0).0,
-        people,
+        people: RefCell::new(people),
         python,
         log,
     });
     let other = |error: std::io::Error| FleetError::Other(error.to_string());
     let termination = Termination::watch().map_err(other)?;
+    let reloads = SignalPipe::of(&[SIGHUP]).map_err(other)?;
     let tasks = LocalSet::new();
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| FleetError::Other(format!("--listen {listen}: {error}")))?;
     let listens = listener.local_addr().map_err(other)?;
-    log(&format!("the hub listens on http://{listens}"));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    log(&format!("the hub listens on {scheme}://{listens}"));
     tasks.spawn_local(watch_bucket(context.clone()));
     tasks.spawn_local(notice_losses(context.clone()));
     for number in 0..context.python.len() {
         tasks.spawn_local(python_watch::watch(context.clone(), number));
     }
-    tasks.spawn_local(server::serve(context, listener));
+    tasks.spawn_local(reloading::obey(context.clone(), reloads, people_file, tls.clone()));
+    tasks.spawn_local(server::serve(context, listener, tls));
     tasks.run_until(termination.requested()).await;
     Ok(())
 }
@@ -110,8 +125,13 @@ async fn watch_bucket(context: Rc<HubContext>) {
                         // What the hub itself asks for is newer.
                         Ok(entry) if context.is_python_key(&entry.subject) => {}
                         Ok(entry) => {
-                            take(&mut context.view.borrow_mut(), &entry);
-                            context.revision.send_modify(|revision| *revision += 1);
+                            let view = &mut context.view.borrow_mut();
+                            // Most messages say that a host still lives, and change nothing on the page.
+                            let before = view.changes();
+                            take(view, &entry);
+                            if view.changes() != before {
+                                context.revision.send_modify(|revision| *revision += 1);
+                            }
                         }
                     }
                 }

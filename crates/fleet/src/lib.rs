@@ -30,6 +30,7 @@ pub mod rolling;
 mod rolling_restart;
 pub mod send_budget;
 pub mod server_sent;
+mod signal_pipe;
 mod store_setup;
 pub mod subjects;
 pub mod table;
@@ -84,7 +85,8 @@ async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
         Some(("hub", options)) => {
             hub::run(HubOptions {
                 listen: command_line::listen(options)?,
-                people: command_line::file(options, "people")?,
+                tls: command_line::server_tls(options)?,
+                people: command_line::path(options, "people"),
                 python: command_line::file(options, "python")?,
                 nats: command_line::nats(options)?,
                 log: complain,

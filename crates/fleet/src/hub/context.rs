@@ -15,7 +15,7 @@ pub(super) struct HubContext {
     pub(super) view: RefCell<FleetView>,
     /// Grows when the view has changed.
     pub(super) revision: watch::Sender<u64>,
-    pub(super) people: HubPeople,
+    pub(super) people: RefCell<HubPeople>,
     pub(super) python: Vec<PythonMember>,
     pub(super) log: fn(&str),
 }

@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
+use super::people::HubPerson;
 use crate::fleet_view::{FleetView, HostLink};
 use crate::report::ProgramReport;
 
-/// All hosts in the text format of Prometheus, at a time of the server.
-pub(super) fn text(view: &FleetView, server_now: u64) -> String {
+/// The hosts that exist for somebody, in the text format of Prometheus, at a time of the server.
+pub(super) fn text(view: &FleetView, person: &HubPerson, server_now: u64) -> String {
+    let visible = || view.hosts().iter().filter(|(name, host)| person.sees(name.as_str(), &host.inventory.labels));
     let mut text = String::new();
     family(&mut text, "supervisor_fleet_host_up", "gauge", "Whether the agent of a host lives and reaches its daemon");
-    for (name, host) in view.hosts() {
+    for (name, host) in visible() {
         let up = u8::from(host.link(server_now) == HostLink::Connected);
         let (identifier, version) = (escaped(&host.inventory.identifier), escaped(&host.inventory.version));
         let _ = writeln!(
@@ -18,7 +20,7 @@ pub(super) fn text(view: &FleetView, server_now: u64) -> String {
         );
     }
     family(&mut text, "supervisor_fleet_host_seen_timestamp_seconds", "gauge", "When a host was last heard of");
-    for (name, host) in view.hosts() {
+    for (name, host) in visible() {
         let seen = host.seen() as f64 / 1000.0;
         let _ = writeln!(text, "supervisor_fleet_host_seen_timestamp_seconds{{host=\"{name}\"}} {seen}");
     }
@@ -34,7 +36,7 @@ pub(super) fn text(view: &FleetView, server_now: u64) -> String {
     ];
     for (metric, about, value) in programs {
         family(&mut text, metric, "gauge", about);
-        for (name, host) in view.hosts() {
+        for (name, host) in visible() {
             for program in &host.inventory.programs {
                 let Some(value) = value(program) else { continue };
                 let (group, program) = (escaped(&program.group), escaped(&program.name));
@@ -63,6 +65,7 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::people::HubPeople;
     use super::*;
 
     #[test]
@@ -71,7 +74,8 @@ mod tests {
         let inventory = r#"{"programs":[{"group":"a\"b\n","name":"c\\","state":"RUNNING","is_wanted":true}]}"#;
         view.take("$KV.fleet.inventory.web1", inventory.as_bytes(), 1000, 0);
         view.take("$KV.fleet.presence.web1", br#"{"boot":"x","has_daemon":true}"#, 1500, 0);
-        let text = text(&view, 1500);
+        let everybody = HubPeople::read(None).unwrap().identify(None, None).unwrap();
+        let text = text(&view, &everybody, 1500);
         let line = "supervisord_program_up{host=\"web1\",group=\"a\\\"b\\n\",name=\"c\\\\\"} 1\n";
         assert!(text.contains(line), "{text}");
         assert!(text.contains("supervisor_fleet_host_up{host=\"web1\",identifier=\"\",version=\"\"} 1\n"));

@@ -1,5 +1,8 @@
 //! The files of the page.
 
+/// The type of a script.
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// A file: its type and content.
 pub(super) type PageFile = (&'static str, &'static str);
 
@@ -7,11 +10,18 @@ pub(super) type PageFile = (&'static str, &'static str);
 pub(super) fn file(path: &str) -> Option<PageFile> {
     Some(match path {
         "/" => ("text/html; charset=utf-8", include_str!("../../assets/fleet.html")),
-        "/fleet.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/fleet.js")),
+        "/fleet.js" => (SCRIPT, include_str!("../../assets/fleet.js")),
         "/fleet.css" => ("text/css; charset=utf-8", include_str!("../../assets/fleet.css")),
-        // Colours and type are those of the daemon's page.
+        // Colours, type and the words for states are those of the daemon's page.
         "/base.css" => ("text/css; charset=utf-8", include_str!("../../../daemon/assets/ui/base.css")),
-        "/dom.js" => ("text/javascript; charset=utf-8", include_str!("../../../daemon/assets/ui/dom.js")),
+        "/table.css" => ("text/css; charset=utf-8", include_str!("../../../daemon/assets/ui/table.css")),
+        "/icon.svg" => ("image/svg+xml", include_str!("../../../daemon/assets/ui/icon.svg")),
+        "/dialog.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/dialog.js")),
+        "/dom.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/dom.js")),
+        "/format.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/format.js")),
+        "/icons.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/icons.js")),
+        "/rights.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/rights.js")),
+        "/states.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/states.js")),
         _ => return None,
     })
 }

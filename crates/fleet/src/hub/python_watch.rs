@@ -18,6 +18,7 @@ pub(super) async fn watch(context: Rc<HubContext>, number: usize) {
         let presence = HostPresence { boot: String::new(), has_daemon: listed.is_ok(), is_leaving: false };
         {
             let mut view = context.view.borrow_mut();
+            let before = view.changes();
             let now = view.server_now(steady_millis());
             if let Ok(mut inventory) = listed {
                 let subject = FleetKey::Inventory(member.name().clone()).subject();
@@ -25,8 +26,10 @@ pub(super) async fn watch(context: Rc<HubContext>, number: usize) {
             }
             let message = serde_json::to_vec(&presence).unwrap_or_default();
             view.take(&FleetKey::Presence(member.name().clone()).subject(), &message, now, steady_millis());
+            if view.changes() != before {
+                context.revision.send_modify(|revision| *revision += 1);
+            }
         }
-        context.revision.send_modify(|revision| *revision += 1);
         tokio::time::sleep(ASK_EVERY).await;
     }
 }

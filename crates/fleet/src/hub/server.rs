@@ -7,23 +7,27 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
+use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Deserialize;
 use serde_json::json;
+use supervisord_tls::server_certificates::TlsContext;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 use super::context::HubContext;
 use super::people::HubPerson;
-use super::{metrics, page, resources};
+use super::{host_check, metrics, page, resources};
 use crate::clock::steady_millis;
 use crate::host_name::HostName;
 use crate::request::FleetVerb;
@@ -54,7 +58,7 @@ struct HubAction {
 }
 
 /// Answers clients for ever.
-pub(super) async fn serve(context: Rc<HubContext>, listener: TcpListener) {
+pub(super) async fn serve(context: Rc<HubContext>, listener: TcpListener, tls: Option<TlsContext>) {
     let places = std::sync::Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -66,22 +70,42 @@ pub(super) async fn serve(context: Rc<HubContext>, listener: TcpListener) {
                 continue;
             }
         };
+        let _ = socket.set_nodelay(true);
         let context = context.clone();
+        let handshake = tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
         tokio::task::spawn_local(async move {
-            let answering = service_fn(move |request| {
-                let context = context.clone();
-                async move { Ok::<_, Infallible>(answer(&context, request).await) }
-            });
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(64 << 10);
-            // A client that breaks off has ended its request.
-            let _ = http.serve_connection(TokioIo::new(socket), answering).await;
+            match handshake {
+                None => converse(context, socket).await,
+                Some(handshake) => {
+                    // A client that does not get through has nothing to be told.
+                    if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_WITHIN, handshake.accept(socket)).await {
+                        converse(context, stream).await;
+                    }
+                }
+            }
             drop(place);
         });
     }
 }
 
+/// Answers the requests of one client.
+async fn converse(context: Rc<HubContext>, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+    let answering = service_fn(move |request| {
+        let context = context.clone();
+        async move { Ok::<_, Infallible>(answer(&context, request).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(64 << 10);
+    // A client that breaks off has ended its request.
+    let _ = http.serve_connection(TokioIo::new(stream), answering).await;
+}
+
 async fn answer(context: &Rc<HubContext>, request: Request<Incoming>) -> Response<HubBody> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    if !context.people.borrow().ask_for_a_token() && !host.is_none_or(host_check::is_this_machine) {
+        let told = "nobody logs in here, so the hub answers only to localhost and addresses: write --people FILE";
+        return problem(StatusCode::FORBIDDEN, told);
+    }
     let Some(person) = identify(context, request.headers()) else {
         let mut refusal = problem(StatusCode::UNAUTHORIZED, "log in with your name, and your token as the password");
         let basic = hyper::header::HeaderValue::from_static("Basic realm=\"fleet\"");
@@ -98,7 +122,7 @@ async fn answer(context: &Rc<HubContext>, request: Request<Incoming>) -> Respons
         (&Method::GET, "/api/changes") => changes(context),
         (&Method::GET, "/metrics") => {
             let view = context.view.borrow();
-            let text = metrics::text(&view, view.server_now(steady_millis()));
+            let text = metrics::text(&view, &person, view.server_now(steady_millis()));
             reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
         }
         (&Method::POST, "/api/actions") => act(context, &person, request).await,
@@ -118,14 +142,15 @@ async fn answer(context: &Rc<HubContext>, request: Request<Incoming>) -> Respons
 
 /// Who asks: a name and a token as user and password, or the token alone.
 fn identify(context: &HubContext, headers: &HeaderMap) -> Option<HubPerson> {
-    let Some(sent) = headers.get(AUTHORIZATION) else { return context.people.identify(None, None) };
+    let people = context.people.borrow();
+    let Some(sent) = headers.get(AUTHORIZATION) else { return people.identify(None, None) };
     let (scheme, rest) = sent.to_str().ok()?.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
-        return context.people.identify(None, Some(rest.trim()));
+        return people.identify(None, Some(rest.trim()));
     }
     let pair = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
     let (name, token) = pair.split_once(':')?;
-    scheme.eq_ignore_ascii_case("basic").then(|| context.people.identify(Some(name), Some(token)))?
+    scheme.eq_ignore_ascii_case("basic").then(|| people.identify(Some(name), Some(token)))?
 }
 
 async fn act(context: &HubContext, person: &HubPerson, request: Request<Incoming>) -> Response<HubBody> {
@@ -167,18 +192,21 @@ async fn act(context: &HubContext, person: &HubPerson, request: Request<Incoming
     };
     let (python, ours): (Vec<HostName>, Vec<HostName>) =
         hosts.into_iter().partition(|host| context.python.iter().any(|member| member.name() == host));
-    let mut listed = Vec::new();
-    for member in context.python.iter().filter(|member| python.contains(member.name())) {
-        listed.push(member.act(&action, &select).await);
-    }
-    if !ours.is_empty() {
-        match context.client.ask(&person.name, ours, verb, ACT_WITHIN).await {
-            Err(error) => return problem(StatusCode::BAD_GATEWAY, &error.to_string()),
-            Ok(gathering) => {
-                let answered = table::as_json(&gathering, "results");
-                listed.extend(answered["hosts"].as_array().into_iter().flatten().cloned());
-            }
+    let of_the_original = context.python.iter().filter(|member| python.contains(member.name()));
+    let of_the_original = join_all(of_the_original.map(|member| member.act(&action, &select)));
+    let of_agents = async {
+        match ours.is_empty() {
+            true => Ok(Vec::new()),
+            false => context.client.ask(&person.name, ours, verb, ACT_WITHIN).await.map(|gathering| {
+                let mut answered = table::as_json(&gathering, "results");
+                answered["hosts"].as_array_mut().map(std::mem::take).unwrap_or_default()
+            }),
         }
+    };
+    let (mut listed, answered) = tokio::join!(of_the_original, of_agents);
+    match answered {
+        Ok(answered) => listed.extend(answered),
+        Err(error) => return problem(StatusCode::BAD_GATEWAY, &error.to_string()),
     }
     reply(StatusCode::OK, "application/json", json!({ "hosts": listed }).to_string())
 }

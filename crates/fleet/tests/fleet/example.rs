@@ -30,7 +30,7 @@ fn one_command_starts_a_server_three_hosts_and_the_hub() {
     let page = || {
         let mut text = String::new();
         if let Ok(mut stream) = TcpStream::connect(format!("127.0.0.1:{hub}")) {
-            let _ = stream.write_all(b"GET /api/hosts HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(b"GET /api/hosts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             let _ = stream.read_to_string(&mut text);
         }
         text

@@ -8,8 +8,21 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+#[path = "../../../../tests/suite/harness/http.rs"]
+#[expect(dead_code, reason = "the tests of the daemon use more of it")]
+pub mod http;
+pub mod needs;
+#[path = "../../../../tests/suite/harness/original.rs"]
+#[expect(dead_code, reason = "the tests of the daemon use more of it")]
+pub mod original;
 pub mod proxy;
+#[path = "../../../../tests/suite/harness/reachable.rs"]
+#[expect(dead_code, reason = "the tests of the daemon use more of it")]
+pub mod reachable;
 pub mod stub_daemon;
+#[path = "../../../../tests/suite/harness/wait.rs"]
+#[expect(dead_code, reason = "the tests of the daemon use more of it")]
+pub mod wait;
 
 /// How long something may take that should happen at once, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -97,8 +110,7 @@ impl NatsServer {
             self.extra
         );
         fs::write(path.join("nats.conf"), text).expect("written");
-        let program = ["/usr/sbin/nats-server", "/usr/local/bin/nats-server", "/usr/bin/nats-server"];
-        let program = program.into_iter().find(|path| Path::new(path).exists()).expect("nats-server is installed");
+        let program = needs::program("nats-server");
         let log = File::create(path.join("nats.log")).expect("a log");
         let child =
             Command::new(program).arg("-c").arg(path.join("nats.conf")).stdout(Stdio::null()).stderr(log).spawn();

@@ -16,9 +16,9 @@ pub struct Hub {
 }
 
 /// The SHA-256 of "foo".
-const FOO: &str = "{SHA256}2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+pub const FOO: &str = "{SHA256}2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 /// The SHA-256 of "bar".
-const BAR: &str = "{SHA256}fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
+pub const BAR: &str = "{SHA256}fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
 
 impl Hub {
     pub fn start(nats: &NatsServer, more: &[&str]) -> Hub {
@@ -34,10 +34,21 @@ impl Hub {
         let mut address = String::new();
         wait_until("the hub listens", || {
             let text = fs::read_to_string(&log).unwrap_or_default();
-            address = text.lines().find_map(|line| line.split("http://").nth(1)).unwrap_or_default().to_owned();
+            address = text.lines().find_map(|line| line.split("://").nth(1)).unwrap_or_default().to_owned();
             !address.is_empty() && text.ends_with('\n')
         });
         Hub { address, process }
+    }
+
+    /// Where it listens: a host and a port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = std::process::Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name} is sent");
     }
 
     pub fn pid(&self) -> u32 {
@@ -49,7 +60,7 @@ impl Hub {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         let length = body.len();
         let text = format!(
-            "{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
         );
         stream.write_all(text.as_bytes()).expect("sent");
         let mut answer = String::new();
@@ -110,6 +121,8 @@ fn the_hub_shows_all_hosts_and_acts_with_the_rights_of_whoever_asks() {
     {
         assert!(metrics.contains(line), "{metrics}");
     }
+    let (_, visible) = hub.ask("GET", "/metrics", vera, "");
+    assert!(visible.contains("host=\"web1\"") && !visible.contains("old1"), "{visible}");
     for path in ["/", "/fleet.js", "/fleet.css", "/base.css", "/dom.js"] {
         assert_eq!(hub.ask("GET", path, ann, "").0, 200, "{path}");
     }
@@ -141,6 +154,13 @@ fn a_hub_that_everybody_reads_stays_on_its_machine() {
     assert!(text.contains("write --people FILE") && status == 2, "{text}");
     let hub = Hub::start(&nats, &[]);
     assert_eq!(hub.hosts("")["me"]["role"], "viewer");
+    // A page of another site whose name leads here reads nothing.
+    let mut stream = TcpStream::connect(hub.address()).expect("it listens");
+    let request = b"GET /api/hosts HTTP/1.1\r\nHost: evil.example:9080\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     let body = r#"{"action":"stop","hosts":["a"],"select":["a"]}"#;
     assert_eq!(hub.ask("POST", "/api/actions", "Content-Type: application/json\r\n", body).0, 403);
 }

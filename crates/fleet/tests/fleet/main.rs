@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "the output is for the user of the command")]
 
+mod browser;
 mod commands;
 mod cuts;
 mod example;
@@ -9,5 +10,6 @@ mod harness;
 mod hub;
 mod many;
 mod permissions;
+mod pretended_hosts;
 mod tls;
 mod verbs;

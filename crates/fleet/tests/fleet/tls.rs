@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::harness::stub_daemon::StubDaemon;
 use crate::harness::{NatsServer, wait_until};
+use crate::hub::{BAR, FOO, Hub};
 
 /// Makes a certificate for `localhost` that one of its own signs, and one for a client.
 fn certificates(directory: &std::path::Path) {
@@ -43,4 +44,78 @@ fn agents_and_people_come_by_tls_with_certificates() {
         let (text, status) = nats.ask(arguments);
         assert!(status == 7 && text.contains("the NATS server tls://localhost:"), "{text}");
     }
+}
+
+/// Asks a hub: prints the status and the common name of its certificate, or `refused`.
+const CLIENT: &str = r#"
+import http.client, ssl, sys
+address, ca, certificate, key, token = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+if certificate:
+    context.load_cert_chain(certificate, key)
+try:
+    host, port = address.split(":")
+    connection = http.client.HTTPSConnection("localhost", int(port), context=context)
+    connection.request("GET", "/api/hosts", headers={"Authorization": "Bearer " + token})
+    subject = dict(entry[0] for entry in connection.sock.getpeercert()["subject"])
+    print(connection.getresponse().status, subject["commonName"])
+except OSError as error:
+    print("refused")
+"#;
+
+#[test]
+fn the_hub_speaks_tls_and_reads_certificate_and_people_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    certificates(directory.path());
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    let nats = NatsServer::start();
+    let people = file("people");
+    std::fs::write(&people, format!("ann operator {FOO}\n")).expect("written");
+    std::fs::copy(file("server.crt"), file("hub.crt")).expect("copied");
+    std::fs::copy(file("server.key"), file("hub.key")).expect("copied");
+    let (certificate, key, ca) = (file("hub.crt"), file("hub.key"), file("ca.crt"));
+    let hub = |more: &[&str]| {
+        let tls = ["--people", &people, "--listen-cert", &certificate, "--listen-key", &key];
+        Hub::start(&nats, &[&tls[..], more].concat())
+    };
+    let ask = |hub: &Hub, certificate: &str, token: &str| {
+        let (certificate, key) = match certificate {
+            "" => (String::new(), String::new()),
+            name => (file(&format!("{name}.crt")), file(&format!("{name}.key"))),
+        };
+        let mut python = Command::new("python3");
+        python.args(["-c", CLIENT, hub.address(), &ca, &certificate, &key, token]);
+        String::from_utf8_lossy(&python.output().expect("it runs").stdout).trim().to_owned()
+    };
+    let open = hub(&[]);
+    assert_eq!(ask(&open, "", "foo"), "200 server");
+    assert_eq!(ask(&open, "", "wrong"), "401 server");
+
+    // A new certificate, and other people: those who were let in are no longer.
+    std::fs::copy(file("client.crt"), &certificate).expect("copied");
+    std::fs::copy(file("client.key"), &key).expect("copied");
+    std::fs::write(&people, format!("vera viewer {BAR}\n")).expect("written");
+    assert_eq!(ask(&open, "", "foo"), "200 server", "nobody has asked for it yet");
+    open.signal("HUP");
+    wait_until("the new certificate is shown", || ask(&open, "", "bar") == "200 client");
+    assert_eq!(ask(&open, "", "foo"), "401 client");
+    // What cannot be read stays as it is.
+    std::fs::write(&people, "vera viewer nonsense\n").expect("written");
+    std::fs::write(&certificate, "nonsense").expect("written");
+    open.signal("HUP");
+    wait_until("both are refused", || {
+        let log = std::fs::read_to_string(nats.path("hub.log")).unwrap_or_default();
+        log.contains("keeps the people it has: --people, line 1") && log.contains("keeps the certificate it has")
+    });
+    assert_eq!(ask(&open, "", "bar"), "200 client");
+    let (text, status) = nats.ask(&["hub", "--people", &ca, "--listen-cert", &certificate]);
+    assert!(text.contains("--listen-cert and --listen-key belong together") && status == 2, "{text}");
+
+    // Only who shows a certificate is let in.
+    std::fs::copy(file("server.crt"), &certificate).expect("copied");
+    std::fs::copy(file("server.key"), &key).expect("copied");
+    std::fs::write(&people, format!("ann operator {FOO}\n")).expect("written");
+    let strict = hub(&["--listen-client-ca", &ca]);
+    assert_eq!(ask(&strict, "client", "foo"), "200 server");
+    assert_eq!(ask(&strict, "", "foo"), "refused");
 }
