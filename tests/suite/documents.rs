@@ -66,7 +66,7 @@ fn the_quick_start_runs_unchanged() {
 fn the_readme_commands_exist() {
     let readme = read("README.md");
     for command in [
-        "cargo run --release --bin supervisord -- -n -c examples/quickstart/supervisord.conf",
+        "cargo run --profile quick --bin supervisord -- -n -c examples/quickstart/supervisord.conf",
         "cargo test --workspace",
     ] {
         assert!(readme.contains(command), "the README names `{command}`");
