@@ -4,6 +4,7 @@
 
 mod browser;
 mod commands;
+mod credentials;
 mod cuts;
 mod example;
 mod harness;

@@ -1,22 +1,38 @@
 //! A server that speaks TLS, and wants certificates.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::harness::stub_daemon::StubDaemon;
 use crate::harness::{NatsServer, wait_until};
 use crate::hub::{BAR, FOO, Hub};
 
-/// Makes a certificate for `localhost` that one of its own signs, and one for a client.
-fn certificates(directory: &std::path::Path) {
-    let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=fleet-ca \
-         -keyout ca.key -out ca.crt
-         for name in server client; do
-           openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=$name -keyout $name.key -out $name.csr
-           printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\nextendedKeyUsage=serverAuth,clientAuth\\n' > $name.ext
-           openssl x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile $name.ext -out $name.crt
-         done";
-    let made = Command::new("sh").args(["-ec", script]).current_dir(directory).output().expect("openssl runs");
+/// A certificate with a key, which another one signs, or itself.
+pub fn certificate(directory: &Path, name: &str, signer: Option<&str>) {
+    let signed = signer.map(|signer| format!("-CA {signer}.crt -CAkey {signer}.key")).unwrap_or_default();
+    let extensions = match signer {
+        None => "-addext basicConstraints=critical,CA:TRUE".to_owned(),
+        Some(_) => format!(
+            "-addext basicConstraints=CA:FALSE -addext subjectAltName=DNS:{name} \
+             -addext extendedKeyUsage=serverAuth,clientAuth"
+        ),
+    };
+    let command = format!(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={name} {extensions} \
+         {signed} -keyout {name}.key -out {name}.crt"
+    );
+    let made = Command::new("sh").args(["-c", &command]).current_dir(directory).output().expect("openssl runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// A certificate for `localhost`, another one, and one of a client, all signed by `ca`.
+fn certificates(directory: &Path) {
+    certificate(directory, "ca", None);
+    certificate(directory, "localhost", Some("ca"));
+    std::fs::rename(directory.join("localhost.crt"), directory.join("next.crt")).expect("renamed");
+    std::fs::rename(directory.join("localhost.key"), directory.join("next.key")).expect("renamed");
+    certificate(directory, "localhost", Some("ca"));
+    certificate(directory, "client", Some("ca"));
 }
 
 #[test]
@@ -26,8 +42,8 @@ fn agents_and_people_come_by_tls_with_certificates() {
     let file = |name: &str| directory.path().join(name).display().to_string();
     let tls = format!(
         "tls {{ cert_file: \"{}\", key_file: \"{}\", ca_file: \"{}\", verify: true }}",
-        file("server.crt"),
-        file("server.key"),
+        file("localhost.crt"),
+        file("localhost.key"),
         file("ca.crt")
     );
     let nats = NatsServer::with(&tls);
@@ -46,7 +62,7 @@ fn agents_and_people_come_by_tls_with_certificates() {
     }
 }
 
-/// Asks a hub: prints the status and the common name of its certificate, or `refused`.
+/// Asks a hub: prints the status and the serial number of its certificate, or `refused`.
 const CLIENT: &str = r#"
 import http.client, ssl, sys
 address, ca, certificate, key, token = sys.argv[1:]
@@ -57,8 +73,8 @@ try:
     host, port = address.split(":")
     connection = http.client.HTTPSConnection("localhost", int(port), context=context)
     connection.request("GET", "/api/hosts", headers={"Authorization": "Bearer " + token})
-    subject = dict(entry[0] for entry in connection.sock.getpeercert()["subject"])
-    print(connection.getresponse().status, subject["commonName"])
+    serial = connection.sock.getpeercert()["serialNumber"]
+    print(connection.getresponse().status, serial)
 except OSError as error:
     print("refused")
 "#;
@@ -71,8 +87,8 @@ fn the_hub_speaks_tls_and_reads_certificate_and_people_again() {
     let nats = NatsServer::start();
     let people = file("people");
     std::fs::write(&people, format!("ann operator {FOO}\n")).expect("written");
-    std::fs::copy(file("server.crt"), file("hub.crt")).expect("copied");
-    std::fs::copy(file("server.key"), file("hub.key")).expect("copied");
+    std::fs::copy(file("localhost.crt"), file("hub.crt")).expect("copied");
+    std::fs::copy(file("localhost.key"), file("hub.key")).expect("copied");
     let (certificate, key, ca) = (file("hub.crt"), file("hub.key"), file("ca.crt"));
     let hub = |more: &[&str]| {
         let tls = ["--people", &people, "--listen-cert", &certificate, "--listen-key", &key];
@@ -87,18 +103,25 @@ fn the_hub_speaks_tls_and_reads_certificate_and_people_again() {
         python.args(["-c", CLIENT, hub.address(), &ca, &certificate, &key, token]);
         String::from_utf8_lossy(&python.output().expect("it runs").stdout).trim().to_owned()
     };
+    let serial = |name: &str| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["x509", "-noout", "-serial", "-in"]).arg(file(name));
+        let output = openssl.output().expect("it runs");
+        String::from_utf8_lossy(&output.stdout).trim().trim_start_matches("serial=").to_owned()
+    };
+    let (first, next) = (serial("localhost.crt"), serial("next.crt"));
     let open = hub(&[]);
-    assert_eq!(ask(&open, "", "foo"), "200 server");
-    assert_eq!(ask(&open, "", "wrong"), "401 server");
+    assert_eq!(ask(&open, "", "foo"), format!("200 {first}"));
+    assert_eq!(ask(&open, "", "wrong"), format!("401 {first}"));
 
     // A new certificate, and other people: those who were let in are no longer.
-    std::fs::copy(file("client.crt"), &certificate).expect("copied");
-    std::fs::copy(file("client.key"), &key).expect("copied");
+    std::fs::copy(file("next.crt"), &certificate).expect("copied");
+    std::fs::copy(file("next.key"), &key).expect("copied");
     std::fs::write(&people, format!("vera viewer {BAR}\n")).expect("written");
-    assert_eq!(ask(&open, "", "foo"), "200 server", "nobody has asked for it yet");
+    assert_eq!(ask(&open, "", "foo"), format!("200 {first}"), "nobody has asked for it yet");
     open.signal("HUP");
-    wait_until("the new certificate is shown", || ask(&open, "", "bar") == "200 client");
-    assert_eq!(ask(&open, "", "foo"), "401 client");
+    wait_until("the new certificate is shown", || ask(&open, "", "bar") == format!("200 {next}"));
+    assert_eq!(ask(&open, "", "foo"), format!("401 {next}"));
     // What cannot be read stays as it is.
     std::fs::write(&people, "vera viewer nonsense\n").expect("written");
     std::fs::write(&certificate, "nonsense").expect("written");
@@ -107,15 +130,15 @@ fn the_hub_speaks_tls_and_reads_certificate_and_people_again() {
         let log = std::fs::read_to_string(nats.path("hub.log")).unwrap_or_default();
         log.contains("keeps the people it has: --people, line 1") && log.contains("keeps the certificate it has")
     });
-    assert_eq!(ask(&open, "", "bar"), "200 client");
+    assert_eq!(ask(&open, "", "bar"), format!("200 {next}"));
     let (text, status) = nats.ask(&["hub", "--people", &ca, "--listen-cert", &certificate]);
     assert!(text.contains("--listen-cert and --listen-key belong together") && status == 2, "{text}");
 
     // Only who shows a certificate is let in.
-    std::fs::copy(file("server.crt"), &certificate).expect("copied");
-    std::fs::copy(file("server.key"), &key).expect("copied");
+    std::fs::copy(file("localhost.crt"), &certificate).expect("copied");
+    std::fs::copy(file("localhost.key"), &key).expect("copied");
     std::fs::write(&people, format!("ann operator {FOO}\n")).expect("written");
     let strict = hub(&["--listen-client-ca", &ca]);
-    assert_eq!(ask(&strict, "client", "foo"), "200 server");
+    assert_eq!(ask(&strict, "client", "foo"), format!("200 {first}"));
     assert_eq!(ask(&strict, "", "foo"), "refused");
 }
