@@ -43,7 +43,7 @@ impl Authority {
         let roles: Vec<_> = roles.collect();
         assert_eq!(
             roles.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(),
-            ["agent", "operator", "viewer", "hub"]
+            ["agent", "operator", "viewer", "hub", "pods"]
         );
         let account = |name, roles| Account { name, key: KeyPair::new_account(), roles };
         let accounts = vec![account("SYS", Vec::new()), account("FLEET", roles), account("SHOP", Vec::new())];

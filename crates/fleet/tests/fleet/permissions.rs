@@ -145,6 +145,14 @@ fn signed_credentials_give_everybody_the_rights_of_the_guide() {
     }
     fs::write(file("mallory"), authority.credentials("SHOP", "mallory", "")).expect("written");
     check(&nats, |name| ["--creds".to_owned(), file(name).display().to_string()].to_vec());
+    // Pods share a user, and have names of their own.
+    fs::write(file("pods"), authority.credentials("FLEET", "pods", "pods")).expect("written");
+    let creds = |name: &str| ["--creds".to_owned(), file(name).display().to_string()];
+    let daemon = format!("unix://{}", nats.path("sock").display());
+    let _pod = nats.agent("web-7f9c-x1", &daemon, &creds("pods").each_ref().map(String::as_str));
+    let status = [&["status".to_owned()], &creds("ann")[..]].concat();
+    let status: Vec<&str> = status.iter().map(String::as_str).collect();
+    wait_until("the pod answers", || nats.ask(&status).0.contains("web-7f9c-x1  web  RUNNING"));
     // Nobody gives himself credentials.
     fs::write(file("eve"), Authority::new(&guide()).credentials("FLEET", "eve", "operator")).expect("written");
     let (text, status) = nats.ask(&["status", "--creds", &file("eve").display().to_string()]);
