@@ -1,5 +1,6 @@
 """The table of the figures with the targets, and the page that contains it."""
 
+import fleet_part
 import plot
 
 
@@ -153,15 +154,20 @@ files are in memory (`/dev/shm`), the children are small static C programs that 
 
 ```
 bench/run --write
+bench/run --fleet --write
 ```
 
 It needs Linux, Rust, a C compiler and Python 3.9 or later with `venv`. The original is installed into the build
-directory, or taken from the directory that `SUPERVISOR_ORIGINAL` names. `bench/run --help` shows how to take less.
+directory, or taken from the directory that `SUPERVISOR_ORIGINAL` names. The fleet needs `nats-server`. `bench/run --help` shows how to take less.
 """
 
 
 def write(directory, medians, rounds):
     """Writes `benchmarks.md` and `benchmarks.svg`."""
     directory.mkdir(exist_ok=True)
-    (directory / "benchmarks.md").write_text(PAGE.format(rounds="one round" if rounds == 1 else f"{rounds} rounds", table=table(medians)))
+    page = directory / "benchmarks.md"
+    # What bench/run --fleet has written stays.
+    fleet = fleet_part.kept_of(page.read_text()) if page.exists() else ""
+    text = PAGE.format(rounds="one round" if rounds == 1 else f"{rounds} rounds", table=table(medians))
+    page.write_text(fleet_part.put(text, fleet))
     (directory / "benchmarks.svg").write_text(plot.svg(rows(), medians))
