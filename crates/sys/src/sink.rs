@@ -22,7 +22,8 @@ pub fn open_existing(path: &str) -> io::Result<File> {
 
 /// Opens an existing file for reading. Fails with ELOOP for a symbolic link.
 pub fn open_unfollowed(path: &str) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(NON_BLOCKING | libc::O_NOFOLLOW).open(path)
+    let opened = OpenOptions::new().read(true).custom_flags(NON_BLOCKING | libc::O_NOFOLLOW).open(path);
+    opened.map(system::keep_from_children)
 }
 
 /// Opens a FIFO for writing with or without a reader: it is opened for reading as well, so that writing never fails

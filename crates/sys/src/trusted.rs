@@ -7,6 +7,8 @@
 //! In a world-writable directory such as `/tmp`, only files of root or of the daemon's user are accepted, as with the
 //! kernel's `fs.protected_regular`.
 //!
+//! Children do not inherit files of a file server, which they could not close while it does not answer.
+//!
 //! All checks use descriptors, so that no user can replace a file between the check and its use. For a daemon that is
 //! not root, and on systems other than Linux, the system alone decides.
 
@@ -17,7 +19,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::system::trusted_walk as walk;
+use crate::system::{self, trusted_walk as walk};
 
 /// Flags for opening without waiting for the other end, and without getting a controlling terminal.
 pub(crate) const NON_BLOCKING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -30,7 +32,7 @@ pub fn open_read(path: &str) -> io::Result<File> {
 /// Opens a file that the configuration names for reading, following links as the system does; does not wait for the other end of
 /// a named pipe.
 pub fn open_configured(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(NON_BLOCKING).open(path)
+    OpenOptions::new().read(true).custom_flags(NON_BLOCKING).open(path).map(system::keep_from_children)
 }
 
 /// Opens a file to be overwritten, and creates it if it does not exist; does not truncate it. Never blocks.
@@ -56,7 +58,7 @@ pub fn create_new_read_write(path: &str, mode: u32) -> io::Result<File> {
 /// Opens `path` with these flags of `open(2)`; if they include `O_CREAT`, creates it with `mode` (less the file mode
 /// mask). Fails with ELOOP if a link must not be followed, with EACCES if the file is not trusted.
 pub fn open(path: &str, flags: i32, mode: u32) -> io::Result<File> {
-    walk::open(OsStr::new(path), flags, mode)
+    walk::open(OsStr::new(path), flags, mode).map(system::keep_from_children)
 }
 
 /// Renames a file.

@@ -1,6 +1,7 @@
 //! A disk that does not respond: system calls on its files block until the test ends the hang.
 //!
-//! `strace` holds every system call on chosen paths at its entry, as an unreachable file server does.
+//! `strace` holds every system call on chosen paths at its entry. Where it matters what the kernel itself does, a file system in
+//! user space takes requests and does not answer, as an unreachable file server does.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::resources::{Resources, assert_no_leak, restart_latency};
-use crate::harness::needs;
+use crate::harness::needs::{self, Power};
 use crate::harness::{Daemon, Scene, Subject, only_ours, processes, wait};
 
 /// The system calls that a disk can block.
@@ -317,6 +318,74 @@ fn programs_on_a_hanging_disk_do_not_block_others_and_start_later() {
             daemon.call("supervisor.stopProcessGroup", &[group.into()]);
         }
         assert_no_leak(&mut daemon, before);
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
+/// The daemon sees `{dir}/back` at `{dir}/disk`, whose server does not answer while there is a file `hold`.
+const REMOTE_DISK: &str = "mkdir back disk\nexec unshare --mount sh -c \
+    'python3 hanging_disk.py back disk hold && exec \"$@\"' sh \"$@\"";
+
+/// Until it is dropped, the server of the remote disk does not answer. Whoever looks at a process that waits for it waits, too.
+struct Silence<'d>(&'d Daemon);
+
+impl Silence<'_> {
+    fn begin(daemon: &Daemon) -> Silence<'_> {
+        daemon.write("hold", "");
+        Silence(daemon)
+    }
+}
+
+impl Drop for Silence<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0.path("hold"));
+    }
+}
+
+/// A child that executes a program closes the files of the daemon. To close one of a file server is a question to that server.
+#[test]
+fn programs_start_while_a_file_server_with_logs_does_not_answer() {
+    if !Power::Mount.is_there_for("a file server that does not answer") {
+        return;
+    }
+    if let Err(error) = fs::File::open("/dev/fuse") {
+        return eprintln!("left out, because there is no /dev/fuse ({error}): a file server that does not answer");
+    }
+    only_ours(|| {
+        let other = "sh -c 'echo begun >> begun; exec sleep 1000'";
+        let text = program("hung", COUNTER, "{dir}/disk/hung.log")
+            + &program("other", other, "NONE")
+            + "directory={dir}\n"
+            + &program("hooked", "sleep 1000", "NONE")
+            + "autostart=false\ndirectory={dir}\npre_start=sh -c 'echo asked >> asked'\n";
+        let scene = Scene::with("server", &text).shell(REMOTE_DISK);
+        let mut daemon =
+            scene.file("hanging_disk.py", include_str!("../fixtures/hanging_disk.py")).start(Subject::Ours);
+        daemon.wait_for_file("back/hung.log");
+        daemon.wait_for_file("begun");
+        let before = Resources::of(&daemon);
+        let begun = |daemon: &Daemon| daemon.read("begun").lines().count();
+        {
+            let silence = Silence::begin(&daemon);
+            wait::until("somebody waits for it", || daemon.path("hold.taken").exists());
+            for count in 2..5 {
+                restart_latency(&daemon, "other");
+                wait::until("it is executed", || begun(&daemon) == count);
+            }
+            assert_eq!(daemon.ctl(&["start", "hooked"]).stdout, "hooked: started\n");
+            assert_eq!(daemon.read("asked"), "asked\n");
+            let refused = daemon.ctl(&["upgrade"]);
+            let reason = "the log files do not respond, and output could be lost";
+            assert!(refused.code == 1 && refused.stdout.contains(reason), "{}", refused.transcript());
+            assert_eq!(daemon.ctl(&["stop", "hooked"]).stdout, "hooked: stopped\n");
+            assert!(daemon.path("hold.taken").exists(), "the server has answered meanwhile");
+            drop(silence);
+        }
+        let size = daemon.read("back/hung.log").len();
+        daemon.wait_until("lines come again", |daemon| daemon.read("back/hung.log").len() > size + 100);
+        assert_eq!(runs(&daemon, "back/hung.log"), 1);
+        assert_no_leak(&mut daemon, before);
+        assert_eq!(daemon.ctl(&["upgrade"]).code, 0);
         assert_eq!(daemon.stop(), 0);
     });
 }

@@ -161,6 +161,11 @@ unsafe impl PreparedChild for Child {
     fn leads_group(&self) -> bool {
         self.plan.group == ProcessGroup::Own
     }
+
+    fn highest_descriptor(&self) -> RawFd {
+        let further = self.further.map(|(source, _)| source);
+        self.stdio.into_iter().chain(further).chain(self.cgroup).max().unwrap_or(0)
+    }
 }
 
 fn failure_text(what: &[u8], name: &[u8]) -> Vec<u8> {

@@ -16,11 +16,14 @@ use crate::errno::named;
 use crate::{Errno, Pid};
 
 mod notifications;
+mod remote_files;
 pub(crate) mod trusted_walk;
 
 pub(crate) use notifications::{
     abstract_address, abstract_name_of, accept_descriptors, open_notification_socket, receive_datagram,
 };
+
+pub(crate) use remote_files::{keep_from_children, without_remote_files};
 
 pub(crate) const CAPABILITIES: Capabilities = LINUX;
 

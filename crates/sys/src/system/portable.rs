@@ -24,6 +24,15 @@ fn unsupported<T>() -> io::Result<T> {
 /// The error of calls that do not exist.
 const NONE: Errno = Errno::ENOSYS;
 
+/// Children inherit all files there.
+pub(crate) fn keep_from_children(file: File) -> File {
+    file
+}
+
+pub(crate) fn without_remote_files<T>(_highest: RawFd, make: impl Fn() -> T) -> T {
+    make()
+}
+
 pub(crate) fn open_notification_socket(_name: &[u8]) -> io::Result<OwnedFd> {
     unsupported()
 }

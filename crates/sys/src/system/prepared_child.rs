@@ -1,9 +1,11 @@
 //! Starts a child that has been prepared, by a fork or in another way.
 
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
+use super::without_remote_files;
 use crate::{Errno, Pid};
 
 /// A child that is ready to be started.
@@ -18,6 +20,9 @@ pub(crate) unsafe trait PreparedChild {
 
     /// Whether the child leads a process group of its own.
     fn leads_group(&self) -> bool;
+
+    /// The highest descriptor of this process that the child uses.
+    fn highest_descriptor(&self) -> RawFd;
 }
 
 /// Starts a child that has a copy of this process's memory.
@@ -41,10 +46,11 @@ pub(super) fn fork_and_store(child: &impl PreparedChild, pid_slot: &AtomicU64) -
 
 /// Starts a child with `make`. All signals are blocked meanwhile, so that none reaches the child while it still has the
 /// signal handlers of this process.
-pub(super) fn start(
-    child: &impl PreparedChild,
-    make: impl FnOnce() -> Result<libc::pid_t, Errno>,
-) -> Result<Pid, Errno> {
+pub(super) fn start(child: &impl PreparedChild, make: impl Fn() -> Result<libc::pid_t, Errno>) -> Result<Pid, Errno> {
+    without_remote_files(child.highest_descriptor(), || start_here(child, &make))
+}
+
+fn start_here(child: &impl PreparedChild, make: impl Fn() -> Result<libc::pid_t, Errno>) -> Result<Pid, Errno> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let made = make();
     // It cannot fail: the system returned this mask.
