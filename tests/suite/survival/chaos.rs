@@ -9,7 +9,9 @@ mod cast;
 mod health;
 mod hooks;
 mod numbered;
+mod services;
 mod traces;
+mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,7 +27,9 @@ use crate::harness::random::Random;
 use crate::harness::{Daemon, Subject, processes, rpc, wait};
 use cast::{Cast, Logs, Player, group, living, players};
 use health::Counts;
+use services::Services;
 use traces::Traces;
+use volume::Volume;
 
 /// How much more memory the daemon may have at the end than in the first half, in kB.
 const GROWTH: u64 = 8 * 1024;
@@ -75,7 +79,11 @@ fn run(logs: Logs, programs: usize, least: [usize; 2]) {
 }
 
 struct Chaos {
+    /// Before the daemon, with which the directory goes that has their socket.
+    services: Services,
     daemon: Daemon,
+    /// None where no program has its logs there.
+    volume: Option<Volume>,
     cast: Cast,
     random: Random,
     /// Whose process id is known, because nobody has asked it to end.
@@ -114,10 +122,16 @@ impl Vitals {
 
 impl Chaos {
     fn begin(cast: Cast, random: Random) -> Chaos {
-        let daemon = cast.scene().start(Subject::Ours);
+        let scene = cast.scene();
+        let place = scene.set_up(Subject::Ours);
+        let services = Services::begin(&place);
+        let volume = (!cast.spilling.is_empty()).then(|| Volume::mount(&place));
+        let daemon = scene.start_in(place);
         let traces = Traces::new(&cast);
         let mut chaos = Chaos {
+            services,
             daemon,
+            volume,
             cast,
             random,
             pids: BTreeMap::new(),
@@ -146,6 +160,7 @@ impl Chaos {
     }
 
     fn round(&mut self, round: usize) {
+        self.change_volume();
         self.pause(200);
         self.talk();
         let kind = match self.random.below(32) {
@@ -174,11 +189,30 @@ impl Chaos {
         self.check_scale();
         self.counts.check(&self.daemon);
         self.traces.read(&self.daemon);
+        self.traces.wait_for_services(&self.daemon, &self.services);
+        self.change_volume();
+        if let Some(volume) = &self.volume {
+            self.traces.read_volume(&self.daemon, volume);
+        }
         self.talk();
         self.traces.wait_for_events(&self.daemon);
         if self.random.below(3) == 0 {
             self.end_somebody();
         }
+    }
+
+    /// Every other time, the volume becomes full, or empty again.
+    fn change_volume(&mut self) {
+        if let Some(volume) = self.volume.as_ref().filter(|_| self.random.below(2) == 0) {
+            volume.change(&mut self.random);
+        }
+    }
+
+    /// Makes room on the volume for ever, and waits until nothing waits.
+    fn empty_volume(&mut self) {
+        let Some(volume) = &self.volume else { return };
+        volume.make_room();
+        self.daemon.wait_until("no output waits", |daemon| !Volume::has_waiting(daemon));
     }
 
     fn pause(&mut self, most: usize) {
@@ -314,11 +348,24 @@ impl Chaos {
         self.traces.interrupted(&self.daemon);
     }
 
+    /// A program on disk that gets no processor does not answer in time, and the upgrade is refused: then it is asked for again.
     fn wait_for_upgrade(&mut self) {
-        let seen = self.log_seen;
-        self.daemon.wait_until("it is upgraded", |daemon| {
-            daemon.log().get(seen..).is_some_and(|log| log.contains("supervisord upgraded"))
+        const REFUSED: &str = "ERRO not upgrading: the program on disk cannot take over (no answer within ";
+        let (seen, mut refusals) = (self.log_seen, 0);
+        let said = |daemon: &Daemon| daemon.log().get(seen..).unwrap_or_default().to_owned();
+        let upgraded = wait::poll(wait::DEADLINE, || {
+            let log = said(&self.daemon);
+            if log.matches(REFUSED).count() > refusals {
+                refusals += 1;
+                self.daemon.signal(Signal::SIGUSR1);
+            }
+            log.contains("supervisord upgraded").then_some(())
         });
+        if upgraded.is_none() {
+            let log = said(&self.daemon);
+            let about = log.lines().filter(|line| line.contains("upgrad") || line.contains("SIGUSR1"));
+            panic!("it is not upgraded: {:?}\n{}", about.collect::<Vec<_>>(), self.daemon.report());
+        }
         self.upgrades += 1;
         self.counts.interrupted();
     }
@@ -501,13 +548,14 @@ impl Chaos {
         assert!(late.kept <= early.kept.saturating_add(MORE_KEPT), "{early:?} {late:?}");
         self.traces.wait_for_lines(&mut self.daemon);
         self.wait_for_lives();
+        self.empty_volume();
         self.end_daemon();
         let lacking = self.cast.ready.iter().filter(|name| self.daemon.path(&format!("lack-{name}")).exists());
         assert_eq!(lacking.collect::<Vec<_>>(), [""; 0], "they started without their variables or secrets");
         // Lines that a killed daemon had not written yet.
         let doubts = self.stops + 1 + self.kills / 10;
         let hooked = hooks::check(&self.daemon, &self.cast.hooked, doubts);
-        let figures = self.traces.finish(&self.daemon, &self.cast);
+        let figures = self.traces.finish(&self.daemon, &self.cast, &self.services, self.volume.as_ref());
         let (kills, upgrades) = (self.kills, self.upgrades);
         format!(
             "{kills} kills, {upgrades} upgrades: {:?}\n{figures}, {hooked} lives with hooks\nfirst half {early:?}\nsecond half {late:?}",

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::hooks;
+use super::services::Services;
+use super::volume::{self, Volume};
 use crate::harness::needs::Power;
 use crate::harness::{Daemon, Scene, Subject, processes, scene, subject::Program};
 
@@ -161,6 +163,10 @@ pub struct Cast {
     pub telling: Vec<String>,
     /// Chatty ones whose output is sent to listeners.
     pub watched: Vec<String>,
+    /// Chatty ones whose lines are forwarded, too.
+    pub forwarded: Vec<String>,
+    /// Chatty ones whose logs are on a volume that is full now and then.
+    pub spilling: Vec<String>,
     /// Chatty ones in colours.
     pub coloured: Vec<String>,
     pub crashing: Vec<String>,
@@ -191,18 +197,21 @@ impl Cast {
         };
         let exact = |share: usize| if logs == Logs::Mixed { share } else { 0 };
         let may_change_user = Power::ChangeUser.is_there_for("programs of other users in the chaos");
+        let may_mount = Power::Mount.is_there_for("a full volume in the chaos");
         let mut cast = Cast {
             logs,
             quiet: Vec::new(),
-            chatty: names("chatty", exact(14)),
-            others: names("other", exact(if may_change_user { 8 } else { 0 })),
+            chatty: names("chatty", exact(10)),
+            others: names("other", exact(if may_change_user { 6 } else { 0 })),
             shared: names("shared", exact(6)),
             appenders: names("appender", exact(1)),
             rotating: names("rotating", exact(8)),
             telling: names("telling", exact(6)),
             watched: names("watched", exact(6)),
+            forwarded: names("forwarded", exact(4)),
+            spilling: names("spilling", exact(if may_mount { 4 } else { 0 })),
             coloured: names("coloured", 30 - exact(30)),
-            crashing: names("crashing", exact(12)),
+            crashing: names("crashing", exact(10)),
             leaving: names("leaving", 6),
             brief: names("brief", exact(4)),
             echoes: names("echo", exact(6)),
@@ -228,13 +237,24 @@ impl Cast {
     pub fn steady(&self) -> Vec<&String> {
         let chatty = [&self.chatty, &self.others, &self.shared, &self.rotating, &self.telling, &self.watched];
         let kinds = [&self.quiet, &self.appenders, &self.coloured, &self.echoes, &self.ears, &self.checked];
-        chatty.into_iter().chain(kinds).chain(&self.gates).flatten().collect()
+        let chatty = chatty.into_iter().chain([&self.forwarded, &self.spilling]);
+        chatty.chain(kinds).chain(&self.gates).flatten().collect()
     }
 
-    /// The logs of chatty programs, apart from those that rotate.
+    /// The logs of chatty programs, apart from those that rotate or are on the volume.
     pub fn endless_logs(&self) -> Vec<String> {
         let chatty = [&self.chatty, &self.others, &self.shared, &self.telling, &self.watched, &self.coloured];
-        chatty.into_iter().flatten().flat_map(|name| both_logs(name)).collect()
+        chatty.into_iter().chain([&self.forwarded]).flatten().flat_map(|name| both_logs(name)).collect()
+    }
+
+    /// The names of the logs whose lines are forwarded.
+    pub fn forwarded_logs(&self) -> Vec<String> {
+        self.forwarded.iter().flat_map(|name| both_ends(name)).collect()
+    }
+
+    /// The names of the logs on the volume.
+    pub fn spilled_logs(&self) -> Vec<String> {
+        self.spilling.iter().flat_map(|name| both_ends(name)).collect()
     }
 
     /// The files and the configuration.
@@ -273,6 +293,27 @@ impl Cast {
                 "watched",
                 &self.watched,
                 chatty("", "stdout_events_enabled=true\nstderr_events_enabled=true", &endless),
+            ),
+            program(
+                "forwarded",
+                &self.forwarded,
+                chatty(
+                    "little",
+                    &format!(
+                        "stdout_log_forward=unix://{{dir}}/{}\nstderr_log_forward=tcp://127.0.0.1:{{port2}}",
+                        Services::SOCKET
+                    ),
+                    &endless,
+                ),
+            ),
+            program(
+                "spilling",
+                &self.spilling,
+                chatty(
+                    "little",
+                    "log_when_blocked=spill:64MB",
+                    &endless.replace("/logs/", &format!("/{}/", Volume::NAME)),
+                ),
             ),
             program("coloured", &self.coloured, chatty("coloured", "", &endless)),
             program(
@@ -358,7 +399,8 @@ impl Cast {
             .script("ear", EAR)
             .script("gate", GATE);
         let program = Subject::Ours.path(Program::Supervisord);
-        let powerless = format!("#!/bin/sh\nexec {}'{}' \"$@\"\n", without_power(), program.display());
+        let enter = if self.spilling.is_empty() { "" } else { volume::ENTER };
+        let powerless = format!("#!/bin/sh\nexec {enter}{}'{}' \"$@\"\n", without_power(), program.display());
         scene.script("powerless", &powerless).shell("shift; set -- {dir}/powerless \"$@\"")
     }
 }
@@ -373,7 +415,12 @@ fn without_power() -> &'static str {
 
 /// The logs of a program, below the directory of the scene.
 fn both_logs(name: &str) -> [String; 2] {
-    [format!("logs/{name}.out"), format!("logs/{name}.err")]
+    both_ends(name).map(|log| format!("logs/{log}"))
+}
+
+/// Their names.
+fn both_ends(name: &str) -> [String; 2] {
+    [format!("{name}.out"), format!("{name}.err")]
 }
 
 /// The group of a process: its name without the number.

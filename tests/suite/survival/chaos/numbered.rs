@@ -1,5 +1,6 @@
 //! Logs of numbered lines: whether every line is there, once, whole and in order.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
@@ -14,6 +15,20 @@ pub struct Numbered {
     foreign: Count,
     has_ended: bool,
     pub lines: u64,
+    /// The processes before this one.
+    before: BTreeSet<u32>,
+    pub tolerance: Tolerance,
+}
+
+/// What may be wrong, and how often.
+#[derive(Default)]
+pub struct Tolerance {
+    /// Lines that are missing, one after the other.
+    pub gaps: usize,
+    /// Lines that come again, one after the other.
+    pub repeats: usize,
+    /// How often something was.
+    pub used: usize,
 }
 
 /// How far one who counts has come.
@@ -21,6 +36,13 @@ pub struct Numbered {
 struct Count {
     pid: u32,
     last: u64,
+}
+
+/// Uses one of those that are tolerated; none where none is left.
+fn use_up(left: &mut usize, used: &mut usize) -> Option<()> {
+    *left = left.checked_sub(1)?;
+    *used += 1;
+    Some(())
 }
 
 /// What a line is.
@@ -61,9 +83,16 @@ impl Numbered {
 
     /// Checks lines.
     pub fn take(&mut self, text: &str, log: &str) {
+        self.take_all(text, |wrong, line| panic!("{log}: {line:?} {wrong}"));
+    }
+
+    /// Checks lines, and says which are wrong in which way.
+    pub fn take_all(&mut self, text: &str, mut tell: impl FnMut(String, &str)) {
         for line in text.lines() {
             self.lines += 1;
-            self.take_line(line).unwrap_or_else(|wrong| panic!("{log}: {line:?} {wrong}"));
+            if let Err(wrong) = self.take_line(line) {
+                tell(wrong, line);
+            }
         }
     }
 
@@ -77,17 +106,42 @@ impl Numbered {
                     return Err(format!("of somebody else comes after {gap} that are missing"));
                 }
             }
-            Line::Own(pid, number) => {
-                if pid != self.own.pid && self.own.pid != 0 && !std::mem::take(&mut self.has_ended) {
-                    return Err(format!("begins another life, and {} has not ended", self.own.pid));
-                }
-                let gap = self.own.go_on(pid, number)?;
-                if gap > 0 {
-                    return Err(format!("comes after {gap} that are missing"));
-                }
-            }
+            Line::Own(pid, number) => return self.take_own(pid, number),
         }
         Ok(())
+    }
+
+    fn take_own(&mut self, pid: u32, number: u64) -> Result<(), String> {
+        let known = (pid == self.own.pid).then_some(self.own.last);
+        if known.is_some_and(|last| number <= last) || self.before.contains(&pid) {
+            use_up(&mut self.tolerance.repeats, &mut self.tolerance.used)
+                .ok_or_else(|| format!("comes again, after {} of {}", self.own.last, self.own.pid))?;
+            (self.own, self.has_ended) = (Count { pid, last: number }, false);
+            self.before.remove(&pid);
+            return Ok(());
+        }
+        let has_ended = std::mem::take(&mut self.has_ended);
+        let is_cut = known.is_none() && self.own.pid != 0 && !has_ended;
+        let before = self.own.pid;
+        if known.is_none() {
+            self.before.insert(before);
+        }
+        let gap = self.own.go_on(pid, number)?;
+        if gap == 0 && !is_cut {
+            return Ok(());
+        }
+        use_up(&mut self.tolerance.gaps, &mut self.tolerance.used).ok_or_else(|| match is_cut {
+            true => format!("begins another life, and {before} has not ended"),
+            false => format!("comes after {gap} that are missing"),
+        })
+    }
+
+    /// Whether it has come as far as another log of the same program.
+    pub fn has_reached(&self, other: &Numbered) -> bool {
+        match self.own.pid == other.own.pid {
+            true => self.own.last >= other.own.last && (self.has_ended || !other.has_ended),
+            false => self.before.contains(&other.own.pid),
+        }
     }
 
     /// Whether the last one has said its last words, and nothing stands behind them.
@@ -119,4 +173,11 @@ fn what_is_missing_doubled_or_torn_is_found() {
     for bad in [line(1, 2), line(1, 1) + &line(1, 1), line(1, 1) + &line(2, 1), "1.1~1.\n".into()] {
         assert!(wrong(&mut Numbered::default(), &bad).is_some(), "{bad}");
     }
+    let tolerant = |gaps, repeats| Numbered { tolerance: Tolerance { gaps, repeats, used: 0 }, ..Numbered::default() };
+    let (gap, repeat) = (line(1, 1) + &line(1, 4), line(1, 1) + &line(1, 2) + &line(1, 1) + &line(1, 2) + &line(1, 3));
+    assert!(wrong(&mut tolerant(0, 9), &gap).is_some() && wrong(&mut tolerant(9, 0), &repeat).is_some());
+    assert_eq!((wrong(&mut tolerant(1, 0), &gap), wrong(&mut tolerant(0, 1), &repeat)), (None, None));
+    assert!(wrong(&mut tolerant(1, 0), &(gap + &line(1, 6))).is_some());
+    let lives = [line(1, 1), "end\n".into(), line(2, 1), line(1, 1), "end\n".into(), line(2, 1)].concat();
+    assert!(wrong(&mut tolerant(9, 0), &lives).is_some() && wrong(&mut tolerant(0, 1), &lives).is_none());
 }

@@ -5,11 +5,19 @@ use std::fs;
 
 use super::cast::Cast;
 use super::numbered::Numbered;
+use super::services::Services;
+use super::volume::Volume;
 use crate::harness::{Daemon, wait};
 
 /// All traces of one chaos.
 pub struct Traces {
     numbered: BTreeMap<String, Numbered>,
+    /// Logs on the volume, by their names there.
+    spilled: BTreeMap<String, Numbered>,
+    /// What the log services heard, by the names of the logs that have the same lines.
+    forwarded: BTreeMap<String, Numbered>,
+    /// How many losses of the services were told of and found.
+    excused: usize,
     events: usize,
     /// How many of the captured sections that programs have noted down are known.
     told: usize,
@@ -29,8 +37,12 @@ pub struct Traces {
 
 impl Traces {
     pub fn new(cast: &Cast) -> Traces {
+        let begin = |logs: Vec<String>| logs.into_iter().map(|log| (log, Numbered::default())).collect();
         Traces {
-            numbered: cast.endless_logs().into_iter().map(|log| (log, Numbered::default())).collect(),
+            numbered: begin(cast.endless_logs()),
+            spilled: begin(cast.spilled_logs()),
+            forwarded: begin(cast.forwarded_logs()),
+            excused: 0,
             events: 0,
             told: 0,
             pending: BTreeSet::new(),
@@ -48,6 +60,41 @@ impl Traces {
         for (log, numbered) in &mut self.numbered {
             numbered.read(daemon, log);
         }
+    }
+
+    /// Checks the lines on the volume so far. What daemons that were killed wrote twice is there once nothing waits any more.
+    pub fn read_volume(&mut self, daemon: &Daemon, volume: &Volume) {
+        let has_waiting = Volume::has_waiting(daemon);
+        for (log, numbered) in &mut self.spilled {
+            numbered.read(daemon, &volume.path(log).to_string_lossy());
+            if !has_waiting {
+                numbered.tolerance.repeats = 0;
+            }
+        }
+    }
+
+    /// Waits until the services have heard what the logs have by now. What is missing was waiting when a daemon was killed.
+    pub fn wait_for_services(&mut self, daemon: &Daemon, services: &Services) {
+        let mut hear = || {
+            for (log, lines) in services.take() {
+                let numbered = self.forwarded.get_mut(&log).unwrap_or_else(|| panic!("nobody forwards {log}"));
+                numbered.take_all(&lines, |wrong, line| {
+                    self.excused += 1;
+                    let told = losses_of_services(daemon);
+                    assert!(told >= self.excused, "the service for {log}: {line:?} {wrong}\n{}", daemon.report());
+                });
+            }
+            let written = |log: &String| &self.numbered[&format!("logs/{log}")];
+            let missing = self.forwarded.iter().find(|(log, numbered)| !numbered.has_reached(written(log)));
+            missing.map(|(log, _)| log.clone())
+        };
+        let mut missing = None;
+        let heard = wait::poll(wait::DEADLINE, || {
+            missing = hear();
+            missing.is_none().then_some(())
+        });
+        assert!(heard.is_some(), "the service lacks lines of {missing:?}\n{}", daemon.report());
+        self.forwarded.values_mut().for_each(|numbered| numbered.tolerance.gaps = 0);
     }
 
     pub fn next_event(&mut self) -> String {
@@ -78,6 +125,8 @@ impl Traces {
         self.hear_what_is_told(daemon);
         self.doubtful.append(&mut self.pending);
         self.repeatable.append(&mut self.recent);
+        self.forwarded.values_mut().for_each(|numbered| numbered.tolerance.gaps += 1);
+        self.spilled.values_mut().for_each(|numbered| numbered.tolerance.repeats += 1);
     }
 
     /// Takes in what programs have noted down that they say in captured sections.
@@ -114,12 +163,23 @@ impl Traces {
     }
 
     /// Checks everything, now that nobody writes any more; figures for people.
-    pub fn finish(mut self, daemon: &Daemon, cast: &Cast) -> String {
+    pub fn finish(mut self, daemon: &Daemon, cast: &Cast, services: &Services, volume: Option<&Volume>) -> String {
         self.read(daemon);
-        for (log, numbered) in &self.numbered {
+        if let Some(volume) = volume {
+            self.read_volume(daemon, volume);
+        }
+        for (log, numbered) in self.numbered.iter().chain(&self.spilled) {
             assert!(numbered.is_complete(), "{log} ends too early");
         }
-        let mut lines: u64 = self.numbered.values().map(|numbered| numbered.lines).sum();
+        if losses_of_services(daemon) == self.excused {
+            self.wait_for_services(daemon, services);
+        }
+        let sum = |logs: &BTreeMap<String, Numbered>| logs.values().map(|numbered| numbered.lines).sum::<u64>();
+        let used =
+            |logs: &BTreeMap<String, Numbered>| logs.values().map(|numbered| numbered.tolerance.used).sum::<usize>();
+        let mut lines = sum(&self.numbered) + sum(&self.spilled);
+        let forwarded = format!("{} lines forwarded with {} gaps", sum(&self.forwarded), used(&self.forwarded));
+        let spilled = format!("{} on the volume, {} repeats", sum(&self.spilled), used(&self.spilled));
         for log in cast.rotating.iter().flat_map(|name| [format!("{name}.out"), format!("{name}.err")]) {
             lines += check_rotated(daemon, &log);
         }
@@ -128,7 +188,7 @@ impl Traces {
         let brief = check_brief(daemon, cast);
         let (known, unknown) = check_ends(daemon, cast);
         format!(
-            "{lines} numbered lines, {brief} brief lives, {} lines through stdin, {} captured sections, \
+            "{lines} numbered lines ({spilled}), {forwarded}, {brief} brief lives, {} lines through stdin, {} captured sections, \
              {once} events heard, {twice} of them twice, {known} ends with their exact status, {unknown} unknown",
             self.lines, self.told
         )
@@ -160,6 +220,12 @@ impl Traces {
         }
         (heard.len(), heard.values().filter(|count| **count > 1).count())
     }
+}
+
+/// How often the activity log says that messages to a service were lost.
+fn losses_of_services(daemon: &Daemon) -> usize {
+    let told = |line: &&str| line.contains(" messages ") && line.ends_with(" were lost");
+    daemon.log().lines().filter(told).count()
 }
 
 /// Checks a log that was rotated, from its oldest file to the newest; gives the number of lines.
