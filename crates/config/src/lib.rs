@@ -24,6 +24,7 @@ pub mod expand;
 #[cfg(test)]
 mod fake_host;
 pub mod forward_target;
+pub mod getopt;
 mod glob;
 #[cfg(test)]
 mod golden;

@@ -67,7 +67,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(EarlyExit::UsageError(problem)) => return usage_error(&problem),
-        Err(EarlyExit::ParseError(error)) => error.exit(),
+        Err(EarlyExit::ParseError(text)) => {
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            return ExitCode::from(status::INVALID_ARGUMENTS);
+        }
     };
     let action = command_line.action.clone();
     let settings = match Settings::read(command_line) {

@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue};
-use clap::{Arg, ArgAction, ArgMatches, Command};
 use supervisord_config::CommandLineFlags;
 use supervisord_config::command_line::{Flag, Given};
+use supervisord_config::getopt::{self, Misuse, OptionForm, OptionUse};
 use supervisord_config::synonyms::advice_of_daemon;
 use supervisord_wire::SUPERVISOR_VERSION;
 
@@ -49,49 +48,45 @@ pub struct Options {
     pub settings: CommandLineFlags,
 }
 
-/// One option that sets a value: the flag, its short and long form, the name of its value, help.
-type Row = (Flag, Option<&'static str>, &'static str, Option<&'static str>, &'static str);
+/// One option that sets a value: the flag, its spellings, the name of its value, help.
+type Row = (Flag, &'static [&'static str], Option<&'static str>, &'static str);
 
 const SETTINGS: [Row; 18] = [
     (
         Flag::Configuration,
-        Some("-c"),
-        "--configuration",
+        &["-c", "--configuration"],
         Some("FILENAME"),
         "configuration file; without it the usual places are searched",
     ),
-    (Flag::Nodaemon, Some("-n"), "--nodaemon", None, "run in the foreground"),
-    (Flag::Silent, Some("-s"), "--silent", None, "in the foreground, do not write the activity log to stdout"),
-    (Flag::User, Some("-u"), "--user", Some("USER"), "run as this user, a name or a number"),
-    (Flag::Umask, Some("-m"), "--umask", Some("UMASK"), "file mode mask of the daemon, octal (default 022)"),
-    (Flag::Directory, Some("-d"), "--directory", Some("DIR"), "directory to enter when daemonizing"),
+    (Flag::Nodaemon, &["-n", "--nodaemon"], None, "run in the foreground"),
+    (Flag::Silent, &["-s", "--silent"], None, "in the foreground, do not write the activity log to stdout"),
+    (Flag::User, &["-u", "--user"], Some("USER"), "run as this user, a name or a number"),
+    (Flag::Umask, &["-m", "--umask"], Some("UMASK"), "file mode mask of the daemon, octal (default 022)"),
+    (Flag::Directory, &["-d", "--directory"], Some("DIR"), "directory to enter when daemonizing"),
     (
         Flag::Logfile,
-        Some("-l"),
-        "--logfile",
+        &["-l", "--logfile"],
         Some("FILENAME"),
         "use FILENAME as activity log; the word syslog means the system log",
     ),
-    (Flag::LogfileMaxbytes, Some("-y"), "--logfile_maxbytes", Some("BYTES"), "rotate the activity log at this size"),
-    (Flag::LogfileBackups, Some("-z"), "--logfile_backups", Some("NUM"), "how many rotated activity logs to keep"),
+    (Flag::LogfileMaxbytes, &["-y", "--logfile_maxbytes"], Some("BYTES"), "rotate the activity log at this size"),
+    (Flag::LogfileBackups, &["-z", "--logfile_backups"], Some("NUM"), "how many rotated activity logs to keep"),
     (
         Flag::Loglevel,
-        Some("-e"),
-        "--loglevel",
+        &["-e", "--loglevel"],
         Some("LEVEL"),
         "least severe level to log: critical, error, warn, info, debug, trace, blather",
     ),
-    (Flag::Pidfile, Some("-j"), "--pidfile", Some("FILENAME"), "where to write the daemon's process id"),
-    (Flag::Identifier, Some("-i"), "--identifier", Some("STR"), "name of this daemon towards clients and listeners"),
-    (Flag::Childlogdir, Some("-q"), "--childlogdir", Some("DIR"), "directory of automatic child logs"),
-    (Flag::Nocleanup, Some("-k"), "--nocleanup", None, "keep automatic child logs of an earlier run"),
-    (Flag::Minfds, Some("-a"), "--minfds", Some("NUM"), "file descriptors the daemon must be able to open"),
-    (Flag::Minprocs, None, "--minprocs", Some("NUM"), "processes the daemon must be able to create"),
-    (Flag::StripAnsi, Some("-t"), "--strip_ansi", None, "remove terminal escape sequences from child logs"),
+    (Flag::Pidfile, &["-j", "--pidfile"], Some("FILENAME"), "where to write the daemon's process id"),
+    (Flag::Identifier, &["-i", "--identifier"], Some("STR"), "name of this daemon towards clients and listeners"),
+    (Flag::Childlogdir, &["-q", "--childlogdir"], Some("DIR"), "directory of automatic child logs"),
+    (Flag::Nocleanup, &["-k", "--nocleanup"], None, "keep automatic child logs of an earlier run"),
+    (Flag::Minfds, &["-a", "--minfds"], Some("NUM"), "file descriptors the daemon must be able to open"),
+    (Flag::Minprocs, &["--minprocs"], Some("NUM"), "processes the daemon must be able to create"),
+    (Flag::StripAnsi, &["-t", "--strip_ansi"], None, "remove terminal escape sequences from child logs"),
     (
         Flag::ProfileOptions,
-        None,
-        "--profile_options",
+        &["--profile_options"],
         Some("LIST"),
         "accepted for compatibility; there is no interpreter to profile, use perf(1)",
     ),
@@ -99,26 +94,24 @@ const SETTINGS: [Row; 18] = [
 
 /// Reads a command line, the program's name first. The error is the text for stderr; the exit status is 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<ParsedCommandLine, String> {
-    let matches = command().try_get_matches_from(arguments).map_err(refusal)?;
-    let mut given = Vec::new();
-    for (flag, short, long, ..) in SETTINGS {
-        for spelling in short.into_iter().chain([long]) {
-            let given_so = |(place, value)| (place, Given { flag, spelling: spelling.to_owned(), value });
-            given.extend(uses(&matches, spelling).map(given_so));
-        }
+    let line = getopt::split(&forms(), arguments.into_iter().skip(1)).map_err(|misuse| refusal(&misuse))?;
+    if let Some(word) = line.words.first() {
+        return Err(refusal(&Misuse::unexpected(word)));
     }
-    given.sort_by_key(|(place, _)| *place);
-    let wanted = wanted_text(&matches);
-    if let Some((end, _)) = &wanted {
-        given.retain(|(place, _)| place < end);
-    }
-    let settings = CommandLineFlags { given: given.into_iter().map(|(_, given)| given).collect() };
+    let uses = line.options;
+    let wanted = wanted_text(&uses);
+    let before = wanted.as_ref().map_or(uses.len(), |(end, _)| *end);
+    let given = uses[..before].iter().filter_map(|used| {
+        let (flag, ..) = SETTINGS.iter().find(|(_, spellings, ..)| spellings[0] == used.name)?;
+        Some(Given { flag: *flag, spelling: used.spelling.to_owned(), value: used.value.clone() })
+    });
+    let settings = CommandLineFlags { given: given.collect() };
     Ok(match wanted {
         Some((_, text)) => ParsedCommandLine::Print(text, settings),
         None => {
             let named = settings.given.iter().find(|given| given.flag == Flag::Configuration);
             let options = Options { configuration: named.map(|given| given.value.clone()), settings };
-            match inquiry(&matches)? {
+            match inquiry(&uses)? {
                 Some(inquiry) => ParsedCommandLine::Inquire(inquiry, options),
                 None => ParsedCommandLine::Run(options),
             }
@@ -127,29 +120,23 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<ParsedComm
 }
 
 /// What is wrong with a command line, with advice for words that other tools know.
-fn refusal(mut error: clap::Error) -> String {
-    let advice = error.get(ContextKind::InvalidArg).and_then(|word| match word {
-        ContextValue::String(word) => advice_of_daemon(word),
-        _ => None,
-    });
-    if let Some(advice) = advice {
-        error.remove(ContextKind::SuggestedArg);
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
-    }
-    error.to_string()
+fn refusal(misuse: &Misuse) -> String {
+    misuse.complaint(advice_of_daemon(&misuse.word), "supervisord [options]")
 }
 
 const CHECK: &str = "--check";
 const RESOLVED: &str = "--resolved";
 const FORMAT: &str = "--format";
 const JSON_SCHEMA: &str = "--json-schema";
+const HELP: &str = "--help";
+const VERSION: &str = "--version";
 
 /// What is asked about the configuration.
-fn inquiry(matches: &ArgMatches) -> Result<Option<Inquiry>, String> {
-    let is_there = |option| uses(matches, option).next().is_some();
+fn inquiry(uses: &[OptionUse]) -> Result<Option<Inquiry>, String> {
+    let is_there = |option| first(uses, option).is_some();
     let mut is_json = false;
-    for (_, format) in uses(matches, FORMAT) {
-        is_json = match format.as_str() {
+    for format in uses.iter().filter(|used| used.name == FORMAT) {
+        is_json = match format.value.as_str() {
             "json" => true,
             "text" => false,
             other => return Err(format!("Error: invalid value for {FORMAT} '{other}': write text or json\n")),
@@ -168,59 +155,40 @@ fn inquiry(matches: &ArgMatches) -> Result<Option<Inquiry>, String> {
 }
 
 /// What is only to be printed, the schema, or the help or the version, whichever was asked for first, and where it was.
-fn wanted_text(matches: &ArgMatches) -> Option<(usize, String)> {
-    let first = |option| uses(matches, option).next().map(|(place, _)| place);
-    if let Some(schema) = first(JSON_SCHEMA) {
+fn wanted_text(uses: &[OptionUse]) -> Option<(usize, String)> {
+    if let Some(schema) = first(uses, JSON_SCHEMA) {
         return Some((schema, json_schema::text()));
     }
-    match (first("--help"), first("--version")) {
+    match (first(uses, HELP), first(uses, VERSION)) {
         (Some(help), version) if version.is_none_or(|version| help < version) => Some((help, help_text())),
         (_, version) => Some((version?, format!("{SUPERVISOR_VERSION}\n"))),
     }
 }
 
-/// Every use of an option: its place on the line and its value, which is empty for a switch.
-fn uses(matches: &ArgMatches, option: &str) -> impl Iterator<Item = (usize, String)> {
-    let values = matches.get_many::<String>(option).into_iter().flatten().cloned();
-    matches.indices_of(option).into_iter().flatten().zip(values)
+/// Where an option is used first.
+fn first(uses: &[OptionUse], name: &str) -> Option<usize> {
+    uses.iter().position(|used| used.name == name)
 }
 
-fn command() -> Command {
-    let settings = SETTINGS.into_iter().flat_map(|(_, short, long, value, _)| {
-        short.into_iter().chain([long]).map(move |spelling| match value {
-            None => switch(form(spelling)),
-            Some(name) => form(spelling).value_name(name).allow_hyphen_values(true),
-        })
-    });
-    Command::new("supervisord")
-        .infer_long_args(true)
-        .disable_help_flag(true)
-        .args(settings)
-        .args([CHECK, RESOLVED, JSON_SCHEMA].map(|option| switch(form(option))))
-        .arg(form(FORMAT).value_name("FORMAT"))
-        .arg(switch(form("--help")).short('h').short_alias('?'))
-        .arg(switch(form("--version")).short('v'))
-}
-
-/// One form of an option. The short and the long one are told apart, since complaints repeat what was written.
-fn form(spelling: &'static str) -> Arg {
-    let arg = Arg::new(spelling).action(ArgAction::Append);
-    match spelling.strip_prefix("--") {
-        Some(long) => arg.long(long),
-        None => arg.short(spelling.chars().nth(1)),
-    }
-}
-
-fn switch(arg: Arg) -> Arg {
-    arg.num_args(0).default_missing_value("")
+/// All options.
+fn forms() -> Vec<OptionForm> {
+    const OTHERS: [OptionForm; 6] = [
+        OptionForm { spellings: &[CHECK], value: None },
+        OptionForm { spellings: &[RESOLVED], value: None },
+        OptionForm { spellings: &[JSON_SCHEMA], value: None },
+        OptionForm { spellings: &[FORMAT], value: Some("FORMAT") },
+        OptionForm { spellings: &[HELP, "-h", "-?"], value: None },
+        OptionForm { spellings: &[VERSION, "-v"], value: None },
+    ];
+    let settings = SETTINGS.into_iter().map(|(_, spellings, value, _)| OptionForm { spellings, value });
+    settings.chain(OTHERS).collect()
 }
 
 /// The help in the original's shape, one line an option.
 fn help_text() -> String {
-    let line = |(_, short, long, value, help): Row| {
-        let short = short.map_or_else(String::new, |short| format!("{short}/"));
+    let line = |(_, spellings, value, help): Row| {
         let value = value.map_or_else(String::new, |value| format!(" {value}"));
-        format!("{short}{long}{value} -- {help}\n")
+        format!("{}{value} -- {help}\n", spellings.join("/"))
     };
     let settings = SETTINGS.map(line).concat();
     format!(
