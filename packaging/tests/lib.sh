@@ -5,6 +5,16 @@ not() {
     ! "$@"
 }
 
+# of_release COMMAND...: what holds for programs that can be published, and not for those of another PROFILE.
+of_release() {
+    [ "${PROFILE:-release}" != release ] || "$@"
+}
+
+# megabytes FILE: its size, rounded.
+megabytes() {
+    echo $((($(stat -c %s "$1") + 500000) / 1000000))
+}
+
 # until_true COMMAND...: waits until it succeeds, for a minute at the most.
 until_true() {
     local left=600
