@@ -1,14 +1,15 @@
 //! Bytes of any kind as the text of a JSON string.
 
+use crate::byte_search::position;
+
 /// Appends what stands between the quotes of a JSON string. What is not UTF-8 becomes U+FFFD.
 pub fn push(bytes: &[u8], out: &mut Vec<u8>) {
     // Nearly every line is plain ASCII, and looked at only once.
-    let plain = length_of(bytes, |byte| is_special(byte) | !byte.is_ascii());
-    out.extend_from_slice(&bytes[..plain]);
-    let bytes = &bytes[plain..];
-    if bytes.is_empty() {
-        return;
-    }
+    let Some(plain) = position(bytes, |byte| is_special(byte) | !byte.is_ascii()) else {
+        return out.extend_from_slice(bytes);
+    };
+    let (plain, bytes) = bytes.split_at(plain);
+    out.extend_from_slice(plain);
     if let Ok(text) = std::str::from_utf8(bytes) {
         return push_text(text.as_bytes(), out);
     }
@@ -20,25 +21,13 @@ pub fn push(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Bytes are looked at in groups of so many, which processors compare at once.
-const GROUP: usize = 16;
-
 fn push_text(mut text: &[u8], out: &mut Vec<u8>) {
-    loop {
-        let (plain, rest) = text.split_at(length_of(text, is_special));
-        out.extend_from_slice(plain);
-        let Some((byte, rest)) = rest.split_first() else { return };
-        escape(*byte, out);
-        text = rest;
+    while let Some(at) = position(text, is_special) {
+        out.extend_from_slice(&text[..at]);
+        escape(text[at], out);
+        text = &text[at + 1..];
     }
-}
-
-/// How many bytes at the beginning are none of these.
-fn length_of(text: &[u8], is_stop: impl Fn(u8) -> bool) -> usize {
-    let groups = text.chunks_exact(GROUP);
-    let length = groups.take_while(|group| !group.iter().fold(false, |any, byte| any | is_stop(*byte))).count() * GROUP;
-    let rest = &text[length..];
-    length + rest.iter().position(|byte| is_stop(*byte)).unwrap_or(rest.len())
+    out.extend_from_slice(text);
 }
 
 const fn is_special(byte: u8) -> bool {

@@ -4,6 +4,7 @@ pub mod activity_line;
 pub mod actor;
 pub mod audit;
 pub mod auto_log;
+mod byte_search;
 pub mod calendar;
 pub mod call;
 pub mod dependencies;

@@ -50,7 +50,7 @@ impl RecordPlan {
 pub struct Records {
     plan: RecordPlan,
     time: ReadTime,
-    /// The format with what is the same in all records of one read.
+    /// The format with what is the same in all records of lines of one read.
     compiled: Option<Compiled>,
     line: UnfinishedLine,
 }
@@ -172,8 +172,12 @@ impl Records {
     /// The records that are complete with this piece.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len() * 3);
-        let compiled = self.compiled.get_or_insert_with(|| self.plan.format.compile(&self.time, self.plan.pid));
-        self.line.push(bytes, &mut |part, is_continued| compiled.push(part, Kind::of(is_continued), &mut out));
+        let Records { plan: RecordPlan { format, pid }, time, compiled, line } = self;
+        let compiled = compiled.get_or_insert_with(|| format.compile(Kind::Line, time, *pid));
+        line.push(bytes, &mut |part, is_continued| match is_continued {
+            false => compiled.push(part, &mut out),
+            true => format.compile(Kind::Continued, time, *pid).push(part, &mut out),
+        });
         out
     }
 
@@ -187,14 +191,10 @@ impl Records {
     }
 
     /// The record that tells what happens to the process, in the place of a line.
-    pub fn marker(&mut self, text: &str) -> Vec<u8> {
+    pub fn marker(&self, text: &str) -> Vec<u8> {
         let mut out = Vec::new();
-        self.compiled().push(text.as_bytes(), Kind::Marker, &mut out);
+        self.plan.format.compile(Kind::Marker, &self.time, self.plan.pid).push(text.as_bytes(), &mut out);
         out
-    }
-
-    fn compiled(&mut self) -> &Compiled {
-        self.compiled.get_or_insert_with(|| self.plan.format.compile(&self.time, self.plan.pid))
     }
 
     /// Appends its form and its state to a note.

@@ -36,7 +36,7 @@ enum Part {
     /// In this form.
     LocalTime(String),
     Pid,
-    /// How severe the line is, or `-`.
+    /// How severe the line is, or [`UNKNOWN_SEVERITY`].
     Severity,
     /// The member of an object that tells how severe the line is, if it is known.
     SeverityMember,
@@ -47,6 +47,9 @@ enum Part {
     /// One of three texts: for what begins a line, for what continues it, and for what is none.
     Sign(Vec<u8>, Vec<u8>, Vec<u8>),
 }
+
+/// What stands for a severity that is not known.
+const UNKNOWN_SEVERITY: &str = "-";
 
 /// What a record is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,18 +62,21 @@ pub(super) enum Kind {
     Marker,
 }
 
-impl Kind {
-    /// That of a part of a line.
-    pub const fn of(is_continued: bool) -> Kind {
-        if is_continued { Kind::Continued } else { Kind::Line }
-    }
-}
-
-/// A format in which everything stands that is the same in all records of one read.
+/// A format in which everything stands that is the same in all records of one kind of one read.
 #[derive(Clone, Debug)]
 pub(super) struct Compiled {
-    parts: Vec<Part>,
+    parts: Vec<ChangingPart>,
     names_severity: bool,
+}
+
+/// A piece of a record of which only the line is not known.
+#[derive(Clone, Debug)]
+enum ChangingPart {
+    Bytes(Vec<u8>),
+    Severity,
+    SeverityMember,
+    Message,
+    QuotedMessage,
 }
 
 impl RecordFormat {
@@ -93,26 +99,35 @@ impl RecordFormat {
         RecordFormat { parts: vec![Part::Message, bytes("\n")] }
     }
 
-    /// With the time and the process id.
-    pub(super) fn compile(&self, time: &ReadTime, pid: Option<u32>) -> Compiled {
-        let mut parts: Vec<Part> = Vec::new();
+    /// For this kind, with the time and the process id.
+    pub(super) fn compile(&self, kind: Kind, time: &ReadTime, pid: Option<u32>) -> Compiled {
+        let mut parts: Vec<ChangingPart> = Vec::new();
         for part in &self.parts {
-            let fixed = match part {
-                Part::Bytes(bytes) => bytes.clone(),
-                Part::Time => rfc_3339(time.wall).into_bytes(),
-                Part::LocalTime(form) => formatted(form, time).into_bytes(),
-                Part::Pid => pid.unwrap_or(0).to_string().into_bytes(),
-                changing => {
-                    parts.push(changing.clone());
-                    continue;
-                }
+            let part = match part {
+                Part::Bytes(bytes) => ChangingPart::Bytes(bytes.clone()),
+                Part::Time => ChangingPart::Bytes(rfc_3339(time.wall).into_bytes()),
+                Part::LocalTime(form) => ChangingPart::Bytes(formatted(form, time).into_bytes()),
+                Part::Pid => ChangingPart::Bytes(pid.unwrap_or(0).to_string().into_bytes()),
+                Part::Sign(line, continued, marker) => ChangingPart::Bytes(match kind {
+                    Kind::Line => line.clone(),
+                    Kind::Continued => continued.clone(),
+                    Kind::Marker => marker.clone(),
+                }),
+                // What is no beginning of a line says nothing of itself.
+                Part::Severity if kind != Kind::Line => ChangingPart::Bytes(UNKNOWN_SEVERITY.into()),
+                Part::SeverityMember if kind != Kind::Line => continue,
+                Part::Severity => ChangingPart::Severity,
+                Part::SeverityMember => ChangingPart::SeverityMember,
+                Part::Message => ChangingPart::Message,
+                Part::QuotedMessage => ChangingPart::QuotedMessage,
             };
-            match parts.last_mut() {
-                Some(Part::Bytes(before)) => before.extend_from_slice(&fixed),
-                _ => parts.push(Part::Bytes(fixed)),
+            match (parts.last_mut(), part) {
+                (Some(ChangingPart::Bytes(before)), ChangingPart::Bytes(bytes)) => before.extend_from_slice(&bytes),
+                (_, part) => parts.push(part),
             }
         }
-        let names_severity = parts.iter().any(|part| matches!(part, Part::Severity | Part::SeverityMember));
+        let is_severity = |part: &ChangingPart| matches!(part, ChangingPart::Severity | ChangingPart::SeverityMember);
+        let names_severity = parts.iter().any(is_severity);
         Compiled { parts, names_severity }
     }
 
@@ -158,26 +173,20 @@ impl RecordFormat {
 }
 
 impl Compiled {
-    /// Appends the record of a line, or of a part of one.
-    pub fn push(&self, message: &[u8], kind: Kind, out: &mut Vec<u8>) {
-        // What continues a line says nothing of itself.
-        let severity = if self.names_severity && kind == Kind::Line { Severity::of_line(message) } else { None };
+    /// Appends the record of a line, of a part of one, or of a marker.
+    pub fn push(&self, message: &[u8], out: &mut Vec<u8>) {
+        let severity = if self.names_severity { Severity::of_line(message) } else { None };
         for part in &self.parts {
             match part {
-                Part::Bytes(bytes) => out.extend_from_slice(bytes),
-                Part::Severity => out.extend_from_slice(severity.map_or("-", Severity::word).as_bytes()),
-                Part::SeverityMember => {
+                ChangingPart::Bytes(bytes) => out.extend_from_slice(bytes),
+                ChangingPart::Severity => {
+                    out.extend_from_slice(severity.map_or(UNKNOWN_SEVERITY, Severity::word).as_bytes());
+                }
+                ChangingPart::SeverityMember => {
                     out.extend_from_slice(severity.map_or("", Severity::member).as_bytes());
                 }
-                Part::Message => out.extend_from_slice(message),
-                Part::QuotedMessage => json_text::push(message, out),
-                Part::Sign(line, continued, marker) => out.extend_from_slice(match kind {
-                    Kind::Line => line,
-                    Kind::Continued => continued,
-                    Kind::Marker => marker,
-                }),
-                // They have become bytes.
-                Part::Time | Part::LocalTime(_) | Part::Pid => {}
+                ChangingPart::Message => out.extend_from_slice(message),
+                ChangingPart::QuotedMessage => json_text::push(message, out),
             }
         }
     }

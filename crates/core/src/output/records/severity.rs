@@ -2,6 +2,8 @@
 
 use memchr::memmem;
 
+use crate::byte_search::position;
+
 /// How severe a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -13,6 +15,10 @@ pub enum Severity {
     Error,
     Critical,
 }
+
+/// How many letters the words have.
+const SHORTEST_WORD: usize = 3;
+const LONGEST_WORD: usize = 9;
 
 /// In how many bytes at the beginning of a line a word is looked for.
 const WITHIN: usize = 96;
@@ -68,8 +74,7 @@ impl Severity {
 
     /// What a word means, in any case.
     fn of_word(word: &[u8]) -> Option<Severity> {
-        // Shorter and longer ones have been passed over.
-        let mut lower = [0; 9];
+        let mut lower = [0; LONGEST_WORD];
         let lower = lower.get_mut(..word.len())?;
         lower.copy_from_slice(word);
         lower.make_ascii_lowercase();
@@ -143,29 +148,41 @@ fn of_object(line: &[u8]) -> Option<Severity> {
     })
 }
 
+/// How many letters a text begins with; of more than make a word, some.
 fn letters(text: &[u8]) -> usize {
-    text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count()
+    text.iter().take(LONGEST_WORD + 1).take_while(|byte| byte.is_ascii_alphabetic()).count()
 }
 
 fn of_words(line: &[u8]) -> Option<Severity> {
     let line = &line[..line.len().min(WITHIN)];
-    let mut at = 0;
-    while let Some(gap) = line[at..].iter().position(|byte| byte.is_ascii_alphabetic() || *byte == ESCAPE) {
-        at += gap;
-        if line[at] == ESCAPE {
-            at = behind_escape(line, at);
-            continue;
-        }
-        let end = at + letters(&line[at..]);
-        if (3..=9).contains(&(end - at))
-            && is_marked(line, at, end)
-            && let Some(severity) = Severity::of_word(&line[at..end])
+    let mut start = 0;
+    loop {
+        let end = start + letters(&line[start..]);
+        if (SHORTEST_WORD..=LONGEST_WORD).contains(&(end - start))
+            && is_marked(line, start, end)
+            && let Some(severity) = Severity::of_word(&line[start..end])
         {
             return Some(severity);
         }
-        at = end;
+        let next = end + position(&line[end..], announces_word)?;
+        start = match line[next] {
+            ESCAPE => behind_escape(line, next),
+            byte if !byte.is_ascii_uppercase() => next + 1,
+            _ if line[..next].last().is_some_and(u8::is_ascii_alphabetic) => behind_word(line, next),
+            _ => next,
+        };
     }
-    None
+}
+
+/// Whether a word that means something can only begin here, or behind this. Words in small letters, which most of a line is, are not
+/// looked at but for the first.
+const fn announces_word(byte: u8) -> bool {
+    byte.is_ascii_uppercase() | (byte == b'[') | (byte == b'=') | (byte == b'"') | (byte == ESCAPE)
+}
+
+/// Behind the rest of a word.
+fn behind_word(line: &[u8], at: usize) -> usize {
+    at + line[at..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count()
 }
 
 /// Behind a colour, of which the last letter is no part of a word.
@@ -192,6 +209,8 @@ fn is_marked(line: &[u8], start: usize, end: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -242,5 +261,41 @@ mod tests {
         }
         let late = format!("{} ERROR", "x ".repeat(WITHIN));
         assert_eq!(Severity::of_line(late.as_bytes()), None);
+    }
+
+    /// What one of all words says, none of which is passed over.
+    fn of_all_words(line: &[u8]) -> Option<Severity> {
+        let mut start = 0;
+        while start < line.len() {
+            match line[start] {
+                ESCAPE => start = behind_escape(line, start),
+                byte if !byte.is_ascii_alphabetic() => start += 1,
+                _ => {
+                    let end = behind_word(line, start);
+                    if end - start >= SHORTEST_WORD && is_marked(line, start, end) {
+                        let severity = Severity::of_word(&line[start..end]);
+                        if severity.is_some() {
+                            return severity;
+                        }
+                    }
+                    start = end;
+                }
+            }
+        }
+        None
+    }
+
+    proptest! {
+        #[test]
+        fn no_word_that_says_something_is_passed_over(
+            pieces in proptest::collection::vec(prop::sample::select(vec![
+                "error", "ERROR", "warning", "Err", "level=", "lvl=", "=", "[", "]", "\"", ":", " ", "_", "7", "x", "X", "x X",
+                "\x1b[33m", "\x1b", "\u{e9}", "0123456789abcdef", "abcdefghijklmnop", "ABCDEFGHIJKLMNOP",
+            ]), 0..9),
+        ) {
+            let line = pieces.concat();
+            let line = &line.as_bytes()[..line.len().min(WITHIN)];
+            prop_assert_eq!(of_words(line), of_all_words(line));
+        }
     }
 }
