@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use supervisord_config::dependency::{Dependency, DependencyCondition};
 use supervisord_config::model::{AutoRestart, Process, RestartLimit};
+use supervisord_config::probe::Probe;
 
 use super::*;
 use crate::dependencies::{AwaitedDependency, Hindrance, HindranceCause};
+use crate::health::HealthStatus;
 use crate::last_request::{LastRequest, RequestedAction};
 use crate::process::{
     AfterStop, EndJudgement, EndTraces, ExitStatus, LastEnd, MemoryKills, ProcessPhase, StopCause, StopDecision, Wanted,
 };
 use crate::program_counts::{LostOutput, ProgramCounts};
-use crate::row::{LocalTime, Row};
+use crate::row::{LocalTime, Row, RowHealth};
 use crate::time::Now;
 use supervisord_wire::state::ProcessState;
 
@@ -53,6 +55,21 @@ fn varied(row: Row, vary: impl FnOnce(&mut Process)) -> Row {
     let mut process = Process::clone(&row.config);
     vary(&mut process);
     Row { config: Arc::new(process), ..row }
+}
+
+#[test]
+fn the_health_of_a_program_with_a_watchdog_alone_is_explained_by_it() {
+    let said = |status, is_checked: bool| {
+        let health = Some(Box::new(RowHealth { status, failures: 0, last: None }));
+        let program = varied(Row { health, ..row("p", ProcessPhase::Up) }, |process| {
+            process.health.watchdog = Some(Duration::from_secs(2));
+            process.health.healthcheck = is_checked.then(|| Probe::parse("tcp:localhost:1").unwrap().into());
+        });
+        explained(vec![program], "p")[1].clone()
+    };
+    assert_eq!(said(HealthStatus::Starting, false), "  health: starting, it has not sent WATCHDOG=1 yet");
+    assert_eq!(said(HealthStatus::Healthy, false), "  health: healthy, it sends WATCHDOG=1 in time");
+    assert_eq!(said(HealthStatus::Starting, true), "  health: starting, no check has ended yet");
 }
 
 fn awaits(row: Row, dependency: &str, cause: HindranceCause) -> Row {
@@ -154,7 +171,7 @@ fn each_phase_says_what_comes_next() {
     let stopped = |cause, then| Some(Arc::new(StopDecision { cause, then }));
     let ill = || StopCause::Unhealthy("HTTP status 503".to_owned());
     let overdue = StopCause::MaxRuntime(Duration::from_secs(2));
-    let cases: [(Row, &str); 26] = [
+    let cases: [(Row, &str); 27] = [
         (row("p", ProcessPhase::NeverStarted), "nobody has started it"),
         (
             varied(row("p", ProcessPhase::NeverStarted), |process| process.start.autostart = false),
@@ -222,6 +239,10 @@ fn each_phase_says_what_comes_next() {
         (
             Row { wanted: Wanted::Down, next_stop_step: soon, ..row("p", ProcessPhase::Stopping) },
             "it was asked to stop, and has not ended yet; the next signal follows in 4.0 s",
+        ),
+        (
+            Row { wanted: Wanted::Down, next_stop_step: soon, ..row("p", ProcessPhase::PreStop) },
+            "it was asked to stop, and has not ended yet; its signals follow when its pre-stop hook has ended, in 4.0 s at the latest",
         ),
         (row("p", ProcessPhase::Stopped), "it was stopped, and is not started without a request"),
         (

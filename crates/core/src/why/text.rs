@@ -8,9 +8,11 @@ use super::explanation::{AwaitedWhy, Why};
 use super::outlook::{Outlook, RestReason};
 use crate::dependencies::waiting_for;
 use crate::disabled::Disabling;
-use crate::health::{HealthResult, HealthStatus};
+use crate::health::{HealthPolicy, HealthResult, HealthStatus};
 use crate::last_request::LastRequest;
-use crate::process::{EndJudgement, ExitStatus, LastEnd, MemoryKills, ProcessFailure, ReadinessRule, RestartPolicy};
+use crate::process::{
+    EndJudgement, ExitStatus, LastEnd, MemoryKills, ProcessFailure, ProcessPhase, ReadinessRule, RestartPolicy,
+};
 use crate::program_counts::LostOutput;
 use crate::row::{LocalTime, Row, RowHealth};
 use crate::texts;
@@ -39,7 +41,7 @@ impl Why {
         let since = if row.since == 0 { String::new() } else { format!(" since {}", clock.moment(row.since)) };
         let mut lines = vec![format!("{name} is {}{since}: {}", row.state(), self.headline(clock))];
         let mut because = Vec::new();
-        because.extend(row.health.as_deref().map(|health| health_line(health, clock)));
+        because.extend(row.health.as_deref().map(|health| health_line(row, health, clock)));
         because.extend(failed_spawn(row));
         if let Some(end) = &row.last_end {
             push_end(end, row, clock, &mut because);
@@ -113,9 +115,15 @@ impl Why {
                     Some(explanation) => format!("it is being stopped ({explanation})"),
                     None => "it was asked to stop, and has not ended yet".to_owned(),
                 };
-                let left = row.next_stop_step.map(|at| at.saturating_sub(clock.now.mono));
-                let next = left.map(|left| format!("; the next signal follows in {}", span(left.as_secs_f64())));
-                stop + &next.unwrap_or_default()
+                let left = row.next_stop_step.map(|at| span(at.saturating_sub(clock.now.mono).as_secs_f64()));
+                let left = left.unwrap_or_default();
+                match row.phase {
+                    _ if left.is_empty() => stop,
+                    ProcessPhase::PreStop => {
+                        format!("{stop}; its signals follow when its pre-stop hook has ended, in {left} at the latest")
+                    }
+                    _ => format!("{stop}; the next signal follows in {left}"),
+                }
             }
             Outlook::Restarts => match stopped_for(row) {
                 Some(explanation) => format!("it is being stopped, and then started again ({explanation})"),
@@ -206,9 +214,12 @@ fn bad_health(health: &RowHealth) -> Option<String> {
     (health.status == HealthStatus::Unhealthy).then(|| format!("unhealthy: {failure}"))
 }
 
-fn health_line(RowHealth { status, failures, last }: &RowHealth, clock: WhyClock) -> String {
+fn health_line(row: &Row, RowHealth { status, failures, last }: &RowHealth, clock: WhyClock) -> String {
+    let is_asked = HealthPolicy::of(&row.config).is_none_or(|policy| policy.check().is_some());
     let last = match last {
-        None => ", no check has ended yet".to_owned(),
+        None if is_asked => ", no check has ended yet".to_owned(),
+        None if *status == HealthStatus::Starting => ", it has not sent WATCHDOG=1 yet".to_owned(),
+        None => ", it sends WATCHDOG=1 in time".to_owned(),
         Some(HealthResult { at, failure: None }) => format!(", last checked {}", clock.moment(*at)),
         Some(HealthResult { at, failure: Some(failure) }) => {
             let row = if *failures > 1 { format!(", the last of {failures} failures in a row") } else { String::new() };
