@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +27,8 @@ pub struct Services {
 struct Heard {
     /// By process and stream, such as `forwarded000.out`: the lines in their order.
     lines: Mutex<BTreeMap<String, String>>,
+    /// The other end of which may still live when the services end.
+    connection: Mutex<Option<TcpStream>>,
     is_over: AtomicBool,
 }
 
@@ -56,6 +58,9 @@ impl Services {
 impl Drop for Services {
     fn drop(&mut self) {
         self.heard.is_over.store(true, Ordering::Relaxed);
+        if let Some(connection) = self.heard.connection.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
         wake(&self.socket, self.port).expect("the services are there");
         for thread in self.threads.drain(..) {
             if thread.join().is_err() && !thread::panicking() {
@@ -90,6 +95,11 @@ impl Heard {
     fn accept(&self, listener: &TcpListener) {
         while !self.is_over() {
             let (stream, _) = listener.accept().expect("a connection");
+            let copy = stream.try_clone().expect("a descriptor");
+            *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
+            if self.is_over() {
+                return;
+            }
             // A daemon that is killed leaves a part of a message behind.
             let _ = self.take_stream(BufReader::new(stream));
         }
