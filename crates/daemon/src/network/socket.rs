@@ -143,7 +143,8 @@ impl Socket {
 
     /// Reads and discards until the client has nothing more to say, or has sent `limit` bytes.
     pub async fn discard(&self, limit: usize) -> io::Result<()> {
-        let mut scrap = [0; 8192];
+        // Not within the future: every connection would have the room for it, from its beginning.
+        let mut scrap = vec![0; 8192];
         let mut left = limit;
         while left > 0 {
             let mut buffer = ReadBuf::new(&mut scrap);

@@ -73,7 +73,7 @@ impl StreamSlot {
         let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let StreamSlot { permit, memory, state } = self;
-        let stream = OpenStream { source, memory, socket, checks, state, _permit: permit };
+        let stream = Box::new(OpenStream { source, memory, socket, checks, state, _permit: permit });
         ReplyContent::Pieces(Box::new(StreamBody { idle: Some(stream), busy: Box::pin(None), read: OpenStream::read }))
     }
 }
@@ -89,11 +89,12 @@ struct OpenStream<S> {
 }
 
 impl<S: StreamSource> OpenStream<S> {
-    /// Waits for the next piece. The stream is over after an error.
-    async fn read(mut self) -> (OpenStream<S>, Result<Bytes, Broken>) {
+    /// Waits for the next piece. The stream is over after an error. It is boxed, because otherwise a body would have the room for it
+    /// twice: where it is idle, and where it is being read.
+    async fn read(mut self: Box<Self>) -> (Box<OpenStream<S>>, Result<Bytes, Broken>) {
         // A client that takes everything at once must not keep others waiting.
         consume_budget().await;
-        let OpenStream { source, memory, socket, checks, state, .. } = &mut self;
+        let OpenStream { source, memory, socket, checks, state, .. } = &mut *self;
         let held = async {
             let piece = next_piece(source, socket, checks).await?;
             Ok(memory.hold(piece).await)
