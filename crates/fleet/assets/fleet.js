@@ -71,7 +71,7 @@ function awayRow(host, labels) {
     key: host.host,
     text: [host.host, ...labels, state.label, 'away'].join('\n').toLowerCase(),
     name: count(host.programs.length + host.omitted, 'program'),
-    note: host.link === 'no_daemon' ? 'The agent does not reach its daemon' : '',
+    note: host.link === 'no_daemon' ? 'Its daemon does not answer' : '',
     host, labels, program: null, state, isStale: false, needsAttention: true,
   };
 }

@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::context::HubContext;
 use super::people::HubPerson;
-use super::{host_check, metrics, page, resources};
+use super::{host_check, metrics, page, python_watch, resources};
 use crate::clock::steady_millis;
 use crate::host_name::HostName;
 use crate::request::FleetVerb;
@@ -193,7 +193,13 @@ async fn act(context: &HubContext, person: &HubPerson, request: Request<Incoming
     let (python, ours): (Vec<HostName>, Vec<HostName>) =
         hosts.into_iter().partition(|host| context.python.iter().any(|member| member.name() == host));
     let of_the_original = context.python.iter().filter(|member| python.contains(member.name()));
-    let of_the_original = join_all(of_the_original.map(|member| member.act(&action, &select)));
+    let (action, select) = (action.as_str(), select.as_slice());
+    let of_the_original = join_all(of_the_original.map(|member| async move {
+        let done = member.act(action, select).await;
+        // Who has acted sees what has come of it. Why the daemon does not tell, says the watch.
+        let _ = python_watch::look(context, member).await;
+        done
+    }));
     let of_agents = async {
         match ours.is_empty() {
             true => Ok(Vec::new()),

@@ -13,7 +13,6 @@ use tempfile::TempDir;
 pub mod http;
 pub mod needs;
 #[path = "../../../../tests/suite/harness/original.rs"]
-#[expect(dead_code, reason = "the tests of the daemon use more of it")]
 pub mod original;
 pub mod proxy;
 #[path = "../../../../tests/suite/harness/reachable.rs"]

@@ -13,5 +13,6 @@ mod hub;
 mod many;
 mod permissions;
 mod pretended_hosts;
+mod python_members;
 mod tls;
 mod verbs;

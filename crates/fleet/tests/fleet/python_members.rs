@@ -1,0 +1,128 @@
+//! Daemons of the original as members of a fleet: the real Supervisor 4.3.0 in Python.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::harness::{NatsServer, Supervising, original, wait_until};
+use crate::hub::{FOO, Hub};
+
+const PROGRAMS: &str = "
+[program:web]
+command=sleep 1000
+process_name=%(program_name)s_%(process_num)d
+numprocs=2
+startsecs=0
+[program:broken]
+command=sh -c 'exit 3'
+startretries=0
+[program:missing]
+command=/nonexistent/program
+[program:idle]
+command=sleep 1000
+autostart=false
+startsecs=0
+[program:report]
+command=true
+startsecs=0
+autorestart=false
+";
+
+/// A daemon of the original that serves XML-RPC at a port.
+struct Original {
+    _process: Supervising,
+}
+
+impl Original {
+    fn start(directory: &Path, port: u16) -> Original {
+        let dir = directory.display();
+        let configuration = format!(
+            "[supervisord]\nnodaemon=true\nlogfile={dir}/log\npidfile={dir}/pid\nchildlogdir={dir}\nidentifier=ancient\n\
+             [inet_http_server]\nport=127.0.0.1:{port}\nusername=u\npassword=p@ss:word\n[rpcinterface:supervisor]\n\
+             supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n{PROGRAMS}"
+        );
+        fs::write(directory.join("conf"), configuration).expect("written");
+        let mut command = Command::new(original::directory().join("supervisord"));
+        command.arg("-c").arg(directory.join("conf")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Original { _process: Supervising(command.spawn().expect("the original runs")) }
+    }
+}
+
+/// `STATE PROBLEM` of each program of the only host, by name.
+fn programs(hosts: &Value) -> Vec<String> {
+    let listed = hosts["hosts"][0]["programs"].as_array().cloned().unwrap_or_default();
+    let text =
+        |program: &Value| format!("{} {} {}", program["name"], program["state"], program["problem"]).replace('"', "");
+    let mut texts: Vec<String> = listed.iter().map(text).collect();
+    texts.sort();
+    texts
+}
+
+#[test]
+fn a_daemon_of_the_original_is_a_member() {
+    let nats = NatsServer::start();
+    assert_eq!(nats.ask(&["setup"]).1, 0);
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let directory = tempfile::tempdir().expect("a directory");
+    let (people, python) = (nats.path("people"), nats.path("python"));
+    fs::write(&people, format!("ann operator {FOO}\n")).expect("written");
+    fs::write(&python, format!("old1 http://u:p@ss:word@127.0.0.1:{port}\nold2 http://u:wrong@127.0.0.1:{port}\n"))
+        .expect("written");
+    let hub =
+        Hub::start(&nats, &["--people", &people.display().to_string(), "--python", &python.display().to_string()]);
+    let ann = "Authorization: Bearer foo\r\n";
+    let link = |number: usize| hub.hosts(ann)["hosts"][number]["link"].as_str().unwrap_or_default().to_owned();
+    wait_until("it is known that nobody answers", || link(0) == "no_daemon");
+
+    let daemon = Original::start(directory.path(), port);
+    let expected = [
+        "broken FATAL FATAL: Exited too quickly (process log may have details)",
+        "idle STOPPED null",
+        "missing FATAL FATAL: can't find command '/nonexistent/program'",
+        "report EXITED null",
+        "web_0 RUNNING null",
+        "web_1 RUNNING null",
+    ];
+    wait_until("all programs are known", || programs(&hub.hosts(ann)) == expected);
+    let hosts = hub.hosts(ann);
+    let host = &hosts["hosts"][0];
+    assert_eq!((&host["identifier"], &host["version"]), (&json!("ancient"), &json!("Supervisor 4.3.0")), "{host}");
+    // Who has the wrong password is told in the log of the hub, without it.
+    wait_until("the refusal is known", || link(1) == "no_daemon");
+    let log = fs::read_to_string(nats.path("hub.log")).expect("a log");
+    assert!(log.contains("--python old2: HTTP status 401") && !log.contains("wrong") && !log.contains("p@ss"), "{log}");
+    assert_eq!(log.matches("old2: HTTP status 401").count(), 1, "{log}");
+
+    let act = |action: &str, select: &[&str]| {
+        let body = json!({"action": action, "hosts": ["old1"], "select": select}).to_string();
+        let headers = format!("{ann}Content-Type: application/json\r\n");
+        let (status, text) = hub.ask("POST", "/api/actions", &headers, &body);
+        assert_eq!(status, 200, "{text}");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let results = answer["hosts"][0]["results"].as_array().cloned().unwrap_or_default();
+        results
+            .iter()
+            .map(|result| if result["ok"] == true { json!("ok") } else { result["detail"].clone() })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(act("stop", &["web:web_0", "idle:idle"]), [json!("ok"), json!("NOT_RUNNING: idle:idle")]);
+    assert_eq!(act("start", &["web:web_0", "idle:idle"]), [json!("ok"), json!("ok")]);
+    assert_eq!(act("restart", &["web:web_1", "report:report"]), [json!("ok"), json!("ok")]);
+    assert_eq!(act("start", &["web:web_1"]), [json!("ALREADY_STARTED: web:web_1")]);
+    let failed = act("restart", &["broken:broken", "missing:missing", "nosuch:nosuch"]);
+    assert_eq!(failed[0], "SPAWN_ERROR: broken:broken", "{failed:?}");
+    assert_eq!(failed[1], "NO_FILE: can't find command '/nonexistent/program'", "{failed:?}");
+    assert_eq!(failed[2], "BAD_NAME: nosuch:nosuch", "{failed:?}");
+    // What somebody has done is shown at once, and not only when the daemon is asked the next time.
+    assert_eq!(programs(&hub.hosts(ann))[1], "idle RUNNING null");
+    let (_, metrics) = hub.ask("GET", "/metrics", ann, "");
+    assert!(metrics.contains("supervisord_program_up{host=\"old1\",group=\"idle\",name=\"idle\"} 1"), "{metrics}");
+
+    drop(daemon);
+    wait_until("it is away", || link(0) == "no_daemon");
+    let _next = Original::start(directory.path(), port);
+    wait_until("it is back", || link(0) == "connected");
+}
