@@ -1,10 +1,12 @@
 //! Servers that are killed, networks that are cut: what comes back, and that nothing is lost or told twice.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::harness::proxy::Proxy;
 use crate::harness::stub_daemon::StubDaemon;
-use crate::harness::{NatsServer, wait_until};
+use crate::harness::{NatsServer, RealDaemon, wait_until};
 use crate::hub::Hub;
 
 /// The ids of all events on the stream.
@@ -31,7 +33,7 @@ fn a_server_that_comes_back_has_every_event_once() {
     wait_until("events pass", || {
         first += 1;
         stub.happen(first);
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
         !told(&nats).is_empty()
     });
     let hub = Hub::start(&nats, &[]);
@@ -80,4 +82,78 @@ fn views_recover_from_a_cut_network() {
     // What was asked for while the network was cut is not done later.
     assert_eq!(stub.actions().len(), before);
     assert_eq!(nats.ask(&["restart", "web", "-H", "far"]).1, 0);
+}
+
+/// A program that notes each start, and takes a moment to stop; and one that nobody touches.
+const COUNTED: &str = "
+[program:counted]
+command=sh -c 'trap \"sleep 0.3; exit 0\" TERM; echo $$ >> {dir}/starts; while :; do sleep 0.1; done'
+startsecs=0
+[program:steady]
+command=sleep 1000
+startsecs=0
+";
+
+/// Real programs on both ends: a client that restarts a program, while the server, the network or the agent fails in the middle.
+#[test]
+fn no_restart_is_done_twice_whatever_fails_meanwhile() {
+    let mut nats = NatsServer::start();
+    let daemon = RealDaemon::start(COUNTED);
+    let proxy = Proxy::to(nats.port);
+    let url = format!("nats://127.0.0.1:{}", proxy.port);
+    let mut agent = nats.agent_by(&url, "h", &daemon.url(), &[]);
+    nats.wait_for_hosts(1);
+    let starts = || daemon.read("starts").lines().count();
+    let steady = |nats: &NatsServer| nats.ask(&["status", "steady"]).0.split(',').next().unwrap_or_default().to_owned();
+    wait_until("it has started", || starts() == 1);
+    let before = steady(&nats);
+    assert!(before.contains("RUNNING  pid "), "{before}");
+    let (mut done, mut unknown) = (0, 0);
+    for round in 0..12 {
+        let known = starts();
+        let mut client = nats.fleet();
+        client.args(["restart", "counted", "--timeout", "60"]).stdout(std::process::Stdio::piped());
+        let client = client.stderr(std::process::Stdio::piped()).spawn().expect("it runs");
+        // Failures fall before, within and after what the agent does.
+        std::thread::sleep(Duration::from_millis(60 * (round / 4) + 20));
+        match round % 4 {
+            0 => {
+                nats.kill();
+                nats.run();
+            }
+            1 => {
+                proxy.cut();
+                std::thread::sleep(Duration::from_millis(300));
+                proxy.mend();
+            }
+            2 => {
+                agent.kill();
+                agent = nats.agent_by(&url, "h", &daemon.url(), &[]);
+            }
+            _ => {
+                proxy.delay(true);
+                std::thread::sleep(Duration::from_millis(700));
+                proxy.delay(false);
+            }
+        }
+        let output = client.wait_with_output().expect("it ends");
+        nats.wait_for_hosts(1);
+        wait_until("the daemon has finished, and the program has noted its start", || {
+            let noted = daemon.read("starts").lines().last().unwrap_or_default().to_owned();
+            nats.ask(&["status", "counted"]).0.contains(&format!("  RUNNING  pid {noted},"))
+        });
+        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        if told == "h  counted:  restarted\n" {
+            done += 1;
+            assert_eq!(starts(), known + 1, "round {round}: {told}");
+        } else {
+            // Whoever is told nothing, or that it is in doubt, has to look.
+            unknown += 1;
+            assert!(starts() <= known + 1, "round {round}: {told}");
+        }
+    }
+    let all = starts() - 1;
+    assert!(done <= all && all <= done + unknown, "{all} restarts, {done} of them told, {unknown} unknown");
+    assert!(done >= 6, "most get through: {done} have been told, {unknown} are unknown");
+    assert_eq!(steady(&nats), before, "local supervision has noticed nothing");
 }
