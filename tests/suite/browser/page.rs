@@ -79,8 +79,9 @@ impl Page {
 
     /// Clicks the first element that a selector finds.
     pub fn click(&self, selector: &str) {
-        let element = self.browser.element(selector);
         let clicked = wait::poll(wait::DEADLINE, || {
+            // The page may have made it anew meanwhile.
+            let element = self.browser.element(selector);
             let answer = self.browser.command("POST", &format!("/element/{element}/click"), &json!({}));
             answer.is_null().then_some(())
         });

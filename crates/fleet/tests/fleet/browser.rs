@@ -95,15 +95,15 @@ fn somebody_who_operates_sees_failures_first_and_acts_on_one_or_many() {
     page.wait("it is live", "return document.getElementById('link').textContent === 'Live'");
 
     // One.
-    page.click("[aria-label='Stop web on web1']");
-    page.click("[aria-label='Start web on web1']");
-    page.click("[aria-label='Restart web on web1']");
+    page.click("[aria-label='Stop web on web1']:not([aria-disabled])");
+    page.click("[aria-label='Start web on web1']:not([aria-disabled])");
+    page.click("[aria-label='Restart web on web1']:not([aria-disabled])");
     wait_until("the daemon has been asked for all, by name", || {
         let audit = daemons[0].read("audit");
         ["\"stop 'web'", "\"start 'web'", "\"restart 'web'"].iter().all(|request| audit.contains(request))
             && audit.matches("\"on_behalf_of\":\"ann\"").count() == 3
     });
-    page.click("[aria-label='Start broken on db1']");
+    page.click("[aria-label='Start broken on db1']:not([aria-disabled])");
     page.wait("what fails is said", "return /^db1: broken: /.test(document.getElementById('notice').innerText)");
     page.click("[aria-label='Close']");
 
