@@ -225,7 +225,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(400)))]
     #[test]
     fn any_graph_starts_in_order_and_stops_backwards(
         designs in designs(),
