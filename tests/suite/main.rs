@@ -63,6 +63,7 @@ mod templates;
 mod terminals;
 mod third_party;
 mod tls;
+mod top;
 mod torture;
 mod troubleshooting;
 mod unreachable;

@@ -406,7 +406,7 @@ fn top_shows_acts_and_leaves_the_terminal_as_it_was() {
     only_ours(|| {
         let mut daemon = daemon("top");
         let mut top = Terminal::ctl(&daemon, &["top"]);
-        top.wait_on_screen("4 programs  1 STOPPED  3 RUNNING");
+        top.wait_on_screen("4 programs  3 RUNNING  1 STOPPED");
         top.send("/idl\r");
         top.wait_on_screen("only \"idl\" (Esc: all)");
         top.send("s");

@@ -4,6 +4,7 @@
 //! daemon on threads of its own, [`inbox`] waits for them and for keys, and [`screen`] is the terminal.
 
 mod feed;
+mod help;
 mod inbox;
 mod model;
 mod news;
@@ -52,6 +53,7 @@ pub fn run(session: &mut Session, is_read_only: bool) -> Result<(), Failure> {
     let mut looked = None;
     let started = Instant::now();
     loop {
+        model.pass(started.elapsed());
         draw_unless_exiting(|| {
             let drawn = screen.draw(|buffer| view::draw(&model, local_clock::now(), buffer));
             session.console.raw(drawn.as_bytes());
@@ -80,7 +82,9 @@ pub fn run(session: &mut Session, is_read_only: bool) -> Result<(), Failure> {
                     drop(screen);
                     suspend_job();
                     screen = enter(session)?;
+                    model.resume();
                 }
+                Some(Wish::Redraw) => screen.forget(),
                 Some(Wish::Act(action, name)) => feed.act(action, name),
                 None => {}
             }

@@ -81,26 +81,45 @@ fn spawn(
 
 fn watch_programs(mut client: Client, outbox: Outbox, streams: &StreamGroup) {
     while !streams.has_ended() {
-        if let Err(error) = watch_once(&mut client, &outbox, streams)
-            && !streams.has_ended()
-        {
-            outbox.send(News::Lost(error.to_string()));
+        match watch_once(&mut client, &outbox, streams) {
+            Watched::Ended => thread::sleep(LEAST_PAUSE),
+            Watched::Unreachable(error) => {
+                if !streams.has_ended() {
+                    outbox.send(News::Lost(error.to_string()));
+                }
+                thread::sleep(RECONNECT_AFTER);
+            }
         }
-        thread::sleep(RECONNECT_AFTER);
     }
 }
 
+/// What became of an attempt to watch the programs.
+enum Watched {
+    /// It went well and is over, as at an upgrade, after which the daemon can be reached again at once.
+    Ended,
+    /// The daemon cannot be reached.
+    Unreachable(ClientError),
+}
+
 /// Reads all programs now and whenever something has changed, until the stream ends.
-fn watch_once(client: &mut Client, outbox: &Outbox, streams: &StreamGroup) -> Result<(), ClientError> {
+fn watch_once(client: &mut Client, outbox: &Outbox, streams: &StreamGroup) -> Watched {
     // First, so that no change is missed.
-    let changes = client.changes()?;
+    let changes = match client.changes() {
+        Ok(changes) => changes,
+        Err(error) => return Watched::Unreachable(error),
+    };
     streams.join(changes.stopper());
+    let mut has_read = false;
     for change in changes {
-        change?;
-        outbox.send(News::Programs(client.programs()?));
+        match change.and_then(|_| client.programs()) {
+            Ok(programs) => outbox.send(News::Programs(programs)),
+            Err(_) if has_read => break,
+            Err(error) => return Watched::Unreachable(error),
+        }
+        has_read = true;
         thread::sleep(LEAST_PAUSE);
     }
-    Err(ClientError::Closed)
+    if has_read { Watched::Ended } else { Watched::Unreachable(ClientError::Closed) }
 }
 
 fn watch_usage(client: Client, outbox: Outbox, streams: &StreamGroup) {

@@ -4,17 +4,23 @@ use std::time::Duration;
 
 use supervisord_wire::state::ProcessState;
 
+use super::help::HELP;
 use super::news::{Details, News};
 use super::target::{Action, Target};
 use super::usage::{ProgramUsage, UsageTable};
 use crate::client::{Channel, ProgramStatus};
 use crate::keys::Key;
 
+/// A daemon that says nothing for this long, although it tells every two seconds what programs use, may be stopped or hung.
+const SILENCE_AFTER: Duration = Duration::from_secs(6);
+
 /// What a key asks for that is not done by the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     Quit,
     Suspend,
+    /// Draw everything again, whatever others have written to the terminal.
+    Redraw,
     /// With the name of a program.
     Act(Action, String),
 }
@@ -86,6 +92,12 @@ pub struct Model {
     /// What is shown of the selected program.
     pub details: Option<Details>,
     pub channel: Channel,
+    /// The first line of the help that is shown.
+    pub help_row: usize,
+    /// How long the daemon has said nothing, where that is too long.
+    pub silence: Option<Duration>,
+    /// When it was heard last; none before it has told what programs use, which it then does all the time.
+    heard: Option<Duration>,
     usage: UsageTable,
     selected: Option<(String, String)>,
 }
@@ -105,6 +117,9 @@ impl Model {
             question: None,
             details: None,
             channel: Channel::Stdout,
+            help_row: 0,
+            silence: None,
+            heard: None,
             usage: UsageTable::default(),
             selected: None,
         }
@@ -117,12 +132,29 @@ impl Model {
                 self.programs = Some(programs);
                 self.trouble = None;
             }
-            News::Usage(counted) => self.usage.take(&counted, at),
-            News::Lost(reason) => self.trouble = Some(reason),
+            News::Usage(counted) => {
+                self.usage.take(&counted, at);
+                self.heard = Some(at);
+            }
+            News::Lost(reason) => {
+                self.trouble = Some(reason);
+                self.heard = None;
+            }
             News::Done { text, is_failure } => self.notice = Some(Notice { text, is_failure }),
             News::Details(details) => self.details = Some(details),
             News::Keys(_) | News::InputEnded | News::Resized | News::Interrupted => {}
         }
+    }
+
+    /// Notes that it is this time now.
+    pub fn pass(&mut self, now: Duration) {
+        let silence = self.heard.map(|heard| now.saturating_sub(heard));
+        self.silence = silence.filter(|silence| *silence > SILENCE_AFTER);
+    }
+
+    /// Nobody has listened until now.
+    pub fn resume(&mut self) {
+        self.heard = None;
     }
 
     /// The usage of a program, where it is known.
@@ -178,6 +210,7 @@ impl Model {
         match key {
             Key::Control('c') => return Some(Wish::Quit),
             Key::Control('z') => return Some(Wish::Suspend),
+            Key::Control('l') => return Some(Wish::Redraw),
             _ => {}
         }
         if let Some((action, name)) = self.question.take() {
@@ -201,7 +234,16 @@ impl Model {
                 None
             }
             Mode::Help => {
-                self.mode = Mode::Table;
+                // Between the first line and the last one there are those of the frame.
+                let last = HELP.len().saturating_sub(rows.saturating_sub(2));
+                match key {
+                    _ if last == 0 => self.mode = Mode::Table,
+                    Key::Down | Key::Char('j') => self.help_row = (self.help_row + 1).min(last),
+                    Key::Up | Key::Char('k') => self.help_row = self.help_row.saturating_sub(1),
+                    Key::PageDown | Key::Char(' ') => self.help_row = (self.help_row + rows).min(last),
+                    Key::PageUp => self.help_row = self.help_row.saturating_sub(rows),
+                    _ => self.mode = Mode::Table,
+                }
                 None
             }
             Mode::Table | Mode::Details => self.press_in_view(key, rows),
@@ -229,7 +271,7 @@ impl Model {
             }
             Key::Char('/') => self.mode = Mode::Filter,
             Key::Char('o') => self.order = self.order.next(),
-            Key::Char('?' | 'h') => self.mode = Mode::Help,
+            Key::Char('?' | 'h') => (self.mode, self.help_row) = (Mode::Help, 0),
             Key::Char('s') => return self.act(Action::Start),
             Key::Char('x') => return self.act(Action::Stop),
             Key::Char('r') => return self.act(Action::Restart),
@@ -374,6 +416,38 @@ mod tests {
         assert_eq!((press(&mut model, &[Key::Char('q')]), model.wanted()), (None, None));
         assert_eq!(press(&mut model, &[Key::Char('q')]), Some(Wish::Quit));
         assert_eq!(press(&mut model, &[Key::Char('/'), Key::Control('c')]), Some(Wish::Quit));
+    }
+
+    #[test]
+    fn a_daemon_that_has_spoken_and_says_nothing_more_is_silent() {
+        let mut model = model();
+        let silence = |model: &mut Model, seconds| {
+            model.pass(Duration::from_secs(seconds));
+            model.silence.map(|silence| silence.as_secs())
+        };
+        assert_eq!(silence(&mut model, 100), None, "one that tells nothing by itself");
+        model.take(News::Usage(json!({})), Duration::from_secs(101));
+        assert_eq!((silence(&mut model, 105), silence(&mut model, 108)), (None, Some(7)));
+        model.take(News::Usage(json!({})), Duration::from_secs(109));
+        assert_eq!(silence(&mut model, 109), None);
+        model.resume();
+        assert_eq!(silence(&mut model, 200), None, "nobody has listened");
+    }
+
+    #[test]
+    fn a_help_that_does_not_fit_can_be_moved() {
+        let mut model = model();
+        model.press(Key::Char('?'), 24);
+        model.press(Key::Down, 24);
+        assert_eq!(model.mode, Mode::Table, "all of it is shown");
+        model.press(Key::Char('?'), 10);
+        for _ in 0..30 {
+            model.press(Key::Down, 10);
+        }
+        assert_eq!((model.mode, model.help_row), (Mode::Help, HELP.len() - 8));
+        model.press(Key::PageUp, 10);
+        model.press(Key::Char('q'), 10);
+        assert_eq!((model.mode, model.help_row), (Mode::Table, 3));
     }
 
     #[test]

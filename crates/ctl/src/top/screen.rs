@@ -29,6 +29,11 @@ impl Screen {
         Ok(Screen { _mode: mode, shown: Buffer::empty(Rect::ZERO), has_colours })
     }
 
+    /// Draws everything again the next time.
+    pub fn forget(&mut self) {
+        self.shown = Buffer::empty(Rect::ZERO);
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         usize::from(self.shown.area.height)

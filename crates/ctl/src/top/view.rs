@@ -4,9 +4,10 @@ use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_core::style::{Color, Modifier, Style};
 use supervisord_wire::state::ProcessState;
-use supervisord_wire::terminal_text::escaped;
-use unicode_width::UnicodeWidthStr;
+use supervisord_wire::terminal_text::{LogFilter, escaped};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::help::{DETAILS_KEYS, HELP, HELP_KEYS, LONG_HELP_KEYS, READ_ONLY_KEYS, TABLE_KEYS, fitting};
 use super::model::{Mode, Model};
 use super::usage::size;
 use crate::client::ProgramStatus;
@@ -20,33 +21,6 @@ const LEAST_NAME: u16 = 16;
 
 /// The share of the height that the explanation of a program may have.
 const EXPLANATION_SHARE: u16 = 2;
-
-const TABLE_KEYS: &str = "s start  x stop  r restart  Enter details  / filter  o order  ? help  q quit";
-const READ_ONLY_KEYS: &str = "read-only  Enter details  / filter  o order  ? help  q quit";
-const DETAILS_KEYS: &str = "Tab stdout/stderr  s start  x stop  r restart  Up/Down other program  q back";
-
-const HELP: [&str; 20] = [
-    "Up, Down, j, k       select a program",
-    "PgUp, PgDn, Space    a page further",
-    "Home, End, g, G      the first, the last",
-    "Enter                why it is in its state, and the end of its log",
-    "Tab                  there: stdout or stderr",
-    "/                    only names, states and reasons with a text; Esc: all",
-    "o                    order by name, state (failed first), CPU, memory",
-    "",
-    "s                    start",
-    "x                    stop",
-    "r                    restart",
-    "u                    send SIGHUP",
-    "c                    clear the logs",
-    "d                    disable: nothing starts it until it is enabled",
-    "e                    enable",
-    "+                    one process more of its program",
-    "-                    one process fewer: the last one",
-    "",
-    "q, Ctrl-C            leave",
-    "Ctrl-Z               suspend",
-];
 
 struct Column {
     heading: &'static str,
@@ -79,16 +53,20 @@ const COLUMNS: [Column; 7] = [
 /// Draws everything at the time `now`, in seconds since the epoch.
 pub fn draw(model: &Model, now: i64, buffer: &mut Buffer) {
     let area = *buffer.area();
-    if area.height < 3 || area.width == 0 {
+    if area.is_empty() {
         return;
     }
     header(model, buffer);
+    if area.height < 3 {
+        return;
+    }
     let body = Rect::new(0, 1, area.width, area.height - 2);
     match model.mode {
         Mode::Table | Mode::Filter => table(model, now, body, buffer),
         Mode::Details => details(model, now, body, buffer),
         Mode::Help => {
-            HELP.iter().zip(body.y..body.bottom()).for_each(|(text, row)| put(buffer, 1, row, text, Style::new()));
+            let lines = HELP.iter().skip(model.help_row);
+            lines.zip(body.y..body.bottom()).for_each(|(text, row)| put(buffer, 1, row, text, Style::new()));
         }
     }
     footer(model, area.height - 1, buffer);
@@ -101,23 +79,37 @@ fn put(buffer: &mut Buffer, column: u16, row: u16, text: &str, style: Style) {
     buffer.set_stringn(column, row, text, usize::from(width), style);
 }
 
+/// The states in the header: what has failed comes first, so that a narrow terminal shows it.
+const COUNTED: [ProcessState; 8] = [
+    ProcessState::Fatal,
+    ProcessState::Unknown,
+    ProcessState::Backoff,
+    ProcessState::Starting,
+    ProcessState::Stopping,
+    ProcessState::Running,
+    ProcessState::Exited,
+    ProcessState::Stopped,
+];
+
 fn header(model: &Model, buffer: &mut Buffer) {
-    let counts = match &model.programs {
-        None => "...".to_owned(),
-        Some(programs) => {
-            let mut text = format!("{} programs", programs.len());
-            for state in ProcessState::ALL {
-                let number = programs.iter().filter(|program| program.state == state).count();
-                if number > 0 {
-                    text.push_str(&format!("  {number} {state}"));
-                }
-            }
-            text
-        }
-    };
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    put(buffer, 0, 0, &counts, bold);
-    let room = buffer.area().width.saturating_sub(counts.width() as u16 + 2);
+    let mut counts = vec![("...".to_owned(), bold)];
+    if let Some(programs) = &model.programs {
+        let all = if programs.len() == 1 { "1 program".to_owned() } else { format!("{} programs", programs.len()) };
+        counts = vec![(all, bold)];
+        for state in COUNTED {
+            let number = programs.iter().filter(|program| program.state == state).count();
+            if number > 0 {
+                counts.push((format!("{number} {state}"), of_state(state).add_modifier(Modifier::BOLD)));
+            }
+        }
+    }
+    let mut column = 0;
+    for (text, style) in &counts {
+        put(buffer, column, 0, text, *style);
+        column = column.saturating_add(text.width() as u16 + 2);
+    }
+    let room = buffer.area().width.saturating_sub(column);
     let width = u16::try_from(model.url.width()).unwrap_or(u16::MAX);
     if width <= room {
         put(buffer, buffer.area().width - width, 0, &model.url, Style::new().add_modifier(Modifier::DIM));
@@ -141,7 +133,7 @@ fn table(model: &Model, now: i64, area: Rect, buffer: &mut Buffer) {
     let place = model.selection().map_or(0, |(place, _)| place);
     let (columns, room) = columns(area.width);
     // Reasons get what names do not need.
-    let longest = listed.iter().map(|program| program.namespec().width()).max().unwrap_or(0);
+    let longest = listed.iter().map(|program| escaped(&program.namespec()).width()).max().unwrap_or(0);
     let name_width = room.min(u16::try_from(longest).unwrap_or(u16::MAX).max(LEAST_NAME));
     let headings = Style::new().add_modifier(Modifier::REVERSED);
     buffer.set_style(Rect::new(0, area.y, area.width, 1), headings);
@@ -156,6 +148,14 @@ fn table(model: &Model, now: i64, area: Rect, buffer: &mut Buffer) {
     }
     let rows = usize::from(area.height - 1);
     let first = (place + 1).saturating_sub(rows);
+    if listed.len() > rows {
+        let part = format!(" {}-{} of {} ", first + 1, (first + rows).min(listed.len()), listed.len());
+        let column = area.width.saturating_sub(part.width() as u16);
+        // Where it does not hide a heading.
+        if column > at + 6 {
+            put(buffer, column, area.y, &part, headings);
+        }
+    }
     for ((number, program), row) in listed.iter().enumerate().skip(first).zip(area.y + 1..area.bottom()) {
         line(model, program, now, (&columns, name_width), row, buffer);
         if number == place {
@@ -227,8 +227,9 @@ fn details(model: &Model, now: i64, area: Rect, buffer: &mut Buffer) {
     let rows = area.height - 1;
     let most = rows / EXPLANATION_SHARE;
     let mut row = area.y + 1;
-    for text in details.why.iter().take(usize::from(most)) {
-        put(buffer, 0, row, text, Style::new());
+    let why = details.why.iter().flat_map(|text| wrapped(text, area.width));
+    for text in why.take(usize::from(most)) {
+        put(buffer, 0, row, &text, Style::new());
         row += 1;
     }
     if row >= area.bottom() {
@@ -241,29 +242,72 @@ fn details(model: &Model, now: i64, area: Rect, buffer: &mut Buffer) {
     match &details.log {
         _ if details.target.channel != target.channel => {}
         Ok(log) => {
-            let lines: Vec<&str> = log.lines().collect();
-            for (text, row) in lines.iter().skip(lines.len().saturating_sub(room)).zip(row..area.bottom()) {
-                put(buffer, 0, row, &plain(text), Style::new());
+            let lines = end_of_log(log, area.width, room);
+            for (text, row) in lines.iter().zip(row..area.bottom()) {
+                put(buffer, 0, row, text, Style::new());
             }
         }
         Err(reason) => put(buffer, 0, row, reason, Style::new().add_modifier(Modifier::DIM)),
     }
 }
 
-/// A line of a log without its colours.
+/// The last lines of a log that fit, without colours and other sequences for terminals.
+fn end_of_log(log: &str, width: u16, rows: usize) -> Vec<String> {
+    let text = LogFilter::default().pass(log.as_bytes());
+    let text = plain(&String::from_utf8_lossy(&text));
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines().rev() {
+        if lines.len() >= rows {
+            break;
+        }
+        lines.extend(wrapped(line.trim_end_matches('\r'), width).into_iter().rev());
+    }
+    lines.truncate(rows);
+    lines.reverse();
+    lines
+}
+
+/// A text without its colours.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, sequence)) = rest.split_once("\x1b[") {
         plain.push_str(before);
-        let end = sequence.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(sequence.len());
+        let end = sequence.find(|c: char| !c.is_ascii_digit() && !";:".contains(c)).unwrap_or(sequence.len());
         rest = sequence.get(end..).map_or("", |rest| rest.strip_prefix('m').unwrap_or(rest));
     }
     plain + rest
 }
 
+/// A text in lines of this width: between words where that is possible, all but the first as far from the left as the first.
+fn wrapped(text: &str, width: u16) -> Vec<String> {
+    let text = escaped(text).replace('\t', "    ");
+    let indent: String = text.chars().take_while(|letter| *letter == ' ').collect();
+    let (width, indent) = match usize::from(width) {
+        width if indent.len() + 8 < width => (width, indent),
+        width => (width.max(2), String::new()),
+    };
+    let (mut lines, mut line, mut taken) = (Vec::new(), String::new(), 0);
+    for letter in text.chars() {
+        let room = letter.width().unwrap_or(0);
+        if taken + room > width {
+            // A word that fills more than half of the line is cut.
+            let end = line.rfind(' ').filter(|end| *end > width / 2).unwrap_or(line.len());
+            let rest = line.split_off(end);
+            lines.push(std::mem::replace(&mut line, indent.clone() + rest.trim_start()));
+            taken = line.width();
+        }
+        line.push(letter);
+        taken += room;
+    }
+    lines.push(line);
+    lines
+}
+
 fn footer(model: &Model, row: u16, buffer: &mut Buffer) {
     let warning = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
+    let width = buffer.area().width;
+    let hint = Style::new().fg(Color::Cyan);
     let (text, style) = match (&model.question, &model.notice, &model.trouble) {
         (Some((action, name)), ..) => {
             (format!("{} {name}? y/n", action.word()), Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD))
@@ -271,15 +315,27 @@ fn footer(model: &Model, row: u16, buffer: &mut Buffer) {
         _ if model.mode == Mode::Filter => (format!("/{}_", model.filter), Style::new()),
         // A notice stays until the next key, and would hide that what is shown is old.
         (.., Some(trouble)) => (format!("supervisord does not answer, trying again: {trouble}"), warning),
+        _ if model.silence.is_some() => {
+            let seconds = model.silence.unwrap_or_default().as_secs();
+            (format!("supervisord has said nothing for {seconds} s: it may be stopped or hung"), warning)
+        }
         (_, Some(notice), _) => {
             (notice.text.clone(), if notice.is_failure { warning } else { Style::new().fg(Color::Green) })
         }
-        _ if model.mode == Mode::Details => (DETAILS_KEYS.to_owned(), Style::new().fg(Color::Cyan)),
-        _ if !model.filter.is_empty() => {
-            (format!("only {:?} (Esc: all)  {TABLE_KEYS}", model.filter), Style::new().fg(Color::Cyan))
+        _ if model.mode == Mode::Details => (fitting(DETAILS_KEYS, width), hint),
+        _ if model.mode == Mode::Help => {
+            let is_whole = HELP.len() <= usize::from(buffer.area().height - 2);
+            (fitting(if is_whole { HELP_KEYS } else { LONG_HELP_KEYS }, width), hint)
         }
-        _ if model.is_read_only => (READ_ONLY_KEYS.to_owned(), Style::new().fg(Color::Cyan)),
-        _ => (TABLE_KEYS.to_owned(), Style::new().fg(Color::Cyan)),
+        _ => {
+            let only = match model.filter.is_empty() {
+                true => String::new(),
+                false => format!("only {:?} (Esc: all)  ", model.filter),
+            };
+            let keys = if model.is_read_only { READ_ONLY_KEYS } else { TABLE_KEYS };
+            let keys = fitting(keys, width.saturating_sub(only.width() as u16));
+            (only + &keys, hint)
+        }
     };
     put(buffer, 0, row, &text, style);
 }
@@ -319,11 +375,11 @@ mod tests {
     #[test]
     fn the_table_fits_into_80_columns_and_uses_more() {
         let lines = drawn(&model(), 80, 6);
-        assert_eq!(lines[0], "2 programs  1 RUNNING  1 FATAL                                unix:///run/s.sock");
+        assert_eq!(lines[0], "2 programs  1 FATAL  1 RUNNING                                unix:///run/s.sock");
         assert_eq!(lines[1], "NAME (by name)   STATE    HEALTH    CPU%  MEM   SINCE  RST  PID     DETAIL");
         assert_eq!(lines[2], "db               FATAL    -         -     -     12s    0    -       exit status");
         assert_eq!(lines[3], "web              RUNNING  healthy   25.0  50.0M 12s    2    4242");
-        assert_eq!((lines[4].as_str(), lines[5].as_str()), ("", TABLE_KEYS));
+        assert_eq!((lines[4].as_str(), lines[5].as_str()), ("", &*fitting(TABLE_KEYS, 80)));
         let wide = drawn(&model(), 120, 6);
         assert!(wide[2].ends_with("exit status 3: cannot open \\x1b]0;data\\x07"), "{}", wide[2]);
     }
@@ -346,6 +402,7 @@ mod tests {
         model.press(Key::End, 8);
         let lines = drawn(&model, 80, 8);
         assert!(lines[2].starts_with("p95") && lines[6].starts_with("p99"), "{lines:#?}");
+        assert!(drawn(&model, 120, 8)[1].ends_with(" 96-100 of 100"), "{lines:#?}");
     }
 
     #[test]
@@ -365,6 +422,17 @@ mod tests {
         );
         model.press(Key::Tab, 24);
         assert_eq!(drawn(&model, 60, 9)[4..6], ["stderr", ""], "what is not of this stream is not shown");
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words_and_what_moves_the_cursor_is_left_out() {
+        assert_eq!(wrapped("  one two three", 12), ["  one two", "  three"]);
+        assert_eq!(wrapped("0123456789", 4), ["0123", "4567", "89"]);
+        assert_eq!(wrapped("日本語テキスト", 5), ["日本", "語テ", "キス", "ト"]);
+        assert_eq!(wrapped("", 10), [""]);
+        let log = "first\r\n\x1b[2Jdone 1%\rdone 99%\n\x1b[38:5:1mlonger than that\x1b[0m\n";
+        assert_eq!(end_of_log(log, 10, 4), ["done 1%", "done 99%", "longer", "than that"]);
+        assert_eq!(end_of_log(log, 10, 10)[0], "first");
     }
 
     #[test]
