@@ -42,6 +42,47 @@ except OSError as error:
     print("refused")
 "#;
 
+/// Asks again and again while the file `go` is there, on one connection or on a new one each time, and makes a file at each answer. A connection may end between two
+/// answers, but in order: the end of TLS before the end of the stream, and never within an answer. Prints whatever else happens.
+const ASKER: &str = r#"#!/usr/bin/env python3
+import os, socket, ssl, sys
+port, keeps, name = int(sys.argv[1]), sys.argv[2] == "keeps", sys.argv[3]
+context = ssl.create_default_context(cafile="ca.crt")
+def connect():
+    plain = socket.create_connection(("127.0.0.1", port))
+    return context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+def answer(stream):
+    stream.sendall(b"GET /ok.html HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    data = b""
+    while b"\r\n\r\n" not in data or not data.endswith(b"OK"):
+        piece = stream.recv(4096)
+        if not piece:
+            return data
+        data += piece
+    return data
+stream, is_new, answers = None, True, 0
+while os.path.exists("go"):
+    try:
+        if stream is None:
+            stream, is_new = connect(), True
+        data = answer(stream)
+    except OSError as error:
+        print(f"{keeps=} {is_new=}: {error!r}")
+        stream = None
+        continue
+    if data.endswith(b"OK"):
+        answers += 1
+        open(name, "w")
+    elif data or is_new:
+        print(f"{keeps=} {is_new=}: ended after {data!r}")
+    is_last = not data or b"connection: close" in data.lower()
+    if is_last or not keeps:
+        stream.close()
+        stream = None
+    is_new = False
+print("answers" if answers > 0 else "no answer")
+"#;
+
 fn run(place: &Place, program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).current_dir(place.dir()).output().expect("it runs");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -60,7 +101,7 @@ fn certificate(directory: &Path, name: &str, signer: Option<&str>, serial: u32) 
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn certificates(place: &Place) {
+pub fn certificates(place: &Place) {
     certificate(place.dir(), "ca", None, 1);
     certificate(place.dir(), "server", Some("ca"), 17);
     certificate(place.dir(), "clients", None, 2);
@@ -68,7 +109,8 @@ fn certificates(place: &Place) {
     certificate(place.dir(), "wrong", Some("ca"), 4);
 }
 
-const SERVER: &str = "[inet_http_server]\nport=127.0.0.1:{port}\ncertfile={dir}/server.crt\nkeyfile={dir}/server.key\n";
+pub const SERVER: &str =
+    "[inet_http_server]\nport=127.0.0.1:{port}\ncertfile={dir}/server.crt\nkeyfile={dir}/server.key\n";
 const CLIENTS: &str = "client_ca={dir}/clients.crt\n";
 
 fn scene(options: &str) -> Scene {
@@ -128,6 +170,43 @@ fn certificates_are_read_again_at_usr2_without_dropping_connections() {
         assert_eq!(daemon.ctl(&["upgrade"]).code, 0);
         daemon.wait_for_state("p", "RUNNING");
         assert_eq!(seen(&daemon, "1.3", "none"), "TLSv1.3 HTTP/1.0 200 OK 12");
+    });
+}
+
+#[test]
+fn connections_end_in_order_at_an_upgrade() {
+    only_ours(|| {
+        let scene = scene("").script("asker", ASKER).file("go", "");
+        let place = scene.set_up(Subject::Ours);
+        certificates(&place);
+        let mut daemon = scene.start_in(place);
+        daemon.wait_for_state("p", "RUNNING");
+        let port = daemon.ports[0].to_string();
+        let said: Vec<String> = std::thread::scope(|scope| {
+            let place: &Daemon = &daemon;
+            let askers = ["keeps", "comes-back"].map(|how| {
+                let port = port.clone();
+                scope.spawn(move || run(place, "./asker", &[&port, how, how]))
+            });
+            let wait_for_answers = || {
+                for how in ["keeps", "comes-back"] {
+                    crate::harness::wait::until("it is answered", || place.path(how).exists());
+                    std::fs::remove_file(place.path(how)).expect("it is there");
+                }
+            };
+            for round in 1..=5 {
+                wait_for_answers();
+                place.signal(Signal::SIGUSR1);
+                let upgraded = crate::harness::wait::poll(crate::harness::wait::DEADLINE, || {
+                    (place.read("supervisord.log").matches("supervisord upgraded").count() >= round).then_some(())
+                });
+                assert!(upgraded.is_some(), "{}", place.read("supervisord.log"));
+            }
+            wait_for_answers();
+            std::fs::remove_file(place.path("go")).expect("it is there");
+            askers.map(|asker| asker.join().expect("it does not fail")).into()
+        });
+        assert_eq!(said, ["answers"; 2]);
     });
 }
 

@@ -27,6 +27,9 @@ const PENDING_CALL: Duration = Duration::from_millis(100);
 /// How long, at the end of the plane, a reply may take to be written.
 const PENDING_REPLY: Duration = Duration::from_secs(1);
 
+/// How long, at the end of the plane, the client may take to close its side.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// Serves one client until either side ends the connection. Returns the connection if it is idle and the next plane is to
 /// continue it.
 pub async fn serve(
@@ -53,13 +56,29 @@ pub async fn serve(
         () = overdue(&socket, &limits) => (),
         () = socket.evicted() => (),
         ended = state.wait_for(PlaneState::is_ending) => {
-            if ended.is_ok_and(|state| *state == PlaneState::HandingOver)
-                && let Some(idle) = socket.hand_over()
-            {
+            let is_handing_over = ended.is_ok_and(|state| *state == PlaneState::HandingOver);
+            if is_handing_over && let Some(idle) = socket.hand_over() {
                 return Some(idle);
             }
-            http.as_mut().graceful_shutdown();
-            finish_reply(&socket, http).await;
+            // The library closes at once what has not begun a request.
+            let has_ended = is_handing_over
+                && tokio::select! {
+                    _ = http.as_mut() => true,
+                    _ = timeout(PENDING_REPLY, begun(&socket)) => false,
+                };
+            if !has_ended {
+                http.as_mut().graceful_shutdown();
+                finish_reply(&socket, http, is_handing_over).await;
+            }
+            // Only such an end tells a client of TLS that nothing is missing. Where the client goes on with the next program,
+            // it must not find the connection broken by a request that was on its way.
+            let farewell = async {
+                match is_handing_over {
+                    true => close(&socket).await,
+                    false => _ = socket.close_write().await,
+                }
+            };
+            let _ = timeout(FAREWELL, farewell).await;
         }
     }
     None
@@ -106,13 +125,22 @@ async fn close(socket: &Socket) {
     }
 }
 
-/// Lets a reply that is already known reach the client, for a bounded time.
-async fn finish_reply<H: Future>(socket: &Socket, mut http: Pin<&mut H>) {
+/// Returns when the client has begun its first request.
+async fn begun(socket: &Socket) {
+    while socket.phase() == ConnectionPhase::Fresh {
+        socket.changed().await;
+    }
+}
+
+/// Lets a reply that is already known reach the client, for a bounded time. Where another program goes on, it lets a client that has
+/// begun its request get to its reply as well: it has been let in, and cannot be handed over any more.
+async fn finish_reply<H: Future>(socket: &Socket, mut http: Pin<&mut H>, is_handing_over: bool) {
     tokio::select! {
         _ = &mut http => return,
         () = sleep(PENDING_CALL) => (),
     }
-    if socket.phase() == ConnectionPhase::Replying || socket.blocked().is_some() {
+    let begins = is_handing_over && socket.phase() == ConnectionPhase::Head;
+    if begins || socket.phase() == ConnectionPhase::Replying || socket.blocked().is_some() {
         let _ = timeout(PENDING_REPLY, http).await;
     }
 }

@@ -31,19 +31,27 @@ impl Accept for TlsListener {
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         let (stream, address) = ready!(self.listener.poll_accept(cx))?;
         stream.set_nodelay(true)?;
-        let local = stream.local_addr().ok();
-        let handshake = Box::new(TlsAcceptor::from(self.context.current()).accept(stream));
-        let transport = Box::new(TlsTransport { state: TlsState::Handshake(handshake), local });
-        Poll::Ready(Ok(Accepted { transport, client: ClientPeer::Inet(address) }))
+        Poll::Ready(Ok(self.accepted(stream, address)))
     }
 
     fn tls(&self) -> Option<&TlsContext> {
         Some(&self.context)
     }
 
-    /// The keys of a connection stay in the program that made them, which therefore hands none over.
-    fn resume(&self, _connection: OwnedFd) -> io::Result<Accepted> {
-        Err(io::ErrorKind::Unsupported.into())
+    /// A connection on which nothing has been said yet: the keys of others stay in the program that made them.
+    fn resume(&self, connection: OwnedFd) -> io::Result<Accepted> {
+        let stream = std::net::TcpStream::from(connection);
+        stream.set_nonblocking(true)?;
+        let address = stream.peer_addr()?;
+        Ok(self.accepted(TcpStream::from_std(stream)?, address))
+    }
+}
+
+impl TlsListener {
+    fn accepted(&self, stream: TcpStream, address: SocketAddr) -> Accepted {
+        let local = stream.local_addr().ok();
+        let state = TlsState::Silent(stream, TlsAcceptor::from(self.context.current()));
+        Accepted { transport: Box::new(TlsTransport { state, local }), client: ClientPeer::Inet(address) }
     }
 }
 
@@ -53,6 +61,8 @@ struct TlsTransport {
 }
 
 enum TlsState {
+    /// The client has not said anything.
+    Silent(TcpStream, TlsAcceptor),
     Handshake(Box<Handshake<TcpStream>>),
     Open(Box<TlsStream<TcpStream>>),
     /// The handshake has failed.
@@ -62,6 +72,12 @@ enum TlsState {
 impl TlsTransport {
     /// The stream, after the handshake.
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
+        if let TlsState::Silent(stream, _) = &self.state {
+            ready!(stream.poll_read_ready(cx))?;
+            if let TlsState::Silent(stream, acceptor) = std::mem::replace(&mut self.state, TlsState::Failed) {
+                self.state = TlsState::Handshake(Box::new(acceptor.accept(stream)));
+            }
+        }
         if let TlsState::Handshake(handshake) = &mut self.state {
             let done = ready!(Pin::new(&mut **handshake).poll(cx));
             self.state = match done {
@@ -74,7 +90,9 @@ impl TlsTransport {
         }
         match &mut self.state {
             TlsState::Open(stream) => Poll::Ready(Ok(Pin::new(stream))),
-            TlsState::Handshake(_) | TlsState::Failed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            TlsState::Silent(..) | TlsState::Handshake(_) | TlsState::Failed => {
+                Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+            }
         }
     }
 }
@@ -94,14 +112,16 @@ impl AsyncWrite for TlsTransport {
         match &mut self.state {
             TlsState::Open(stream) => Pin::new(stream).poll_flush(cx),
             // Nothing has been written.
-            TlsState::Handshake(_) | TlsState::Failed => Poll::Ready(Ok(())),
+            TlsState::Silent(..) | TlsState::Handshake(_) | TlsState::Failed => Poll::Ready(Ok(())),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.state {
             TlsState::Open(stream) => Pin::new(stream).poll_shutdown(cx),
-            TlsState::Handshake(_) | TlsState::Failed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            TlsState::Silent(..) | TlsState::Handshake(_) | TlsState::Failed => {
+                Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+            }
         }
     }
 }
@@ -110,6 +130,7 @@ impl Transport for TlsTransport {
     fn is_read_closed(&self) -> bool {
         match &self.state {
             TlsState::Open(stream) => stream.get_ref().0.is_read_closed(),
+            TlsState::Silent(stream, _) => Transport::is_read_closed(stream),
             TlsState::Handshake(handshake) => handshake.get_ref().is_some_and(Transport::is_read_closed),
             TlsState::Failed => true,
         }
@@ -120,6 +141,9 @@ impl Transport for TlsTransport {
     }
 
     fn hand_over(&self) -> Option<OwnedFd> {
-        None
+        match &self.state {
+            TlsState::Silent(stream, _) => stream.hand_over(),
+            TlsState::Handshake(_) | TlsState::Open(_) | TlsState::Failed => None,
+        }
     }
 }
