@@ -159,11 +159,14 @@ static ROUTES: &[Route<Endpoint>] = &[
         Endpoint::new(Right::View, "What happens, as a stream", Sends::Events(events::EVENTS), |request| {
             Box::pin(events::stream(request))
         })
-        .with_query(&[QueryParameter {
-            name: "usage",
-            about: "How often the stream tells what programs use, in seconds",
-            kind: QueryKind::Number(1, 3600),
-        }]),
+        .with_query(&[
+            request::LAST_EVENT_ID_PARAMETER,
+            QueryParameter {
+                name: "usage",
+                about: "How often the stream tells what programs use, in seconds",
+                kind: QueryKind::Number(1, 3600),
+            },
+        ]),
     ),
     get(
         "/groups",

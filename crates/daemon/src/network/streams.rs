@@ -21,6 +21,10 @@ use crate::network::stream_memory::StreamMemory;
 /// The most bytes in a piece of a stream.
 pub const PIECE: usize = 16 << 10;
 
+/// What a stream of events begins with: a browser whose stream breaks off, as at an upgrade, comes back after a second. Without
+/// it, browsers wait for three seconds or longer.
+pub const COME_BACK_SOON: &str = "retry: 1000\n";
+
 /// How often a stream without news checks its source and whether its client is still there.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 

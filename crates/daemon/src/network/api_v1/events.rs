@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,11 +18,11 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::endpoint::SchemaOf;
 use super::messages::Nothing;
 use super::problem::Problem;
-use super::request::{ApiRequest, LAST_EVENT_ID, event_stream};
+use super::request::{ApiRequest, event_stream};
 use super::usage::{self, UsageResource};
 use crate::api::Api;
 use crate::network::reply::{Broken, Reply};
-use crate::network::streams::{PIECE, StreamSource};
+use crate::network::streams::{COME_BACK_SOON, PIECE, StreamSource};
 
 /// How many events are sent at once.
 const AT_ONCE: usize = 16;
@@ -38,9 +37,9 @@ pub(super) async fn stream(request: ApiRequest<'_>) -> Result<Reply, Problem> {
     let (api, actor) = (request.api.clone(), request.actor.clone());
     // Whatever the client has got before, it needs the right to view.
     let present = api.view(&actor)?.last_event();
-    let after = match request.headers.contains_key(LAST_EVENT_ID) {
-        false => Some(present),
-        true => known(request.headers),
+    let after = match request.last_event_id() {
+        None => Some(present),
+        Some(id) => known(&id),
     };
     let usage = request.number("usage").and_then(|seconds| u64::try_from(seconds).ok());
     let reply = match *request.method == Method::HEAD {
@@ -60,8 +59,8 @@ pub(super) async fn stream(request: ApiRequest<'_>) -> Result<Reply, Problem> {
 }
 
 /// The number of the last event that the client has got; `None` for what is no id of this boot.
-fn known(headers: &HeaderMap) -> Option<u64> {
-    let (boot, number) = headers.get(LAST_EVENT_ID)?.to_str().ok()?.split_once('-')?;
+fn known(id: &str) -> Option<u64> {
+    let (boot, number) = id.split_once('-')?;
     number.parse().ok().filter(|_| boot == *BOOT)
 }
 
@@ -120,6 +119,9 @@ impl StreamSource for FollowedEvents {
         self.revision = view.revision();
         let Since { events, has_gap } = view.events_since(self.last, AT_ONCE);
         let mut text = String::new();
+        if !self.is_begun {
+            text.push_str(COME_BACK_SOON);
+        }
         if has_gap {
             self.last = events.first().map_or_else(|| view.last_event(), |first| first.number.saturating_sub(1));
             push(&mut text, self.last, "gap", "{}");

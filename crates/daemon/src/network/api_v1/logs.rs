@@ -14,7 +14,7 @@ use super::messages::Nothing;
 use super::parameters::{QueryKind, QueryParameter};
 use super::problem::Problem;
 use super::programs;
-use super::request::{ApiRequest, LAST_EVENT_ID, encoded, event_stream, json};
+use super::request::{ApiRequest, LAST_EVENT_ID_PARAMETER, encoded, event_stream, json};
 use crate::api::{LogPart, LogPlace};
 use crate::network::logs::{Resume, Unfollowed};
 use crate::network::reply::Reply;
@@ -115,11 +115,10 @@ async fn follow(request: &ApiRequest<'_>, place: LogPlace) -> Result<Reply, Prob
     if *request.method == Method::HEAD {
         return Ok(event_stream(Reply::whole(StatusCode::OK, "")));
     }
-    let id = request.headers.get(LAST_EVENT_ID);
-    let resume = match id.map(|id| id.to_str().ok().and_then(|id| id.parse().ok())) {
+    let resume = match request.last_event_id().map(|id| id.parse()) {
         None => Resume::AtEnd(LENGTH),
-        Some(Some(position)) => Resume::After(position, LENGTH),
-        Some(None) => Resume::Elsewhere(LENGTH),
+        Some(Ok(position)) => Resume::After(position, LENGTH),
+        Some(Err(_)) => Resume::Elsewhere(LENGTH),
     };
     match request.logs.events(request.socket, place, resume).await {
         Ok(content) => {
@@ -181,6 +180,7 @@ pub(super) const QUERY: &[QueryParameter] = &[
     PART[1],
     QueryParameter { name: "download", about: "The whole file, as an attachment", kind: QueryKind::Flag },
     QueryParameter { name: "follow", about: "A stream of what is appended", kind: QueryKind::Flag },
+    LAST_EVENT_ID_PARAMETER,
 ];
 
 /// Which part of a log is asked for.

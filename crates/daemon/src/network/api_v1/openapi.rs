@@ -211,6 +211,7 @@ fn query_parameter(QueryParameter { name, about, kind }: &QueryParameter) -> Val
     let schema = match kind {
         QueryKind::Flag => json!({ "enum": parameters::FLAG_VALUES }),
         QueryKind::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        QueryKind::Text => json!({ "type": "string", "minLength": 1 }),
         QueryKind::Texts => json!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
     };
     json!({ "name": name, "in": "query", "description": about, "required": false, "schema": schema })

@@ -20,6 +20,8 @@ pub(super) enum QueryKind {
     Flag,
     /// A whole number, at least and at most.
     Number(i64, i64),
+    /// A text.
+    Text,
     /// Texts; it may be repeated.
     Texts,
 }
@@ -48,7 +50,7 @@ pub(super) fn check(declared: &[QueryParameter], query: &str) -> Result<(), Prob
                     let is_good = value.parse::<i64>().is_ok_and(|number| (*least..=*most).contains(&number));
                     (!is_good).then(|| numbers(*least, *most))
                 }
-                QueryKind::Texts => value.is_empty().then(|| "write a text".to_owned()),
+                QueryKind::Text | QueryKind::Texts => value.is_empty().then(|| "write a text".to_owned()),
             };
             if let Some(wanted) = wanted {
                 return Err(bad(format!("{name} is '{value}': {wanted}")));
@@ -82,6 +84,7 @@ mod tests {
         QueryParameter { name: "offset", about: "", kind: QueryKind::Number(i64::MIN, i64::MAX) },
         QueryParameter { name: "length", about: "", kind: QueryKind::Number(0, i64::MAX) },
         QueryParameter { name: "usage", about: "", kind: QueryKind::Number(1, 3600) },
+        QueryParameter { name: "last_event_id", about: "", kind: QueryKind::Text },
         QueryParameter { name: "select", about: "", kind: QueryKind::Texts },
     ];
 
@@ -104,6 +107,8 @@ mod tests {
             ("offset=9223372036854775808", "offset is '9223372036854775808': write a whole number"),
             ("length=-1", "length is '-1': write a whole number of 0 or more"),
             ("usage=0", "usage is '0': write a whole number from 1 to 3600"),
+            ("last_event_id=", "last_event_id is '': write a text"),
+            ("last_event_id=a-1&last_event_id=a-2", "last_event_id is there more than once: write it once"),
             ("select=a&select=", "select is '': write a text"),
         ] {
             assert_eq!(detail(bad).as_deref(), Some(expected), "{bad}");

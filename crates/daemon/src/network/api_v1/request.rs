@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use supervisord_core::actor::Actor;
 use supervisord_core::row::Row;
 
-use super::parameters::is_on;
+use super::parameters::{QueryKind, QueryParameter, is_on};
 use super::problem::Problem;
 use super::program_texts::ProgramTexts;
 use crate::api::Api;
@@ -24,7 +24,14 @@ use crate::network::socket::Socket;
 use crate::network::streams::Streams;
 
 /// What a client sends that has been here before.
-pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The parameter that says the same: scripts of a browser can set no headers of a stream.
+pub(super) const LAST_EVENT_ID_PARAMETER: QueryParameter = QueryParameter {
+    name: "last_event_id",
+    about: "The same as the header Last-Event-ID, which counts where both are there",
+    kind: QueryKind::Text,
+};
 
 /// The name of whoever a client asks for.
 const ON_BEHALF_OF: HeaderName = HeaderName::from_static("on-behalf-of");
@@ -90,6 +97,15 @@ impl<'a> ApiRequest<'a> {
         let Sent { method, query, headers, body, .. } = sent;
         let (api, streams) = (&logs.api, &*logs.streams);
         ApiRequest { api, actor, logs, streams, socket, program_texts, method, headers, query, body, parameters }
+    }
+
+    /// The id of the last event that a client has got which has been here before; the header is newer than the parameter,
+    /// because a browser that comes back by itself keeps the address. Nobody knows what is no text.
+    pub fn last_event_id(&self) -> Option<String> {
+        match self.headers.get(LAST_EVENT_ID) {
+            Some(id) => Some(id.to_str().unwrap_or_default().to_owned()),
+            None => self.values(LAST_EVENT_ID_PARAMETER.name).next(),
+        }
     }
 
     /// The values of a parameter behind the path.

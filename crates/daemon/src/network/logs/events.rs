@@ -7,7 +7,7 @@ use supervisord_core::output::characters::WholeCharacters;
 use super::followed::FollowedLog;
 use super::follower::{FollowStep, LogPosition};
 use crate::network::reply::Broken;
-use crate::network::streams::{PIECE, StreamSource};
+use crate::network::streams::{COME_BACK_SOON, PIECE, StreamSource};
 
 /// With more bytes an event takes no further character. A character is at most six bytes of JSON.
 const ENOUGH: usize = PIECE - 256;
@@ -82,9 +82,8 @@ impl LogEvents {
     }
 
     /// The client goes on with another file, or with the same one, which was emptied.
-    fn rotated(&mut self) -> Bytes {
-        let rotated = format!("id: {}\nevent: rotated\ndata: {{}}\n\n", self.position);
-        rotated.into()
+    fn rotated(&self) -> String {
+        format!("id: {}\nevent: rotated\ndata: {{}}\n\n", self.position)
     }
 }
 
@@ -92,8 +91,11 @@ impl StreamSource for LogEvents {
     async fn read(&mut self) -> Result<Option<Bytes>, Broken> {
         if !std::mem::replace(&mut self.is_begun, true) {
             // Without data it is no event for the client, but it goes on here when it comes back.
-            let begin = format!("id: {}\n\n", self.position);
-            return Ok(Some(if self.is_rotated { self.rotated() } else { begin.into() }));
+            let begin = match self.is_rotated {
+                true => self.rotated(),
+                false => format!("id: {}\n\n", self.position),
+            };
+            return Ok(Some((COME_BACK_SOON.to_owned() + &begin).into()));
         }
         loop {
             if let Some(event) = self.text() {
@@ -117,7 +119,7 @@ impl StreamSource for LogEvents {
                             if !rest.is_empty() {
                                 told = "event: output\ndata: {\"text\":\"\u{fffd}\"}\n\n".to_owned();
                             }
-                            told += &String::from_utf8_lossy(&self.rotated());
+                            told += &self.rotated();
                             return Ok(Some(told.into()));
                         }
                         FollowStep::AtEnd => return Ok(None),

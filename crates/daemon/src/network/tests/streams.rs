@@ -228,6 +228,28 @@ fn events_are_sent_as_they_happen_and_again_from_the_last_one_on() {
 }
 
 #[test]
+fn a_script_in_a_browser_says_in_the_address_where_it_was() {
+    let plane = Plane::start();
+    plane.happen(change(ProcessState::Running, 1));
+    let (_, present) = plane.following_events(None);
+    plane.happen(change(ProcessState::Running, 42));
+    let sent = |query: &str, header: &str| {
+        let mut client = plane.unix();
+        client.send(&format!("GET /api/v1/events?{query} HTTP/1.1\r\nHost: h\r\n{header}\r\n"));
+        assert_eq!(client.head().status, 200);
+        client.until("\"pid\":42}\n\n")
+    };
+    let known = sent(&format!("last_event_id={present}"), "");
+    assert!(known.contains("retry: 1000\nid: ") && !known.contains("event: gap"), "{known}");
+    assert!(!known.contains("\"pid\":1}"), "{known}");
+    let all = sent("last_event_id=0", "");
+    assert!(all.contains("event: gap") && all.contains("\"pid\":1}"), "{all}");
+    // A browser that comes back by itself keeps the address, and sends what it got last.
+    let newer = sent("last_event_id=0", &format!("Last-Event-ID: {present}\r\n"));
+    assert!(!newer.contains("event: gap") && !newer.contains("\"pid\":1}"), "{newer}");
+}
+
+#[test]
 fn a_client_learns_that_it_has_missed_events() {
     let plane = Plane::start();
     plane.happen(change(ProcessState::Running, 42));
