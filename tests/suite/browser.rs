@@ -5,11 +5,13 @@ mod barriers;
 mod daemon_page;
 mod driver;
 mod hostile;
+mod keyboard;
 mod page;
 mod plan;
 mod program;
 mod scale;
 mod table;
+mod upgraded;
 mod without_script;
 
 use crate::harness::{Daemon, Scene, Subject};

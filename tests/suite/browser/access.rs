@@ -49,6 +49,17 @@ fn an_accessibility_checker_finds_nothing() {
 }
 
 #[test]
+fn nothing_moves_for_those_who_prefer_that() {
+    let (_daemon, page) = open("browser-motion", PROGRAMS);
+    page.wait_for_row("idle:idle", "Stopped");
+    let moves = "document.querySelector('[data-key=\"idle:idle\"]').classList.add('is-busy');
+        return document.getAnimations().length > 0";
+    assert_eq!(page.run(moves), true, "what is busy turns");
+    page.prefer("prefers-reduced-motion", "reduce");
+    assert_eq!(page.run(moves), false);
+}
+
+#[test]
 fn a_dark_scheme_is_dark_and_paper_is_white() {
     let (_daemon, page) = open("browser-dark", PROGRAMS);
     page.wait_for_row("broken:broken", "Fatal");

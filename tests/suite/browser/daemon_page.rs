@@ -13,6 +13,13 @@ impl Page {
         page
     }
 
+    /// The page of a daemon whose server speaks TLS, with any certificate.
+    pub fn open_secure(daemon: &Daemon) -> Page {
+        let page = Page::blank_at(format!("https://127.0.0.1:{}/", daemon.ports[0]));
+        page.go("");
+        page
+    }
+
     /// A window that shows nothing yet, for the page of a daemon.
     pub fn blank(daemon: &Daemon) -> Page {
         Page::blank_at(format!("http://127.0.0.1:{}/", daemon.ports[0]))

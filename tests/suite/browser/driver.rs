@@ -55,6 +55,7 @@ impl Browser {
             "--window-size=1280,900",
         ];
         let capabilities = json!({"capabilities": {"alwaysMatch": {
+            "acceptInsecureCerts": true,
             "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {"binary": binary, "args": arguments},
         }}});

@@ -12,6 +12,12 @@ pub const ENTER: char = '\u{e007}';
 pub const ESCAPE: char = '\u{e00c}';
 pub const DOWN: char = '\u{e015}';
 pub const LEFT: char = '\u{e012}';
+pub const RIGHT: char = '\u{e014}';
+pub const TAB: char = '\u{e004}';
+const SHIFT: char = '\u{e008}';
+
+/// How often the Tab key may be pressed before something is out of its reach.
+const MOST_TABS: usize = 60;
 
 /// The browser has one window, for one test at a time.
 static WINDOW: Mutex<()> = Mutex::new(());
@@ -103,6 +109,32 @@ impl Page {
         self.browser.command("POST", "/actions", &actions);
     }
 
+    /// Presses the Tab key until what a selector finds has the focus.
+    pub fn tab_to(&self, selector: &str) {
+        self.go_by(&[], selector);
+    }
+
+    /// The same backwards.
+    pub fn tab_back_to(&self, selector: &str) {
+        self.go_by(&[SHIFT], selector);
+    }
+
+    fn go_by(&self, held: &[char], selector: &str) {
+        let key = |kind: &str, key: char| json!({"type": kind, "value": key.to_string()});
+        let mut strokes: Vec<Value> = held.iter().map(|held| key("keyDown", *held)).collect();
+        strokes.extend([key("keyDown", TAB), key("keyUp", TAB)]);
+        strokes.extend(held.iter().map(|held| key("keyUp", *held)));
+        let actions = json!({"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]});
+        let has_focus = format!("return document.activeElement.matches({})", Value::from(selector));
+        for _ in 0..MOST_TABS {
+            if self.run(&has_focus) == true {
+                return;
+            }
+            self.browser.command("POST", "/actions", &actions);
+        }
+        panic!("the Tab key does not reach {selector}");
+    }
+
     /// Types a text, wherever the focus is.
     pub fn write(&self, text: &str) {
         self.press(&text.chars().collect::<Vec<_>>());
@@ -131,6 +163,17 @@ impl Page {
         let added = self.browser.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": source}));
         test();
         self.browser.devtools("Page.removeScriptToEvaluateOnNewDocument", &added);
+    }
+
+    /// Does something while another tab hides the page.
+    pub fn while_hidden(&self, act: impl FnOnce()) {
+        let window = self.browser.command("GET", "/window", &Value::Null);
+        let other = self.browser.command("POST", "/window/new", &json!({"type": "tab"}));
+        let target = |handle: &Value| json!({"targetId": handle.as_str().unwrap_or_default()});
+        self.browser.devtools("Target.activateTarget", &target(&other["handle"]));
+        act();
+        self.browser.devtools("Target.closeTarget", &target(&other["handle"]));
+        self.browser.devtools("Target.activateTarget", &target(&window));
     }
 
     /// Runs no scripts of pages from the next one on.

@@ -103,13 +103,14 @@ fn signals_are_sent_and_dangerous_ones_only_after_a_question() {
     page.wait_for_row("trap:trap", "Running");
     page.go_to_program("trap", "trap");
     let send = |name: &str| {
-        page.run(&format!("const menu = document.querySelector('[aria-label=\"Send a signal\"]'); menu.value = '{name}'; menu.dispatchEvent(new Event('change'))"));
+        page.run(&format!("document.querySelector('[aria-label=\"Signal\"]').value = '{name}'"));
+        page.click("[data-verb=signal]");
     };
-    page.wait("it can be signalled", "return document.querySelector('[aria-label=\"Send a signal\"]') !== null");
+    page.wait("it can be signalled", "return document.querySelector('[data-verb=signal]') !== null");
     send("USR1");
     page.wait("it got it", &format!("return {} === 1", lines_with("got USR1")));
     let before = daemon.pid_of("trap");
-    page.wait("the menu is ready", "return document.querySelector('[aria-label=\"Send a signal\"]:enabled') !== null");
+    page.wait("the menu is ready", "return document.querySelector('[data-verb=signal]:not([aria-disabled])') !== null");
     send("KILL");
     page.wait_for_text("Send SIGKILL to trap?");
     assert_eq!(daemon.pid_of("trap"), before);

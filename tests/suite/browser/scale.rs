@@ -23,3 +23,23 @@ fn thousands_of_programs_have_rows_only_where_somebody_looks() {
     page.wait_for_row("many:many_1234", "Stopped");
     page.wait("only the match is left", &format!("return {rows} === 2"));
 }
+
+/// A restart costs a page with many rows as much as one with few.
+#[test]
+fn a_change_touches_only_the_rows_that_show_it() {
+    let programs = format!(
+        "[program:many]\ncommand=sleep 1000\nnumprocs={COUNT}\nprocess_name=many_%(process_num)04d\nautostart=false\n\
+         startsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n"
+    );
+    let (daemon, page) = open("browser-change", &programs);
+    page.wait_for_row("many:many_0003", "Stopped");
+    page.run(
+        "window.touched = new Set();
+         const note = ({ target }) => window.touched.add((target.closest ?? target.parentElement.closest).call(target.closest ? target : target.parentElement, '.row')?.dataset.key ?? 'all');
+         new MutationObserver((changes) => changes.forEach(note)).observe(document.querySelector('.rows'), { subtree: true, childList: true, attributes: true, characterData: true });",
+    );
+    daemon.call("supervisor.startProcess", &["many:many_0003".into()]);
+    page.wait_for_row("many:many_0003", "Running");
+    let touched = page.run("return [...window.touched].sort()");
+    assert_eq!(touched, serde_json::json!(["group\nmany", "many:many_0003"]));
+}

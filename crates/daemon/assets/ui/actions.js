@@ -25,11 +25,11 @@ const WORDS = {
 export const wordsOf = (action) => WORDS[action];
 
 export class Actions {
-  // `announce` tells people who do not see the page.
-  constructor(store, live, announce) {
+  // `frame` says to all what rows cannot: `announce(text)` to those who do not see the page, `show(text, isOk)` to the others.
+  constructor(store, live, frame) {
     this.store = store;
     this.live = live;
-    this.announce = announce;
+    this.frame = frame;
   }
 
   // Does something to programs. Asks first where it hurts: what stops several, and what cannot be undone.
@@ -85,12 +85,10 @@ export class Actions {
       const text = ok ? done : `${WORDS[action].verb} failed: ${detail ?? 'no reason given'}`;
       this.show(`${group}:${name}`, { ok, text });
     }
-    if (failed.length === 0) {
-      this.announce(`${results.length === 1 ? titleOf(results[0]) : count(results.length, 'program')} ${done}`);
-    } else {
-      const [first] = failed;
-      const others = failed.length > 1 ? ` (and ${failed.length - 1} more)` : '';
-      this.announce(`${titleOf(first)}: ${WORDS[action].verb} failed: ${first.detail ?? 'no reason given'}${others}`);
+    const text = outcome(action, done, results, failed);
+    this.frame.announce(text);
+    if (results.length > 1) {
+      this.frame.show(text, failed.length === 0);
     }
   }
 
@@ -100,4 +98,16 @@ export class Actions {
       setTimeout(() => this.store.feedback.get(key) === feedback && this.store.setFeedback(key, null), SHOWN);
     }
   }
+}
+
+// In one sentence.
+function outcome(action, done, results, failed) {
+  const what = results.length === 1 ? titleOf(results[0]) : count(results.length - failed.length, 'program');
+  if (failed.length === 0) {
+    return `${what}: ${done}`;
+  }
+  const [first] = failed;
+  const others = failed.length > 1 ? ` (and ${failed.length - 1} more)` : '';
+  const reason = `${titleOf(first)}: ${WORDS[action].verb} failed: ${first.detail ?? 'no reason given'}${others}`;
+  return failed.length < results.length ? `${what}: ${done}. ${reason}` : reason;
 }

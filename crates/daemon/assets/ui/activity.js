@@ -5,7 +5,8 @@ import { LogView } from './log.js';
 
 export class ActivityView {
   constructor() {
-    this.element = h('section', { class: 'view view-activity', 'aria-label': 'Activity log' });
+    this.title = 'Log';
+    this.element = h('section', { class: 'view view-activity', 'aria-label': 'Activity log', tabindex: '-1' });
   }
 
   open() {

@@ -5,13 +5,19 @@ import { ActivityView } from './activity.js';
 import { ConfigurationView } from './configuration.js';
 import { showKeys } from './dialog.js';
 import { h, setHidden, setText } from './dom.js';
+import { count } from './format.js';
 import { GraphView } from './graph.js';
+import { icon } from './icons.js';
 import { Live } from './live.js';
 import { tally } from './list.js';
 import { ProgramView } from './program.js';
 import { mayAdminister, seesAllPrograms } from './rights.js';
+import { STATE_NAMES } from './states.js';
 import { Store } from './store.js';
 import { Table } from './table.js';
+
+// How long a message about a success is shown, in milliseconds.
+const SHOWN = 6000;
 
 const LINKS = { connecting: 'Connecting…', live: 'Live', polling: 'Every 3 s', down: 'No answer' };
 
@@ -32,14 +38,20 @@ class Frame {
     this.nav = h('nav', { class: 'nav', 'aria-label': 'Views' });
     this.main = h('main', { id: 'main', class: 'main-area' });
     this.version = h('span', {});
+    this.printed = h('p', { class: 'printed' });
+    this.toastText = h('span', {});
+    this.toast = h('div', { class: 'toast', hidden: true }, this.toastText, h('button', { type: 'button', class: 'act', 'aria-label': 'Close the message', onclick: () => setHidden(this.toast, true) }, icon('close')));
+    window.addEventListener('beforeprint', () => this.showPrinted());
     this.announcer = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
     const help = h('button', { type: 'button', class: 'act', title: 'Keyboard (?)', 'aria-label': 'Keyboard shortcuts', onclick: showKeys }, '?');
     const brand = h('a', { class: 'brand', href: '#/', 'aria-label': 'All programs' }, h('img', { src: new URL('icon.svg', import.meta.url).href, alt: '', width: 28, height: 28 }), h('span', { class: 'who' }, this.identifier, this.host));
     this.element = [
       h('a', { class: 'skip', href: '#main', onclick: (event) => this.skip(event) }, 'Skip to the content'),
       h('header', { class: 'top' }, h('div', { class: 'top-inner' }, brand, this.nav, h('span', { class: 'gap' }), this.mood, this.link, help)),
+      this.printed,
       this.main,
       h('footer', { class: 'foot' }, this.version),
+      this.toast,
       this.announcer,
     ];
   }
@@ -66,23 +78,25 @@ class Frame {
     this.showTitle();
   }
 
-  // In a tab the counts are all that can be seen.
-  showTitle() {
+  // In a tab the counts are all that can be seen. `view` is the name of a view beside the table.
+  showTitle(view = this.titled) {
+    this.titled = view;
     const { daemon, programs, loaded } = this.store;
-    const who = daemon?.identifier ?? 'supervisord';
-    if (!loaded) {
-      document.title = who;
-      return;
+    const parts = [view, daemon?.identifier ?? 'supervisord'];
+    if (loaded) {
+      const counts = tally(programs.values());
+      const trouble = counts.get('attention');
+      const running = `${counts.get('RUNNING')}/${programs.size} running`;
+      parts.unshift(trouble > 0 ? `(${trouble}!) ${running}` : running);
     }
-    const counts = tally(programs.values());
-    const running = `${counts.get('RUNNING')}/${programs.size} running`;
-    const trouble = counts.get('attention');
-    document.title = trouble > 0 ? `(${trouble}!) ${running} · ${who}` : `${running} · ${who}`;
+    document.title = parts.filter(Boolean).join(' · ');
   }
 
-  showNav(views, current) {
+  // `current` is the view, or the one above what is shown.
+  showNav(views, current, shown) {
+    const kind = current === shown ? 'page' : 'true';
     this.nav.replaceChildren(
-      ...views.map(([path, label]) => h('a', { href: `#${path}`, 'aria-current': path === current ? 'page' : null }, label)),
+      ...views.map(([path, label]) => h('a', { href: `#${path}`, 'aria-current': path === current ? kind : null }, label)),
     );
   }
 
@@ -90,6 +104,24 @@ class Frame {
     setText(this.announcer, '');
     // A reader speaks what changes, the same words again too.
     setTimeout(() => setText(this.announcer, text), 50);
+  }
+
+  // Says the same to those who see the page, where rows cannot: success for a moment, a failure until it is closed.
+  show(text, isOk) {
+    clearTimeout(this.toasting);
+    setText(this.toastText, text);
+    this.toast.className = `toast tone-${isOk ? 'good' : 'bad'}`;
+    setHidden(this.toast, false);
+    if (isOk) {
+      this.toasting = setTimeout(() => setHidden(this.toast, true), SHOWN);
+    }
+  }
+
+  showPrinted() {
+    const { programs } = this.store;
+    const counts = tally(programs.values());
+    const states = STATE_NAMES.filter((name) => counts.get(name) > 0).map((name) => `${counts.get(name)} ${name}`);
+    setText(this.printed, [new Date().toLocaleString('en-GB'), count(programs.size, 'program'), ...states].join(' · '));
   }
 }
 
@@ -106,7 +138,7 @@ class Application {
     this.store = new Store();
     this.frame = new Frame(this.store);
     this.live = new Live(this.store);
-    this.actions = new Actions(this.store, this.live, (text) => this.frame.announce(text));
+    this.actions = new Actions(this.store, this.live, this.frame);
     this.table = new Table(this.store, this.actions, this.live);
     this.view = null;
   }
@@ -120,7 +152,11 @@ class Application {
       this.showNav();
     });
     store.on('programs', () => this.showTitleSoon());
-    window.addEventListener('hashchange', () => this.show());
+    window.addEventListener('hashchange', () => {
+      this.show();
+      // Whoever uses the keyboard or hears the page goes on in the view that has come.
+      (this.view.place ?? this.view.element).focus({ preventScroll: true });
+    });
     document.addEventListener('keydown', (event) => this.onKey(event));
     this.show();
     this.live.open();
@@ -138,14 +174,16 @@ class Application {
     const path = location.hash.replace(/^#/, '') || '/';
     this.view = this.viewOf(path);
     this.frame.main.replaceChildren(this.view.element);
+    this.frame.showTitle(this.view.title ?? null);
     this.showNav();
     this.view.open();
   }
 
-  // Without the views that are for others.
+  // Without the views that are for others. A program is one of all programs.
   showNav() {
     const shown = VIEWS.filter(([, , isFor]) => isFor === undefined || isFor());
-    this.frame.showNav(shown, location.hash.replace(/^#/, '') || '/');
+    const path = location.hash.replace(/^#/, '') || '/';
+    this.frame.showNav(shown, path.startsWith('/programs/') ? '/' : path, path);
   }
 
   viewOf(path) {
@@ -171,11 +209,12 @@ class Application {
     if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || document.querySelector('dialog[open]')) {
       return;
     }
-    if (isTyped && key !== 'Escape') {
-      return;
-    }
     if (isTyped) {
-      target.blur();
+      if (key === 'Escape') {
+        leave(target);
+        event.preventDefault();
+      }
+      return;
     }
     if (key === '?') {
       showKeys();
@@ -183,6 +222,16 @@ class Application {
     } else if (this.view.onShortcut(key)) {
       event.preventDefault();
     }
+  }
+}
+
+// Empties a field, or goes out of one that is empty.
+function leave(field) {
+  if (field.type === 'search' && field.value !== '') {
+    field.value = '';
+    field.dispatchEvent(new Event('input'));
+  } else {
+    field.blur();
   }
 }
 

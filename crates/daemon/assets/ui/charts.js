@@ -29,7 +29,8 @@ export class Sparkline {
     this.drawn = last;
     setText(this.number, last === undefined ? '—' : this.format(last[this.which]));
     const values = samples.slice(-RECENT).map((sample) => sample[this.which]);
-    this.line.setAttribute('points', values.length < 2 ? '' : points(values, this.least()));
+    // Two points are a dot at this size.
+    this.line.setAttribute('points', values.length < 4 ? '' : points(values, this.least()));
   }
 
   // What a full height is at least, so that noise looks like noise.

@@ -2,7 +2,7 @@
 
 import { post } from './api.js';
 import { confirm } from './dialog.js';
-import { h, setText } from './dom.js';
+import { h, setAttribute, setText } from './dom.js';
 import { count } from './format.js';
 import { icon } from './icons.js';
 import { isEmpty, planElements, scaledElements, stopped, summaryText } from './plan.js';
@@ -18,10 +18,11 @@ const MODES = [
 
 export class ConfigurationView {
   constructor(store, live, announce) {
+    this.title = 'Configuration';
     this.store = store;
     this.live = live;
     this.announce = announce;
-    this.plan = h('div', { class: 'plan', role: 'status' });
+    this.plan = h('div', { class: 'plan', role: 'status', tabindex: '-1' });
     // None before the file has said which.
     this.mode = null;
     this.check = h('button', { type: 'button', class: 'button', onclick: () => this.read() }, icon('restart'), 'Read the files again');
@@ -34,7 +35,7 @@ export class ConfigurationView {
     this.outcome = h('p', { class: 'note', role: 'status' });
     this.element = h(
       'section',
-      { class: 'view view-configuration', 'aria-label': 'Configuration' },
+      { class: 'view view-configuration', 'aria-label': 'Configuration', tabindex: '-1' },
       h('h1', {}, 'Configuration'),
       h(
         'section',
@@ -61,7 +62,7 @@ export class ConfigurationView {
   }
 
   open() {
-    this.plan.replaceChildren();
+    this.fill();
     setText(this.outcome, '');
     window.scrollTo(0, 0);
     this.closing = new AbortController();
@@ -91,7 +92,7 @@ export class ConfigurationView {
     if (!mayAdminister()) {
       return null;
     }
-    this.check.disabled = true;
+    setAttribute(this.check, 'aria-disabled', 'true');
     let plan = null;
     try {
       plan = await this.ask();
@@ -99,7 +100,7 @@ export class ConfigurationView {
     } catch (failure) {
       this.showFailure('The configuration cannot be applied', failure);
     }
-    this.check.disabled = false;
+    setAttribute(this.check, 'aria-disabled', null);
     return plan;
   }
 
@@ -109,13 +110,22 @@ export class ConfigurationView {
     return { ...plan, warnings };
   }
 
+  // Shows something in the place of the plan. The focus stays there.
+  fill(...content) {
+    const hadFocus = this.plan.contains(document.activeElement);
+    this.plan.replaceChildren(...content);
+    if (hadFocus) {
+      (this.plan.querySelector('button') ?? this.plan).focus({ preventScroll: true });
+    }
+  }
+
   showPlan(plan) {
     this.mode = plan.mode;
     this.modes.querySelectorAll('input').forEach((input) => (input.checked = input.value === plan.mode));
     const { warnings } = plan;
     const apply = h('button', { type: 'button', class: 'button primary', onclick: () => this.update(plan) }, icon('check'), 'Apply');
     const nothing = h('p', { class: 'nothing' }, icon('check'), 'The files say what is active: nothing to apply.');
-    this.plan.replaceChildren(
+    this.fill(
       ...[
         isEmpty(plan) ? nothing : planElements(plan),
         scaledElements(plan),
@@ -148,11 +158,11 @@ export class ConfigurationView {
     if (names.length > 0 && !(await confirm({ title: 'Apply the plan?', lines: [`These are stopped: ${listed}`], verb: 'Apply' }))) {
       return;
     }
-    this.plan.replaceChildren(h('p', { class: 'note note-busy' }, 'Applying…'));
+    this.fill(h('p', { class: 'note note-busy' }, 'Applying…'));
     try {
       await post('config/update', { mode: plan.mode, groups: [] });
       const text = `Done: ${summaryText(plan)}.`;
-      this.plan.replaceChildren(h('p', { class: 'nothing' }, icon('check'), text));
+      this.fill(h('p', { class: 'nothing' }, icon('check'), text));
       this.announce(text);
     } catch (failure) {
       this.showFailure('The changes were not applied', failure);
@@ -161,7 +171,7 @@ export class ConfigurationView {
   }
 
   showFailure(title, failure) {
-    this.plan.replaceChildren(h('div', { class: 'failure' }, h('b', {}, title), h('pre', {}, failure.message)));
+    this.fill(h('div', { class: 'failure' }, h('b', {}, title), h('pre', {}, failure.message)));
     this.announce(`${title}: ${failure.message}`);
   }
 

@@ -37,9 +37,17 @@ export function setText(element, text) {
 // Sets an attribute only where it differs; `null` removes it.
 export function setAttribute(element, name, value) {
   if (value === null) {
-    element.removeAttribute(name);
+    if (element.hasAttribute(name)) {
+      element.removeAttribute(name);
+    }
   } else if (element.getAttribute(name) !== String(value)) {
     element.setAttribute(name, value);
+  }
+}
+
+export function setDisabled(element, disabled) {
+  if (element.disabled !== disabled) {
+    element.disabled = disabled;
   }
 }
 

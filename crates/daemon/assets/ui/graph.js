@@ -11,8 +11,9 @@ const BOX = { width: 190, height: 46, gapX: 90, gapY: 18, margin: 16 };
 
 export class GraphView {
   constructor(store) {
+    this.title = 'Dependencies';
     this.store = store;
-    this.element = h('section', { class: 'view view-graph', 'aria-label': 'Dependencies' });
+    this.element = h('section', { class: 'view view-graph', 'aria-label': 'Dependencies', tabindex: '-1' });
   }
 
   open() {
@@ -73,7 +74,7 @@ export function boxesOf(programs) {
     }
     for (const some of alike.values()) {
       const name = keyOf(some[0]);
-      const label = some.length === 1 ? titleOf(some[0]) : some.length === members.length ? group : `${group}: ${some.length} of ${members.length}`;
+      const label = some.length === 1 ? titleOf(some[0]) : some.length === members.length ? group : `${group}:${shared(some)}*`;
       const worst = some.reduce((one, other) => (urgency(other) < urgency(one) ? other : one));
       boxes.set(name, { name, label, members: some, worst });
       some.forEach((program) => boxOf.set(keyOf(program), name));
@@ -94,6 +95,17 @@ export function boxesOf(programs) {
   return { boxes: new Map([...boxes].filter(([name]) => used.has(name))), edges: list };
 }
 
+// What the names of programs begin with.
+function shared(programs) {
+  return programs.map(({ name }) => name).reduce((one, other) => {
+    let length = 0;
+    while (length < one.length && one[length] === other[length]) {
+      length += 1;
+    }
+    return one.slice(0, length);
+  });
+}
+
 function groupBy(programs) {
   const groups = new Map();
   programs.forEach((program) => groups.set(program.group, [...(groups.get(program.group) ?? []), program]));
@@ -101,31 +113,47 @@ function groupBy(programs) {
 }
 
 function drawing(boxes, edges) {
-  const { places, height, width } = layersOf([...boxes.keys()], edges);
+  const { places, lanes, height, width } = layersOf([...boxes.keys()], edges);
   const [stepX, stepY] = [BOX.width + BOX.gapX, BOX.height + BOX.gapY];
   const size = { width: width * stepX - BOX.gapX + 2 * BOX.margin, height: height * stepY - BOX.gapY + 2 * BOX.margin };
-  const at = (name) => {
-    const { x, y, of } = places.get(name);
-    return { x: BOX.margin + x * stepX, y: BOX.margin + (y + (height - of) / 2) * stepY };
+  const at = ({ x, y, of }) => ({ x: BOX.margin + x * stepX, y: BOX.margin + (y + (height - of) / 2) * stepY });
+  // Where an edge goes through a column that is neither that of its beginning nor that of its end.
+  const through = (lane) => {
+    const { x, y } = at(lane);
+    return [x, y + (lane.size * stepY - BOX.gapY) / 2];
   };
-  const lines = edges.map(([from, to, condition]) => edge(at(from), at(to), condition, boxes.get(from)));
-  const nodes = [...boxes.values()].map((box) => node(at(box.name), box));
-  return s('svg', { class: 'dependencies', viewBox: `0 0 ${size.width} ${size.height}`, width: size.width, height: size.height, role: 'group', 'aria-label': 'Dependency graph' }, lines, nodes);
+  const lines = edges.map(([from, to, condition], index) => edge(at(places.get(from)), at(places.get(to)), lanes[index].map(through), boxes.get(from)));
+  // Above all lines.
+  const labels = edges.map(([, to, condition]) => condition !== 'ready' && edgeLabel(at(places.get(to)), condition));
+  const nodes = [...boxes.values()].map((box) => node(at(places.get(box.name)), box));
+  return s('svg', { class: 'dependencies', viewBox: `0 0 ${size.width} ${size.height}`, width: size.width, height: size.height, role: 'group', 'aria-label': 'Dependency graph' }, lines, labels, nodes);
 }
 
-function edge(from, to, condition, source) {
-  const [x1, y1] = [from.x + BOX.width, from.y + BOX.height / 2];
+function edge(from, to, lanes, source) {
   const [x2, y2] = [to.x, to.y + BOX.height / 2];
-  const bend = Math.max(40, (x2 - x1) / 2);
+  let [x, y] = [from.x + BOX.width, from.y + BOX.height / 2];
+  let path = `M${x} ${y}`;
+  const bendTo = (toX, toY) => {
+    const bend = Math.max(40, (toX - x) / 2);
+    path += `C${x + bend} ${y} ${toX - bend} ${toY} ${toX} ${toY}`;
+    [x, y] = [toX, toY];
+  };
+  for (const [laneX, laneY] of lanes) {
+    bendTo(laneX, laneY);
+    x = laneX + BOX.width;
+    path += `H${x}`;
+  }
+  bendTo(x2 - 5, y2);
   const isMet = source.members.every(({ state }) => state === 'RUNNING' || state === 'EXITED');
   return s(
     'g',
     { class: `edge ${isMet ? '' : 'is-open'}` },
-    s('path', { d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2 - 5} ${y2}` }),
+    s('path', { d: path }),
     s('path', { class: 'arrow', d: `M${x2 - 7} ${y2 - 4}l7 4l-7 4z` }),
-    condition !== 'ready' && s('text', { x: x2 - 12, y: y2 - 6, 'text-anchor': 'end' }, condition),
   );
 }
+
+const edgeLabel = ({ x, y }, condition) => s('text', { class: 'edge-label', x: x - 12, y: y + BOX.height / 2 - 6, 'text-anchor': 'end' }, condition);
 
 function node({ x, y }, { label, members, worst }) {
   const { icon: shape, tone, label: state } = STATES[worst.state] ?? STATES.UNKNOWN;

@@ -16,9 +16,18 @@ const POLL = 3000;
 // Between two attempts at a stream where one was refused.
 const RETRY = 15000;
 
+// How long the daemon may not answer before the page says so: an upgrade takes a moment.
+const PATIENCE = 2500;
+
+// Between two attempts to read everything meanwhile.
+const AGAIN = 500;
+
 // How many seconds lie between two measurements of what programs use. Without any for three times as long, something holds
 // the stream back.
 const USAGE = 5;
+
+// How many seconds ago something has happened that is only remembered.
+const REMEMBERED = 10;
 
 // How many programs are asked for in one request; with more, all are.
 const SOME = 50;
@@ -29,6 +38,12 @@ export class Live {
     this.stream = null;
     this.timers = new Map();
     this.dirty = new Set();
+    // The id of the last event, after which the next stream goes on. At first the daemon tells what it remembers.
+    this.lastEvent = '0';
+    // Whether the stream brings what happens.
+    this.isFlowing = false;
+    // Since when the daemon has not answered.
+    this.failing = null;
     // The number of the current visit: what was asked for in an earlier one is ignored.
     this.visit = 0;
     document.addEventListener('visibilitychange', () => (document.hidden ? this.close() : this.open()));
@@ -54,20 +69,24 @@ export class Live {
     this.visit += 1;
     this.stream?.close();
     this.stream = null;
+    this.isFlowing = false;
+    this.failing = null;
     this.timers.forEach(clearTimeout);
     this.timers.clear();
     this.dirty.clear();
   }
 
   connect() {
-    const stream = new EventSource(address(`events?usage=${USAGE}`));
+    const stream = new EventSource(address(`events?usage=${USAGE}&last_event_id=${encodeURIComponent(this.lastEvent)}`));
     this.stream = stream;
+    let isBegun = false;
     stream.onopen = () => {
-      this.cancel('poll');
-      this.store.setLink('live');
+      isBegun = false;
+      this.flow();
       this.load();
     };
     stream.onerror = () => {
+      this.isFlowing = false;
       if (stream.readyState === EventSource.CLOSED) {
         // Refused: the browser does not try again by itself.
         this.later('retry', RETRY, () => this.connect());
@@ -76,7 +95,9 @@ export class Live {
     };
     const on = (name, handle) =>
       stream.addEventListener(name, (event) => {
+        this.lastEvent = event.lastEventId || this.lastEvent;
         handle.call(this, JSON.parse(event.data));
+        isBegun = true;
       });
     on('process_state', this.onState);
     on('process_health', this.onHealth);
@@ -84,19 +105,27 @@ export class Live {
     for (const name of ['group_added', 'group_removed']) {
       on(name, (event) => {
         this.store.addHappening({ kind: name, ...event });
-        this.later('load', BATCH / 4, () => this.load());
+        if (!this.isOld(null, event.time)) {
+          this.later('load', BATCH / 4, () => this.load());
+        }
       });
     }
     on('supervisor_state', (event) => {
       this.store.addHappening({ kind: 'supervisor_state', ...event });
-      this.loadDaemon();
+      if (!this.isOld(null, event.time)) {
+        this.loadDaemon().catch(() => {});
+      }
     });
-    on('gap', () => this.load());
+    // What opens a stream reads everything anyway.
+    on('gap', () => isBegun && this.load());
   }
 
   onState({ time, group, name, from, state, pid, tries, expected }) {
     const key = `${group}:${name}`;
     this.store.addHappening({ kind: 'process_state', time, key, from, state, tries, expected });
+    if (this.isOld(key, time)) {
+      return;
+    }
     const started = state === 'STARTING' ? { started_at: Math.floor(time) } : {};
     const members = { state, since: Math.floor(time), pid: pid ?? null, next_start: null, ...started };
     this.touch(key, STATE_NAMES.includes(state) ? members : {});
@@ -105,7 +134,15 @@ export class Live {
   onHealth({ time, group, name, from, health, reason }) {
     const key = `${group}:${name}`;
     this.store.addHappening({ kind: 'process_health', time, key, from, health, reason });
-    this.touch(key, {});
+    if (!this.isOld(key, time)) {
+      this.touch(key, {});
+    }
+  }
+
+  // Whether an event changes nothing any more, because the daemon tells what it remembers: what is read has it already.
+  isOld(key, time) {
+    const program = this.store.programs.get(key);
+    return time < (program ? (program.since ?? 0) : now() - REMEMBERED);
   }
 
   onUsage(usage) {
@@ -116,9 +153,17 @@ export class Live {
 
   // Where the figures stop coming, a proxy keeps the events to itself, too.
   expectUsage() {
-    this.store.setLink('live');
+    this.flow();
+    this.later('usage', 3 * USAGE * 1000, () => {
+      this.isFlowing = false;
+      this.poll();
+    });
+  }
+
+  flow() {
+    this.isFlowing = true;
     this.cancel('poll');
-    this.later('usage', 3 * USAGE * 1000, () => this.poll());
+    this.store.setLink('live');
   }
 
   touch(key, members) {
@@ -181,21 +226,32 @@ export class Live {
     try {
       const [{ programs }] = await Promise.all([get('programs'), this.store.daemon ?? this.loadDaemon()]);
       if (visit === this.visit) {
+        this.failing = null;
         this.store.replace(programs);
         if (this.store.link === 'down') {
-          this.store.setLink('polling');
+          this.store.setLink(this.isFlowing ? 'live' : 'polling');
         }
       }
     } catch {
       if (visit === this.visit) {
-        this.store.setLink('down');
-        this.poll();
+        this.noticeFailure();
       }
     }
     this.loading = false;
     if (this.again) {
       this.again = false;
       await this.load();
+    }
+  }
+
+  // The daemon has not answered. Nobody is told of a moment, such as that of an upgrade.
+  noticeFailure() {
+    this.failing ??= performance.now();
+    if (performance.now() - this.failing > PATIENCE) {
+      this.store.setLink('down');
+      this.poll();
+    } else {
+      this.later('load', AGAIN, () => this.load());
     }
   }
 
@@ -209,12 +265,11 @@ export class Live {
       return;
     }
     this.later('poll', POLL, async () => {
-      if (this.store.link !== 'down') {
-        this.store.setLink('polling');
-      }
       await this.load();
-      const isLive = this.stream?.readyState === EventSource.OPEN && this.store.link === 'live';
-      if (!isLive) {
+      if (!this.isFlowing) {
+        if (this.failing === null) {
+          this.store.setLink('polling');
+        }
         this.poll();
       }
     });

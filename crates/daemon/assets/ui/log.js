@@ -96,6 +96,8 @@ export class LogView {
     stream.onerror = () => {
       if (stream.readyState === EventSource.CLOSED) {
         this.stream = null;
+        // The end of the log is read instead, which is there already.
+        this.reset();
         this.explain();
       } else if (isNew) {
         this.say('Waiting for the log…');

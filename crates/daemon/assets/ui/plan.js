@@ -40,7 +40,7 @@ export const summaryText = (plan) =>
 
 export const stopped = (plan) => plan.steps.filter(({ stops }) => stops).map(titleOf);
 
-function meaning({ action, stops, starts }) {
+function meaning({ action, stops, starts, changes }) {
   switch (action) {
     case 'remove':
       return stops ? 'It is stopped and forgotten.' : 'It is forgotten.';
@@ -48,6 +48,10 @@ function meaning({ action, stops, starts }) {
       return starts ? 'It is new, and is started.' : 'It is new, and is not started by itself.';
     case 'stop':
       return 'It is stopped, and not started again.';
+    case 'restart':
+      return changes.length === 0 ? 'It is restarted with its group.' : '';
+    case 'start':
+      return 'It is down, and is started with its group.';
     default:
       return '';
   }

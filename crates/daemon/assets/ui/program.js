@@ -10,7 +10,7 @@ import { icon } from './icons.js';
 import { LogView } from './log.js';
 import { mayOperate } from './rights.js';
 import { linkOf, StateBadge } from './rows.js';
-import { condition, keyOf, stateOf, timing, titleOf, verbs } from './states.js';
+import { condition, isInMotion, keyOf, stateOf, timing, titleOf, verbs } from './states.js';
 import { timelineItem, timelineOf } from './timeline.js';
 
 const SIGNALS = ['HUP', 'USR1', 'USR2', 'INT', 'TERM', 'QUIT', 'KILL'];
@@ -25,8 +25,9 @@ export class ProgramView {
     this.key = key;
     this.store = store;
     this.actions = actions;
-    this.channel = 'stdout';
-    this.element = h('section', { class: 'view view-program', 'aria-label': 'Program' });
+    const [group, name] = key.split(/:(.*)/s);
+    this.title = titleOf({ group, name });
+    this.element = h('section', { class: 'view view-program', 'aria-label': `Program ${this.title}`, tabindex: '-1' });
   }
 
   get program() {
@@ -89,12 +90,14 @@ export class ProgramView {
     this.feedback = h('p', { class: 'note', hidden: true });
     this.why = h('div', { class: 'why' });
     this.facts = h('dl', { class: 'facts' });
-    this.timeline = h('ol', { class: 'timeline' });
+    this.timeline = h('ol', { class: 'timeline', tabindex: '0', 'aria-label': 'Timeline' });
     this.cpu = new Graph('CPU', 1, percent);
     this.memory = new Graph('Memory', 2, bytes);
     this.usage = h('section', { class: 'card', 'aria-label': 'CPU and memory', hidden: true }, this.cpu.element, this.memory.element);
     this.logArea = h('div', { class: 'log-area', role: 'tabpanel', id: 'log-panel' });
-    this.tabs = ['stdout', 'stderr'].map((channel) => h('button', { type: 'button', role: 'tab', 'aria-controls': 'log-panel', id: `tab-${channel}`, onclick: () => this.showLog(channel) }, channel));
+    this.tabs = ['stdout', 'stderr'].map((channel) =>
+      h('button', { type: 'button', role: 'tab', 'aria-controls': 'log-panel', id: `tab-${channel}`, onclick: () => this.showLog(channel), onkeydown: (event) => this.onTabKey(event) }, channel),
+    );
     const title = h('h1', {}, program.group !== program.name && h('span', { class: 'prefix' }, h('bdi', {}, program.group), ':'), h('bdi', {}, program.name));
     this.element.replaceChildren(
       h('div', { class: 'program-head' }, h('a', { class: 'back', href: '#/' }, icon('back'), 'Programs'), h('div', { class: 'program-title' }, title, this.badge.element, this.condition, this.timing), this.buttons),
@@ -109,10 +112,23 @@ export class ProgramView {
     this.showLog(program.stdout_logfile || !program.stderr_logfile ? 'stdout' : 'stderr');
   }
 
+  // The Tab key reaches the tab that is chosen; the arrows choose.
+  onTabKey(event) {
+    if (['ArrowLeft', 'ArrowRight', 'Home', 'End'].includes(event.key)) {
+      const other = this.tabs.find((tab) => tab !== event.target);
+      other.focus();
+      other.click();
+      event.preventDefault();
+    }
+  }
+
   showLog(channel) {
     const { program } = this;
     this.log?.close();
-    this.tabs.forEach((tab) => setAttribute(tab, 'aria-selected', tab.textContent === channel));
+    for (const tab of this.tabs) {
+      setAttribute(tab, 'aria-selected', tab.textContent === channel);
+      setAttribute(tab, 'tabindex', tab.textContent === channel ? 0 : -1);
+    }
     setAttribute(this.logArea, 'aria-labelledby', `tab-${channel}`);
     if (!program[`${channel}_logfile`]) {
       this.log = null;
@@ -133,36 +149,49 @@ export class ProgramView {
     setHidden(this.feedback, text === '');
     this.feedback.className = `note program-note note-${busy ? 'busy' : feedback?.ok ? 'good' : 'bad'}`;
     const possible = mayOperate() && !program.disabled ? [...verbs(program), 'disable'] : verbs(program);
-    const shown = `${possible} ${busy} ${program.pid !== null}`;
-    if (this.shownActions === shown) {
-      return;
+    const { activeElement: focused } = document;
+    if (this.buttons.contains(focused)) {
+      this.focusedVerb = focused.dataset.verb ?? null;
+    } else if (focused !== this.element) {
+      this.focusedVerb = null;
     }
-    this.shownActions = shown;
-    const focused = this.buttons.contains(document.activeElement) ? document.activeElement.dataset.verb : null;
-    this.buttons.replaceChildren(
-      ...possible.map((verb, index) =>
-        h('button', { type: 'button', class: `button ${index === 0 ? 'primary' : ''}`, 'data-verb': verb, disabled: busy !== undefined, onclick: () => this.act(verb) }, icon(verb), wordsOf(verb).verb),
-      ),
-      program.pid === null || !mayOperate() ? '' : this.signalMenu(busy !== undefined),
-    );
-    if (focused) {
-      (this.buttons.querySelector(`[data-verb="${focused}"]`) ?? this.buttons.querySelector('button'))?.focus();
+    const shown = `${possible} ${program.pid !== null}`;
+    if (this.shownActions !== shown) {
+      this.shownActions = shown;
+      this.buttons.replaceChildren(
+        ...possible.map((verb, index) =>
+          h('button', { type: 'button', class: `button ${index === 0 ? 'primary' : ''}`, 'data-verb': verb, onclick: () => this.act(verb) }, icon(verb), wordsOf(verb).verb),
+        ),
+        program.pid === null || !mayOperate() ? '' : this.signalMenu(),
+      );
+    }
+    // The keyboard would lose its place with a button that is disabled.
+    for (const button of this.buttons.querySelectorAll('button')) {
+      setAttribute(button, 'aria-disabled', busy !== undefined ? 'true' : null);
+    }
+    if (this.focusedVerb && !this.buttons.contains(document.activeElement)) {
+      // Until the program has come to rest nothing has the focus that the next stroke of a key could set off by mistake.
+      const isResting = busy === undefined && !isInMotion(program);
+      const same = this.buttons.querySelector(`[data-verb="${this.focusedVerb}"]`);
+      const button = same ?? (isResting ? this.buttons.querySelector('button') : null);
+      (button ?? this.element).focus({ preventScroll: true });
     }
   }
 
-  signalMenu(disabled) {
+  // Something is sent only by the button: arrows and letters choose from a menu as well.
+  signalMenu() {
     const select = h(
       'select',
-      { class: 'field', 'aria-label': 'Send a signal', disabled, onchange: () => this.signal(select) },
-      h('option', { value: '' }, 'Signal…'),
-      SIGNALS.map((name) => h('option', { value: name }, name)),
+      { class: 'field', 'aria-label': 'Signal' },
+      SIGNALS.map((name) => h('option', { value: name }, `SIG${name}`)),
     );
-    return select;
+    return h('span', { class: 'signal-menu' }, select, h('button', { type: 'button', class: 'button', 'data-verb': 'signal', onclick: () => this.signal(select.value) }, icon('signal'), 'Send'));
   }
 
-  async signal(select) {
-    const { value } = select;
-    select.value = '';
+  async signal(value) {
+    if (this.store.busy.has(this.key)) {
+      return;
+    }
     const isMild = ['HUP', 'USR1', 'USR2'].includes(value);
     const title = `Send SIG${value} to ${titleOf(this.program)}?`;
     if (isMild || (await confirm({ title, lines: ['Most programs end by it.'], verb: 'Send', isDangerous: true }))) {
@@ -178,7 +207,7 @@ export class ProgramView {
     if (this.program !== undefined) {
       const { text, detail } = timing(this.program, now());
       const up = this.program.state === 'RUNNING' ? `up ${text}` : text;
-      setText(this.timing, text === '—' ? detail : [up, detail].filter(Boolean).join(' · '));
+      setText(this.timing, [up, detail].filter((part) => part !== '' && part !== '—').join(' · '));
     }
   }
 
@@ -187,7 +216,8 @@ export class ProgramView {
     if (!this.isBuilt || history === null) {
       return;
     }
-    setHidden(this.usage, false);
+    // Of what has not run since the page was opened there is nothing to see.
+    setHidden(this.usage, history.samples.every(([, cpu, memory]) => cpu === 0 && memory === 0));
     const since = (seconds) => `last ${duration(seconds)}`;
     this.cpu.update(history, since);
     this.memory.update(history, since);

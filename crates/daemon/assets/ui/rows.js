@@ -3,7 +3,7 @@
 import { wordsOf } from './actions.js';
 import { now } from './api.js';
 import { Sparkline } from './charts.js';
-import { h, setAttribute, setHidden, setText } from './dom.js';
+import { h, setAttribute, setDisabled, setHidden, setText } from './dom.js';
 import { bytes, clock, count, duration, percent } from './format.js';
 import { icon } from './icons.js';
 import { tally } from './list.js';
@@ -75,7 +75,7 @@ export class ProgramRow {
   update({ key, program, isInGroup }) {
     const { store, selection } = this.table;
     this.key = key;
-    this.element.dataset.key = key;
+    setAttribute(this.element, 'data-key', key);
     if (this.program !== program || this.isInGroup !== isInGroup) {
       this.program = program;
       this.isInGroup = isInGroup;
@@ -102,15 +102,14 @@ export class ProgramRow {
     this.state.update(program);
     setText(this.prefix, isInGroup || program.group === program.name ? '' : `${program.group}:`);
     setText(this.name, program.name);
-    this.link.href = linkOf(program);
-    this.link.title = keyOf(program);
+    setAttribute(this.link, 'href', linkOf(program));
+    setAttribute(this.link, 'title', keyOf(program));
     setAttribute(this.element, 'aria-level', isInGroup ? 2 : 1);
-    setAttribute(this.element, 'aria-label', `${title}, ${stateOf(program).label}`);
     this.element.classList.toggle('is-in-group', isInGroup);
     setAttribute(this.check, 'aria-label', `Select ${title}`);
     const health = condition(program);
     setText(this.condition, health?.text ?? '');
-    this.condition.className = `condition tone-${health?.tone ?? 'calm'}`;
+    setAttribute(this.condition, 'class', `condition tone-${health?.tone ?? 'calm'}`);
     setAttribute(this.condition, 'title', health?.title || null);
     setText(this.restarts, program.restarts > 0 ? program.restarts.toLocaleString('en') : '—');
     const exit = lastExit(program);
@@ -124,7 +123,7 @@ export class ProgramRow {
       setAttribute(button, 'aria-label', label);
       setAttribute(button, 'title', wordsOf(verb).verb);
     }
-    this.logs.href = `${linkOf(program)}`;
+    setAttribute(this.logs, 'href', linkOf(program));
     setAttribute(this.logs, 'aria-label', `Logs of ${title}`);
     setAttribute(this.logs, 'title', 'Logs and details');
   }
@@ -133,9 +132,10 @@ export class ProgramRow {
     const text = busy ? wordsOf(busy).doing : (feedback?.text ?? noteOf(program));
     const tone = feedback ? (feedback.ok ? 'good' : 'bad') : needsAttention(program) ? 'bad' : 'calm';
     setText(this.note, text);
-    this.note.className = `note note-${busy ? 'busy' : tone}`;
+    setAttribute(this.element, 'aria-label', [titleOf(program), stateOf(program).label, text].filter(Boolean).join(', '));
+    setAttribute(this.note, 'class', `note note-${busy ? 'busy' : tone}`);
     setAttribute(this.note, 'title', text || null);
-    this.buttons.forEach((button) => (button.disabled = busy !== undefined));
+    this.buttons.forEach((button) => setDisabled(button, busy !== undefined));
   }
 
   // What changes with the time alone.
@@ -171,7 +171,7 @@ export class GroupRow {
   update(row) {
     const { selection } = this.table;
     this.row = row;
-    this.element.dataset.key = row.key;
+    setAttribute(this.element, 'data-key', row.key);
     setText(this.name, row.group);
     setText(this.size, count(row.members.length, 'program'));
     setAttribute(this.element, 'aria-expanded', !row.isFolded);

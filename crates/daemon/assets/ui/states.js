@@ -83,7 +83,7 @@ export function timing(program, now) {
     return { text: duration(now - program.started_at), detail: program.pid ? `pid ${program.pid}` : '' };
   }
   if (!program.since) {
-    return { text: '—', detail: program.state === 'STOPPED' ? 'never started' : '' };
+    return { text: program.state === 'STOPPED' ? 'never started' : '—', detail: '' };
   }
   const by = program.state === 'STOPPED' && program.last_request?.by ? 'on request' : '';
   return { text: `${duration(now - program.since)} ago`, detail: program.pid ? `pid ${program.pid}` : by };

@@ -56,6 +56,7 @@ export class Table {
       autocomplete: 'off',
       spellcheck: 'false',
       oninput: () => this.choose({ search: this.search.value }),
+      onkeydown: (event) => this.onSearchKey(event),
     });
     this.filters = h('div', { class: 'filters', role: 'group', 'aria-label': 'Filter by state' });
     this.sort = h(
@@ -78,14 +79,30 @@ export class Table {
       this.body,
     );
     this.empty = h('div', { class: 'empty', hidden: true });
-    this.bulk = h('div', { class: 'bulk', role: 'region', 'aria-label': 'Selection', hidden: true });
+    this.buildBulk();
     this.toolbar = h(
       'div',
       { class: 'toolbar' },
       h('div', { class: 'toolbar-line' }, h('div', { class: 'search' }, icon('search'), this.search, h('kbd', {}, '/')), this.sort, h('label', { class: 'switch' }, this.grouping, 'Groups')),
       this.filters,
     );
-    this.element = h('section', { class: 'view view-table', 'aria-label': 'Programs' }, this.toolbar, this.bar, this.grid, this.empty, this.bulk);
+    this.element = h('section', { class: 'view view-table', 'aria-label': 'Programs', tabindex: '-1' }, this.toolbar, this.bar, this.grid, this.empty, this.bulk);
+  }
+
+  // What can be done with all that are selected. The buttons stay the same, so that none loses the focus.
+  buildBulk() {
+    const button = (verb, label, sign, programs) =>
+      h('button', { type: 'button', class: 'button', 'data-verb': verb, onclick: () => this.act(verb, programs()) }, icon(sign), label);
+    const possible = (verb, label) => button(verb, label, verb, () => affected(verb, this.chosen()));
+    this.bulkCount = h('span', { class: 'bulk-count' });
+    this.bulkButtons = [possible('start', 'Start'), possible('restart', 'Restart'), possible('stop', 'Stop'), button('clear-logs', 'Clear logs', 'trash', () => this.chosen())];
+    const none = h('button', { type: 'button', class: 'act', 'aria-label': 'Clear the selection', title: 'Clear the selection', onclick: () => this.deselect() }, icon('close'));
+    this.bulk = h('div', { class: 'bulk', role: 'region', 'aria-label': 'Selection', hidden: true }, this.bulkCount, this.bulkButtons, none);
+  }
+
+  // What has the focus when the table is shown again.
+  get place() {
+    return this.viewport.elementOf(this.current) ?? this.element;
   }
 
   open() {
@@ -103,7 +120,11 @@ export class Table {
     signal.addEventListener('abort', () => [ticking, following].forEach(clearInterval));
     this.order.renew(this.store.programs.values());
     this.refresh();
-    window.scrollTo(0, this.scrolled ?? 0);
+    if (this.scrolled > 0) {
+      window.scrollTo(0, this.scrolled);
+      this.viewport.draw();
+      this.settle();
+    }
   }
 
   close() {
@@ -252,15 +273,18 @@ export class Table {
       return;
     }
     const chosen = this.chosen();
-    const button = (verb, label) =>
-      h('button', { type: 'button', class: 'button', disabled: affected(verb, chosen).length === 0, onclick: () => this.act(verb, affected(verb, chosen)) }, icon(verb), label);
-    const clear = () => h('button', { type: 'button', class: 'button', onclick: () => this.act('clear-logs', chosen) }, icon('trash'), 'Clear logs');
-    const acts = mayOperate() ? [button('start', 'Start'), button('restart', 'Restart'), button('stop', 'Stop'), clear()] : [];
-    this.bulk.replaceChildren(
-      h('span', { class: 'bulk-count' }, `${size.toLocaleString('en')} selected`),
-      ...acts,
-      h('button', { type: 'button', class: 'act', 'aria-label': 'Clear the selection', onclick: () => this.select([]) }, icon('close')),
-    );
+    setText(this.bulkCount, `${size.toLocaleString('en')} selected`);
+    for (const button of this.bulkButtons) {
+      const { verb } = button.dataset;
+      const isPossible = verb === 'clear-logs' || affected(verb, chosen).length > 0;
+      setHidden(button, !mayOperate());
+      setAttribute(button, 'aria-disabled', isPossible ? null : 'true');
+    }
+  }
+
+  deselect() {
+    this.select([]);
+    this.place.focus({ preventScroll: true });
   }
 
   chosen() {
@@ -317,6 +341,14 @@ export class Table {
   follow() {
     const seen = [...this.viewport.made.values()].map(({ program }) => program).filter(Boolean);
     this.live.refresh(keysInMotion(seen, isInMotion));
+  }
+
+  // From the search straight into what was found.
+  onSearchKey(event) {
+    if (event.key === 'ArrowDown' || event.key === 'Enter') {
+      this.move(0);
+      event.preventDefault();
+    }
   }
 
   onFocus({ target }) {

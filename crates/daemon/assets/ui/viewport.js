@@ -77,8 +77,7 @@ export class Viewport {
     }
     const { element } = made;
     made.update(row, index);
-    element.style.transform = `translateY(${this.tops[index]}px)`;
-    element.style.height = `${this.tops[index + 1] - this.tops[index]}px`;
+    this.move(made, this.tops[index], this.tops[index + 1] - this.tops[index]);
     setAttribute(element, 'aria-rowindex', index + 2);
     // In the order in which people read, whatever was made first.
     const isInPlace = before === null ? element.parentNode === this.container : element.previousSibling === before;
@@ -90,6 +89,16 @@ export class Viewport {
       }
     }
     return element;
+  }
+
+  // Only where it differs, because a browser lays out again what is set.
+  move(made, top, height) {
+    const place = `${top} ${height}`;
+    if (made.place !== place) {
+      made.place = place;
+      made.element.style.transform = `translateY(${top}px)`;
+      made.element.style.height = `${height}px`;
+    }
   }
 
   range() {
