@@ -10,6 +10,8 @@ import { STATES, STATE_NAMES, titleOf } from './states.js';
 const ROWS_AT_FIRST = 300;
 // How many failures of an action are listed.
 const MOST_FAILURES = 8;
+// How many programs a request to a host may name.
+const MOST_SELECTED = 64;
 // How often the page reads at the most, and without a stream, in milliseconds.
 const READ_EVERY = 1000;
 const POLL_EVERY = 5000;
@@ -291,9 +293,12 @@ async function act(action, chosen) {
 async function send(action, chosen, hosts) {
   const requests = new Map();
   for (const host of hosts) {
-    const select = chosen.filter((row) => row.host.host === host).map((row) => `${row.program.group}:${row.program.name}`);
-    const key = JSON.stringify(select);
-    requests.set(key, { select, hosts: [...(requests.get(key)?.hosts ?? []), host] });
+    const names = chosen.filter((row) => row.host.host === host).map((row) => `${row.program.group}:${row.program.name}`);
+    for (let first = 0; first < names.length; first += MOST_SELECTED) {
+      const select = names.slice(first, first + MOST_SELECTED);
+      const key = JSON.stringify(select);
+      requests.set(key, { select, hosts: [...(requests.get(key)?.hosts ?? []), host] });
+    }
   }
   const answers = [...requests.values()].map(async ({ select, hosts: named }) => {
     const response = await fetch('api/actions', {

@@ -289,3 +289,26 @@ fn an_accessibility_checker_finds_nothing() {
         assert_eq!(barriers::barriers(&page, &checker), "", "{scheme}, phone: {is_phone}: nothing found");
     }
 }
+
+/// A host takes so many selectors in a request; the page asks several times.
+#[test]
+fn all_that_a_search_finds_on_one_host_is_started_however_much_it_is() {
+    let nats = NatsServer::start();
+    let many = "[program:many]\ncommand=sleep 1000\nnumprocs=70\nprocess_name=%(process_num)d\nautostart=false\n\
+                startsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+    let daemon = RealDaemon::start(many);
+    let _agent = nats.agent("web1", &daemon.url(), &[]);
+    let hub = hub_with_people(&nats);
+    let page = open(&hub, "ann:foo");
+    page.wait("all are shown", "return document.querySelectorAll('#rows tr').length === 70");
+    search(&page, "many");
+    page.click("#bulk [aria-label='Start 70 programs']");
+    page.click("dialog button[value='yes']");
+    let running =
+        "[...document.querySelectorAll('#rows .state')].filter((state) => state.textContent === 'Running').length";
+    page.wait(
+        "all run, or something is said",
+        &format!("return {running} === 70 || !document.getElementById('notice').hidden"),
+    );
+    assert_eq!(page.run("return document.getElementById('notice').innerText"), "");
+}
