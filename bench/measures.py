@@ -1,14 +1,17 @@
 """The measurements: each takes a subject and returns figures by the name of their row."""
 
+import contextlib
 import http.server
 import os
 import random
 import signal
+import socket
 import statistics
 import subprocess
 import threading
 import time
 
+from browser import Browser
 from clients import EventStream, OpenPage
 from subjects import wait_for
 
@@ -223,6 +226,82 @@ def page(subject, size):
             return {"page": share * 100}
 
 
+#: When the first rows have been painted, and what frames take while the table is scrolled.
+WATCH_FIRST_ROWS = """
+new MutationObserver((_, observer) => {
+  if (document.querySelector('.rows .row')) {
+    observer.disconnect();
+    requestAnimationFrame(() => requestAnimationFrame((now) => (window.firstRows = now)));
+  }
+}).observe(document, { subtree: true, childList: true });
+"""
+SCROLL = """
+window.frames = null;
+const frames = [];
+let before = performance.now();
+const step = (now) => {
+  frames.push(now - before);
+  before = now;
+  window.scrollBy(0, 260);
+  frames.length < 300 ? requestAnimationFrame(step) : (window.frames = frames.slice(5));
+};
+requestAnimationFrame(step);
+"""
+
+
+def browser(subject, size):
+    """The page in a browser: 5,000 programs until the first rows are painted, and a frame while the table is scrolled; and how
+    long the page works for each restart among 1,000 programs, beside what it does anyway. Ours only."""
+    if subject.name != "ours" or not Browser.is_there():
+        return {}
+    figures = {}
+    with free_port() as port, subject.listed(5000, port), Browser() as window:
+        window.before_each_page(WATCH_FIRST_ROWS)
+        first = []
+        for _ in range(size.commands):
+            window.go("about:blank")
+            go(window, port)
+            first.append(window.wait("return window.firstRows ?? null"))
+        figures["browser first"] = statistics.median(first)
+        window.run(SCROLL)
+        frames = window.wait("return window.frames")
+        figures["browser frame p50"], figures["browser frame p99"] = quantile(frames, 0.5), quantile(frames, 0.99)
+    with free_port() as port, subject.supervise(1000, "stamp", "FIFO", port=port) as scene, Browser() as window:
+        pids = [pid for pid, _ in scene.fifo.take(1000)]
+        go(window, port)
+        window.wait("return document.querySelector('.has-usage .row') && true")
+
+        def work(restarts):
+            before, start = window.task_seconds(), time.monotonic()
+            while time.monotonic() < start + size.page:
+                if restarts:
+                    os.kill(pids.pop(), signal.SIGKILL)
+                time.sleep(0.1)
+            return (window.task_seconds() - before) / (time.monotonic() - start)
+
+        idle, busy = work(False), work(True)
+        figures["browser share"] = busy * 100
+        figures["browser restart"] = (busy - idle) / 10 * 1000
+    return figures
+
+
+def go(window, port):
+    """Opens the page, once there is a server."""
+    def is_there():
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
+    wait_for(is_there)
+    window.go(f"http://127.0.0.1:{port}/")
+
+
+@contextlib.contextmanager
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    yield port
+
+
 def follow(subject, size):
     """From a write of a program to its appearance on the screen of `tail -f`."""
     scene, shown = subject.follow_new(10_000)
@@ -399,7 +478,7 @@ def reading(subject, size):
 
 ALL = {
     "boot": boot, "graph": graph, "restart": restart, "storm": storm, "sustained": sustained, "logs": logs,
-    "records": records, "requests": requests, "api": api, "streams": streams, "page": page, "follow": follow,
+    "records": records, "requests": requests, "api": api, "streams": streams, "page": page, "browser": browser, "follow": follow,
     "events": events, "growth": growth, "upgrade": upgrade, "health": health, "update": update,
     "reading": reading,
 }

@@ -72,6 +72,11 @@ def rows():
         yield Row(f"api {count} p99", f"`/api/v1/programs`, {_programs(count)}, 99th percentile", "ms")
     yield Row("streams", "memory of the daemon, 1,000 clients that follow its events", "MB", 20, "fixed")
     yield Row("page", "an open page, 1,000 programs, 10 restarts in a second: processor time", "% of a core", 2, "fixed")
+    yield Row("browser first", "the page of 5,000 programs in Chromium: until the first rows are painted", "ms", 1000, "fixed")
+    yield Row("browser frame p50", "scrolling it: a frame, median", "ms")
+    yield Row("browser frame p99", "scrolling it: a frame, 99th percentile", "ms", 50, "fixed")
+    yield Row("browser share", "the page of 1,000 programs, 10 restarts in a second: its main thread", "% of a core")
+    yield Row("browser restart", "its work for each restart", "ms")
     for count, target in [(10, 5), (100, None), (1000, 6)]:
         yield Row(f"status {count}", f"`supervisorctl status`, the whole command, {_programs(count)}", "ms", target, "fixed")
     yield Row("follow p50", "`tail -f`: write to display, median", "ms", 2)

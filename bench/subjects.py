@@ -164,9 +164,9 @@ class Daemon(Subject):
         self.supervisord = str(programs / "supervisord")
         self.supervisorctl = str(programs / "supervisorctl")
 
-    def supervise(self, count, role, *arguments, how="eager", form=None):
+    def supervise(self, count, role, *arguments, how="eager", form=None, port=None):
         """Keeps `count` children of the probe running. Does not wait for them. "merged" is one log for both outputs; with a
-        form, the lines in the log of stdout have it."""
+        form, the lines in the log of stdout have it; with a port, there is a server for browsers, too."""
         directory, fifo = self._directory()
         command = " ".join([self.tools.probe, role, *(str(word).replace("FIFO", fifo.path) for word in arguments)])
         return self._start(directory, fifo, f"""
@@ -183,6 +183,7 @@ stdout_logfile_maxbytes=0
 stderr_logfile_maxbytes=0
 redirect_stderr={"true" if how == "merged" else "false"}
 {f"stdout_log_format={form}" if form else ""}
+{f"[inet_http_server]{chr(10)}port=127.0.0.1:{port}" if port else ""}
 """)
 
     def events(self, count):
@@ -201,6 +202,21 @@ events=PROCESS_COMMUNICATION
 buffer_size={2 * count}
 startsecs=0
 priority=1
+stderr_logfile=NONE
+""")
+
+    def listed(self, count, port):
+        """Programs that are not started, and a server for browsers."""
+        directory, fifo = self._directory()
+        return self._start(directory, fifo, f"""
+[inet_http_server]
+port=127.0.0.1:{port}
+[program:p]
+command=sleep 100000
+process_name=p%(process_num)04d
+numprocs={count}
+autostart=false
+stdout_logfile=NONE
 stderr_logfile=NONE
 """)
 
