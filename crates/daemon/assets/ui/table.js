@@ -22,6 +22,10 @@ const COLUMNS = [
   ['c-actions', 'Actions', null],
 ];
 
+// With as many programs, this many milliseconds lie between two looks at all of them.
+const MANY = 300;
+const PAUSE = 300;
+
 const FOLDED = 'supervisord.folded';
 
 const isNarrow = window.matchMedia('(max-width: 700px)');
@@ -39,6 +43,7 @@ export class Table {
     this.order = new NameOrder();
     this.selection = new Set();
     this.rows = [];
+    this.refreshed = 0;
     this.current = null;
     this.build();
     this.viewport = new Viewport(this.body, {
@@ -130,12 +135,19 @@ export class Table {
   close() {
     this.scrolled = window.scrollY;
     this.closing.abort();
+    this.forgetRefresh();
     this.viewport.clear();
   }
 
-  // Whether order and number of rows can have changed is known after the next frame.
+  // Whether order and number of rows can have changed is known after the next frame. Of many programs several change in each
+  // second, and all are looked at each time: then several changes are one.
   onPrograms() {
-    this.refreshing ||= requestAnimationFrame(() => this.refresh());
+    const pause = this.store.programs.size < MANY ? 0 : this.refreshed + PAUSE - performance.now();
+    if (pause > 0) {
+      this.waiting ||= setTimeout(() => this.refresh(), pause);
+    } else {
+      this.refreshing ||= requestAnimationFrame(() => this.refresh());
+    }
   }
 
   onUsage() {
@@ -148,8 +160,8 @@ export class Table {
   }
 
   refresh() {
-    cancelAnimationFrame(this.refreshing);
-    this.refreshing = 0;
+    this.forgetRefresh();
+    this.refreshed = performance.now();
     const { programs, usage } = this.store;
     this.rows = rowsOf(programs, this.choice, usage, this.order);
     for (const key of this.selection) {
@@ -166,6 +178,13 @@ export class Table {
     this.viewport.setRows(this.rows);
     this.viewport.draw();
     this.settle();
+  }
+
+  forgetRefresh() {
+    cancelAnimationFrame(this.refreshing);
+    clearTimeout(this.waiting);
+    this.refreshing = 0;
+    this.waiting = 0;
   }
 
   // One row can be reached by the Tab key: the current one.
