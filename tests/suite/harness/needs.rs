@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::subject::{Program, Subject};
+
 /// The programs with their Debian packages; `.ci/run` installs the same.
 const PACKAGES: [(&str, &str); 21] = [
     ("bash", "bash"),
@@ -52,13 +54,20 @@ pub fn postgresql() -> PathBuf {
     places.find(|place| place.join("postgres").is_file()).unwrap_or_else(|| panic!("{}", missing("postgres")))
 }
 
-/// The library of `faketime`, which gives a process another clock.
-pub fn clock_library() -> PathBuf {
+/// The library of `faketime`, which gives a process another clock. Without it, as in a static program, a test leaves out `what`.
+pub fn clock_library(what: &str) -> Option<PathBuf> {
+    // A program that loads libraries names its loader near its beginning.
+    let path = Subject::Ours.path(Program::Supervisord);
+    let content = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if !content.windows(4).take(4096).any(|bytes| bytes == b"/ld-") {
+        eprintln!("left out, because {} loads no libraries: {what}", path.display());
+        return None;
+    }
     program("faketime");
     let machine = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
     let places = [machine.as_str(), "/usr/lib64", "/usr/lib"].map(|place| Path::new(place).join("faketime"));
     let found = places.map(|place| place.join("libfaketimeMT.so.1")).into_iter().find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("libfaketimeMT.so.1 is missing: install the Debian package faketime"))
+    Some(found.unwrap_or_else(|| panic!("libfaketimeMT.so.1 is missing: install the Debian package faketime")))
 }
 
 /// Privileges that even root may lack, for example in a container.
