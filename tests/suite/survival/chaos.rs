@@ -348,14 +348,19 @@ impl Chaos {
         self.traces.interrupted(&self.daemon);
     }
 
-    /// A program on disk that gets no processor does not answer in time, and the upgrade is refused: then it is asked for again.
+    /// Where the program on disk, or the thread of the logs, gets no processor and does not answer in time, the upgrade is refused:
+    /// then it is asked for again, some times.
     fn wait_for_upgrade(&mut self) {
-        const REFUSED: &str = "ERRO not upgrading: the program on disk cannot take over (no answer within ";
+        const REFUSED: [&str; 2] = [
+            "ERRO not upgrading: the program on disk cannot take over (no answer within ",
+            "ERRO not upgrading: the log files do not respond",
+        ];
+        const MOST: usize = 3;
         let (seen, mut refusals) = (self.log_seen, 0);
         let said = |daemon: &Daemon| daemon.log().get(seen..).unwrap_or_default().to_owned();
         let upgraded = wait::poll(wait::DEADLINE, || {
             let log = said(&self.daemon);
-            if log.matches(REFUSED).count() > refusals {
+            if refusals < MOST && REFUSED.iter().map(|text| log.matches(text).count()).sum::<usize>() > refusals {
                 refusals += 1;
                 self.daemon.signal(Signal::SIGUSR1);
             }
