@@ -1,5 +1,6 @@
 //! The typed configuration: what a `supervisord.conf` means once it has been read.
 
+mod copy_on_write;
 mod daemon;
 mod fastcgi;
 mod group;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use crate::origin::Origin;
 use crate::scale::ProgramScale;
 
+pub use copy_on_write::CopyOnWrite;
 pub use daemon::{ActivityFormat, ActivityForwarding, ActivityLog, ExitWhen, Supervisord, UpdateMode};
 pub use fastcgi::{FastCgiSocket, SocketAddress};
 pub use group::{Group, GroupKind, ListenerPool};

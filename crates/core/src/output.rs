@@ -62,6 +62,6 @@ pub struct ChannelPlan {
     pub memory: Option<MemoryPlan>,
     /// Forward its lines to log services; none where they go nowhere else.
     pub forward: Option<Arc<ForwardPlan>>,
-    /// Report the first line that this matches, by which the process says that it is ready.
-    pub ready_line: Option<LinePattern>,
+    /// Report the first line that this matches, by which the process says that it is ready. Boxed, because hardly any stream has one.
+    pub ready_line: Option<Box<LinePattern>>,
 }

@@ -91,12 +91,13 @@ fn section_processes(
         .text("host_node_name", inputs.host.host_name())
         .text("group_name", group_name);
     let shared = Shared::read(reader, &names, socket, inputs)?;
-    let mut processes = Vec::new();
+    let mut processes: Vec<Process> = Vec::new();
     for offset in 0..shared.numprocs {
         let number = shared.numprocs_start.saturating_add(offset);
         let names = ExpansionNames::over(&names).number("process_num", number).number("numprocs", shared.numprocs);
         let mut process = shared.process(reader, &names, inputs, notices)?;
         process.identity.number = number;
+        processes.last().into_iter().for_each(|before| process.share_with(before));
         processes.push(process);
     }
     processes.sort_by(|a, b| a.identity.name.cmp(&b.identity.name));

@@ -101,7 +101,7 @@ fn an_empty_section_gives_the_defaults() {
         (999, 1, 3, 10)
     );
     assert_eq!((process.start.autostart, process.restart.autorestart), (true, AutoRestart::Unexpected));
-    assert_eq!((process.stop.stopsignal.first, process.restart.exitcodes), (15, vec![0]));
+    assert_eq!((process.stop.stopsignal.first, &*process.restart.exitcodes), (15, &[0][..]));
     assert_eq!(
         (process.logging.stdout.file.clone(), process.logging.stdout.maxbytes, process.logging.stdout.backups),
         (LogFile::Auto, 50 << 20, 10)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::CopyOnWrite;
 use crate::date_format::DateFormat;
 use crate::forward_target::ForwardTarget;
 use crate::log_compression::LogCompression;
@@ -91,7 +92,7 @@ pub struct ChannelLog {
     /// How many rotated files are kept.
     pub backups: u32,
     /// When else the file is rotated, and which rotated ones are kept.
-    pub rotation: LogRotation,
+    pub rotation: CopyOnWrite<LogRotation>,
     /// Size of the buffer for capture mode, in bytes; 0 turns capture off.
     pub capture_maxbytes: u64,
     /// Emit PROCESS_LOG events.

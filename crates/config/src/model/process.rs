@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{FastCgiSocket, Health, Logging, Restart, Stop};
+use super::{CopyOnWrite, FastCgiSocket, Health, Logging, Restart, Stop};
 use crate::dependency::{Dependency, OnDependencyFailure};
 use crate::environment_file::EnvironmentFile;
 use crate::host::Account;
@@ -11,19 +11,20 @@ use crate::origin::Origin;
 use crate::readiness::ReadyWhen;
 use crate::secret::Secret;
 
-/// One supervised process: one of the `numprocs` of a section. Its options stand together by concern.
+/// One supervised process: one of the `numprocs` of a section. Its options stand together by concern. Those that are hardly ever its
+/// own alone are shared with others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Process {
     pub identity: Identity,
     pub spawn: Spawn,
-    pub order: Order,
+    pub order: CopyOnWrite<Order>,
     pub start: Start,
-    pub readiness: Readiness,
-    pub restart: Restart,
-    pub health: Health,
-    pub stop: Stop,
-    pub hooks: Hooks,
-    pub reload: Reload,
+    pub readiness: CopyOnWrite<Readiness>,
+    pub restart: CopyOnWrite<Restart>,
+    pub health: CopyOnWrite<Health>,
+    pub stop: CopyOnWrite<Stop>,
+    pub hooks: CopyOnWrite<Hooks>,
+    pub reload: CopyOnWrite<Reload>,
     pub logging: Logging,
 }
 
@@ -53,6 +54,32 @@ impl Process {
         &self.identity.tags
     }
 
+    /// Keeps what it has in common with another process only once.
+    pub(crate) fn share_with(&mut self, other: &Process) {
+        let Process {
+            identity: _,
+            spawn: _,
+            order,
+            start: _,
+            readiness,
+            restart,
+            health,
+            stop,
+            hooks,
+            reload,
+            logging,
+        } = self;
+        order.share_with(&other.order);
+        readiness.share_with(&other.readiness);
+        restart.share_with(&other.restart);
+        health.share_with(&other.health);
+        stop.share_with(&other.stop);
+        hooks.share_with(&other.hooks);
+        reload.share_with(&other.reload);
+        logging.stdout.rotation.share_with(&other.logging.stdout.rotation);
+        logging.stderr.rotation.share_with(&other.logging.stderr.rotation);
+    }
+
     /// A process of a section before any option has been set.
     pub(crate) fn blank(section: &str, origin: Origin) -> Process {
         Process {
@@ -65,14 +92,14 @@ impl Process {
                 tags: Vec::new(),
             },
             spawn: Spawn::default(),
-            order: Order::default(),
+            order: CopyOnWrite::default(),
             start: Start::default(),
-            readiness: Readiness::default(),
-            restart: Restart::default(),
-            health: Health::default(),
-            stop: Stop::default(),
-            hooks: Hooks::default(),
-            reload: Reload::default(),
+            readiness: CopyOnWrite::default(),
+            restart: CopyOnWrite::default(),
+            health: CopyOnWrite::default(),
+            stop: CopyOnWrite::default(),
+            hooks: CopyOnWrite::default(),
+            reload: CopyOnWrite::default(),
             logging: Logging::default(),
         }
     }

@@ -31,8 +31,8 @@ pub(super) struct Source {
     pub sink: Option<SinkId>,
     /// Where its last bytes are kept, because its log cannot be read.
     pub memory: Option<MemoryLog>,
-    /// Where its lines are forwarded.
-    pub forwarding: Option<Forwarding>,
+    /// Where its lines are forwarded. Boxed, because hardly any stream has such a place.
+    pub forwarding: Option<Box<Forwarding>>,
 }
 
 /// What is told of a piece of output once it is in the log.

@@ -36,8 +36,8 @@ pub(super) struct Stream {
     source: Source,
     /// Where the plan asks for it.
     end: Option<EndOfOutput>,
-    /// Where the plan asks for it, until the line has been found.
-    line_watch: Option<LineWatch>,
+    /// Where the plan asks for it, until the line has been found. Boxed, because hardly any stream has one.
+    line_watch: Option<Box<LineWatch>>,
     has_found_line: bool,
     coalescing: ReadCoalescing,
     /// Whether its next turn is already arranged for.
@@ -73,9 +73,9 @@ impl Stream {
         outlets: &mut Outlets,
     ) -> Stream {
         let AttachChannel { channel, pipe, plan, pipeline, end } = channel;
-        let line_watch = plan.ready_line.clone().map(|pattern| LineWatch::resume(pattern, &end));
+        let line_watch = plan.ready_line.as_deref().cloned().map(|pattern| Box::new(LineWatch::resume(pattern, &end)));
         let end = (plan.keeps_end || plan.markers).then(|| EndOfOutput::resume(end));
-        let forwarding = plan.forward.as_deref().map(|plan| outlets.forwarders.acquire(plan));
+        let forwarding = plan.forward.as_deref().map(|plan| Box::new(outlets.forwarders.acquire(plan)));
         let memory = outlets.keep_in_memory(plan.memory.as_ref(), channel, sink);
         let source = Source { run, process, channel, plan, sink, memory, forwarding };
         let pipe = pipe.map(Receiver::from);
@@ -165,7 +165,7 @@ impl Stream {
 
     /// Whether it is not to be read before its process has been made.
     pub fn awaits_process(&self) -> bool {
-        self.pipeline.awaits_process() || self.source.forwarding.as_ref().is_some_and(Forwarding::awaits_process)
+        self.pipeline.awaits_process() || self.source.forwarding.as_deref().is_some_and(Forwarding::awaits_process)
     }
 
     /// Its process has been made.
@@ -179,8 +179,8 @@ impl Stream {
     /// Forwards its lines where this plan says from now on. What has come of a line goes where it says.
     pub fn forward(&mut self, plan: Option<Arc<ForwardPlan>>, outlets: &mut Outlets) {
         let Stream { pipe, pipeline, source, .. } = self;
-        let mut next = plan.as_deref().map(|plan| outlets.forwarders.acquire(plan));
-        let pid = source.forwarding.as_ref().and_then(Forwarding::pid);
+        let mut next = plan.as_deref().map(|plan| Box::new(outlets.forwarders.acquire(plan)));
+        let pid = source.forwarding.as_deref().and_then(Forwarding::pid);
         if let (Some(next), Some(pid)) = (&mut next, pid)
             && next.awaits_process()
         {
@@ -193,7 +193,7 @@ impl Stream {
         let (plan, strip_ansi) = (&source.plan, outlets.strip_ansi);
         outlets.deliver(source, pipeline, |pipeline, emit| pipeline.adapt(plan, strip_ansi, watched, emit));
         let before = if is_ending { source.forwarding.take() } else { before };
-        before.into_iter().for_each(|before| outlets.forwarders.release(before));
+        before.into_iter().for_each(|before| outlets.forwarders.release(*before));
     }
 
     /// Keeps its last bytes in memory as this plan says from now on.
@@ -353,7 +353,7 @@ impl Stream {
             outlets.sinks.release(sink);
         }
         if let Some(forwarding) = self.source.forwarding.take() {
-            outlets.forwarders.release(forwarding);
+            outlets.forwarders.release(*forwarding);
         }
     }
 
@@ -361,7 +361,7 @@ impl Stream {
     pub fn hand_over(mut self, registry: &Registry, outlets: &mut Outlets) -> HandedStream {
         self.unwatch(registry);
         self.release_outlets(outlets);
-        let rest = self.line_watch.take().map(LineWatch::into_rest).unwrap_or_default();
+        let rest = self.line_watch.take().map(|watch| watch.into_rest()).unwrap_or_default();
         let end = self.end.take().map_or(rest, |mut end| end.take());
         let Source { run, channel, .. } = self.source;
         HandedStream { run, channel, pipe: self.pipe.map(OwnedFd::from), pipeline: self.pipeline, end }

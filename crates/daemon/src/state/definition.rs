@@ -183,7 +183,7 @@ mod tests {
             file,
             maxbytes: 1,
             backups: 2,
-            rotation: model::LogRotation::default(),
+            rotation: model::CopyOnWrite::default(),
             capture_maxbytes: 3,
             events_enabled: true,
             log_format: LogFormat::Raw,
@@ -209,9 +209,9 @@ mod tests {
             ..model::Spawn::default()
         };
         process.start = model::Start { autostart: false, startsecs: 0, startretries: 9, ..model::Start::default() };
-        process.restart =
+        *process.restart =
             model::Restart { autorestart: model::AutoRestart::Always, exitcodes: vec![], ..model::Restart::default() };
-        process.stop = model::Stop {
+        *process.stop = model::Stop {
             stopsignal: 3.into(),
             stopwaitsecs: 1,
             stop_sequence: None,

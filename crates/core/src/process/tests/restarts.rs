@@ -229,7 +229,7 @@ proptest! {
     ) {
         let mut test = TestMachine::new(|config| {
             config.start.startsecs = startsecs;
-            config.restart = restart.clone();
+            *config.restart = restart.clone();
         });
         let shortest = match (restart.restart_delay, restart.restart_backoff) {
             (None, None) => Duration::ZERO,

@@ -171,7 +171,7 @@ fn has_markers(supervisor: &Supervisor, id: ProcessId, channel: Channel) -> bool
 
 /// The same of a program that says by a line of its output that it is ready, and is still to do so.
 pub(in crate::control) fn awaiting(channel: AttachChannel, line: Option<&LinePattern>) -> AttachChannel {
-    let plan = ChannelPlan { ready_line: line.cloned(), ..channel.plan };
+    let plan = ChannelPlan { ready_line: line.cloned().map(Box::new), ..channel.plan };
     AttachChannel { plan, ..channel }
 }
 
