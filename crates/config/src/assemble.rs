@@ -102,6 +102,7 @@ pub(crate) fn load_ini(
     let inputs = Inputs {
         ini: &ini,
         host,
+        host_name: host.host_name(),
         here: &source.here,
         file: source.shown,
         scales: &overrides.scales,

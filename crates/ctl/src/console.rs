@@ -93,6 +93,13 @@ impl Console {
         self.raw(self.printable(&line).as_bytes());
     }
 
+    /// Prints lines, all at once.
+    pub fn lines(&mut self, lines: &[String]) {
+        if !lines.is_empty() {
+            self.line(lines.join("\n"));
+        }
+    }
+
     /// The filter for the chunks of a log before they are printed, if standard output is a terminal.
     pub fn log_filter(&self) -> Option<LogFilter> {
         self.interprets_controls.then(LogFilter::default)

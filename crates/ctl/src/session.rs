@@ -84,6 +84,11 @@ impl Session {
         self.console.line(text);
     }
 
+    /// Prints lines, all at once.
+    pub fn print_lines(&mut self, lines: &[String]) {
+        self.console.lines(lines);
+    }
+
     /// Prints a line about a failure that has this exit status.
     pub fn fail(&mut self, status: u8, text: impl std::fmt::Display) {
         self.print(text);

@@ -12,6 +12,8 @@ use crate::schema::SectionKind;
 pub(super) struct Inputs<'a> {
     pub(super) ini: &'a Ini,
     pub(super) host: &'a dyn DaemonHost,
+    /// The name of the machine, which every section may use.
+    pub(super) host_name: String,
     pub(super) here: &'a str,
     /// The main file, as given.
     pub(super) file: &'a str,

@@ -88,7 +88,7 @@ fn section_processes(
     let program_name = name(reader.own_name()).map_err(|complaint| reader.bad_name(&complaint))?;
     let names = ExpansionNames::over(located)
         .text("program_name", program_name)
-        .text("host_node_name", inputs.host.host_name())
+        .text("host_node_name", &inputs.host_name)
         .text("group_name", group_name);
     let shared = Shared::read(reader, &names, socket, inputs)?;
     let mut processes: Vec<Process> = Vec::new();

@@ -1,5 +1,7 @@
 //! The plan of an update, and updates that restart only what cannot do without.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use supervisord_config::model::UpdateMode;
 use supervisord_wire::name::namespec;
@@ -29,7 +31,7 @@ pub(super) fn plan(
         true => print_json(session, &plan),
         false => {
             let lines = lines(&plan);
-            lines.iter().for_each(|line| session.print(line));
+            session.print_lines(&lines);
             let is_empty = lines.is_empty();
             session.print(if is_empty { NOTHING.to_owned() } else { summary(&plan) });
         }
@@ -57,7 +59,7 @@ fn refuse_unknown(session: &mut Session, groups: &[&str], plan: &Value) -> Resul
 pub(super) fn update(session: &mut Session, groups: &[&str]) -> Result<(), Failure> {
     let Some(plan) = carried_out(session, groups)? else { return Ok(()) };
     let lines = done(&plan);
-    lines.iter().for_each(|line| session.print(line));
+    session.print_lines(&lines);
     if lines.is_empty() {
         session.print(NOTHING);
     }
@@ -113,9 +115,10 @@ fn lines(plan: &Value) -> Vec<String> {
         lines.push(format!("group {}: {}", text(group, "group"), text(group, "action")));
         lines.extend(items(group, "changes").map(change));
     }
+    let replaced: HashSet<&str> =
+        items(plan, "groups").filter(|group| group["action"] == "replace").map(|group| text(group, "group")).collect();
     for step in items(plan, "steps") {
-        let is_replaced =
-            items(plan, "groups").any(|group| group["group"] == step["group"] && group["action"] == "replace");
+        let is_replaced = replaced.contains(text(step, "group"));
         let has_reason = items(step, "changes").next().is_some() || matches!(text(step, "action"), "add" | "remove");
         let reason = if is_replaced && !has_reason { " (its group changes and is replaced as a whole)" } else { "" };
         lines.push(format!("{}: {}{reason}", name(step), intent(step)));
