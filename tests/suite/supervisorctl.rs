@@ -435,6 +435,8 @@ fn top_shows_acts_and_leaves_the_terminal_as_it_was() {
         daemon.wait_until("it has gone", |daemon| {
             !daemon.ctl(&["status"]).stdout.contains("member_2") && daemon.state_of("team:member_0") == "RUNNING"
         });
+        // The question has taken the place of the notice before, and a notice that came later would hide the filter.
+        top.wait_on_screen("team:member_0: scaled");
         top.send("/\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}idl\r");
         top.wait_on_screen("only \"idl\" (Esc: all)");
         top.send("\r");
