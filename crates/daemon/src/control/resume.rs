@@ -37,8 +37,8 @@ impl Control {
         let registry = self.poll.registry();
         self.children.spawner.resume(handed.sockets, handed.next_run, handed.notifications, registry);
         self.recall_cgroups();
-        if let Some(keeper) = self.survival.as_ref().and_then(|survival| survival.keeper.as_ref()) {
-            self.children.adopt_keeper(keeper.pid());
+        if let Some(keeper) = self.survival.as_ref().and_then(|survival| survival.inherited_keeper) {
+            self.children.adopt_keeper(keeper);
         }
         let known = self.supervisor.processes_by_name();
         let process =

@@ -30,6 +30,8 @@ pub(super) struct Survival {
     pub(super) journal: Journal,
     pub(super) socket: PathBuf,
     pub(super) keeper: Option<Keeper>,
+    /// The process id of the one that the program before the upgrade has spawned, which is reaped also where it is lost at once.
+    pub(super) inherited_keeper: Option<u32>,
     /// When a keeper is to be made; none while there is one.
     pub(super) keeper_due: Option<Duration>,
     /// When the present one, or the last one, was made or taken over.
@@ -88,6 +90,7 @@ impl Survival {
             keeper_due: keeper.is_none().then_some(Duration::ZERO),
             keeper_since: present().mono,
             keeper_again: Duration::ZERO,
+            inherited_keeper: keeper.as_ref().map(Keeper::pid),
             keeper,
             pid_slots,
             spawned_pids,
