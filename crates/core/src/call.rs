@@ -76,9 +76,9 @@ pub enum Call {
     /// Tells what an update to the configuration would do, of all groups or of those that are named: [`Answer::Plan`]. Without a
     /// mode it is that of the configuration. Nothing changes.
     PlanUpdate { config: Box<Config>, mode: Option<UpdateMode>, groups: Vec<String> },
-    /// Makes the configuration active, all groups of it or those that are named, and restarts only what cannot do without:
-    /// [`Answer::Plan`], when what had to stop has stopped.
-    UpdateMinimally { config: Box<Config>, groups: Vec<String> },
+    /// Makes the configuration that was read last active, all groups of it or those that are named, and restarts only what cannot do
+    /// without: [`Answer::Plan`], when what had to stop has stopped.
+    UpdateMinimally { groups: Vec<String> },
     /// Gives a section another number of processes, which the configuration has already, and which counts until the section says
     /// another one: [`Answer::Plan`], when what had to stop has stopped.
     /// Where it was worked out from another number, that one must still be the present one.

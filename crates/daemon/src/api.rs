@@ -183,13 +183,9 @@ impl Api {
         self.call_with_config(actor, Purpose::Reread, |config| Call::PlanUpdate { config, mode, groups }).await
     }
 
-    /// Reads the configuration again, and restarts only what cannot do without: [`Answer::Plan`]. One that cannot be read changes
-    /// nothing.
-    pub async fn update_minimally(&self, actor: &Actor, groups: Vec<String>) -> Result<Answer, CallFailure> {
-        let update = |config| Call::UpdateMinimally { config, groups };
-        let outcome = self.call_with_config(actor, Purpose::Reread, update).await;
-        self.audit.record_outcome(actor, "update minimally", &outcome);
-        outcome
+    /// Makes the configuration active that was read last, and restarts only what cannot do without: [`Answer::Plan`].
+    async fn update_minimally(&self, actor: &Actor, groups: Vec<String>) -> Result<Answer, CallFailure> {
+        self.call(actor, Call::UpdateMinimally { groups }).await
     }
 
     /// Gives a program another number of processes: [`Answer::Plan`]. What else has changed in the file is left to an update.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use supervisord_config::diff::diff;
-use supervisord_config::model::{Config, Group, LogLevel, Process};
+use supervisord_config::model::{Config, Group, LogLevel, Process, UpdateMode};
 use supervisord_config::signal;
 use supervisord_wire::name::Namespec;
 use supervisord_wire::state::Mood;
@@ -68,8 +68,9 @@ impl Supervisor {
                 let plan = self.plan_update(&config, mode, &groups);
                 return Ok(CallProgress::Done(Answer::Plan(Box::new(plan))));
             }
-            Call::UpdateMinimally { config, groups } => {
-                self.update_minimally(now, id, *config, &groups);
+            Call::UpdateMinimally { groups } => {
+                let plan = self.plan_update(&self.config, UpdateMode::Minimal, &groups);
+                self.carry_out_plan(now, id, plan, &groups);
                 return Ok(CallProgress::Waiting);
             }
             Call::Scale { config, section, numprocs: _, based_on } => {

@@ -70,10 +70,10 @@ impl Supervisor {
         }
         groups.extend(scaled.into_values());
         let config = Config { groups, scales: config.scales, ..Config::clone(&present) };
-        debug_assert!(
-            self.plan_update(&config, UpdateMode::Minimal, &only).steps.iter().all(|step| step.changes.is_empty())
-        );
-        self.update_minimally(now, call, config, &only);
+        let plan = self.plan_update(&config, UpdateMode::Minimal, &only);
+        debug_assert!(plan.steps.iter().all(|step| step.changes.is_empty()));
+        self.take_config(config);
+        self.carry_out_plan(now, call, plan, &only);
         Ok(())
     }
 

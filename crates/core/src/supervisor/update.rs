@@ -45,10 +45,8 @@ impl Supervisor {
         plan
     }
 
-    /// Makes a configuration active and restarts only what cannot do without. The job of the call waits for what is stopped.
-    pub(super) fn update_minimally(&mut self, now: Now, call: CallId, config: Config, only: &[String]) {
-        let plan = self.plan_update(&config, UpdateMode::Minimal, only);
-        self.take_config(config);
+    /// Carries out a plan that was made of the configuration read last. The job of the call waits for what is stopped.
+    pub(super) fn carry_out_plan(&mut self, now: Now, call: CallId, plan: UpdatePlan, only: &[String]) {
         self.open_job(call, ReplyForm::Plan);
         let by = self.asker.clone();
         let renewed = self.begin_update(now, &plan, only, &by);

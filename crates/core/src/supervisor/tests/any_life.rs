@@ -223,7 +223,8 @@ impl World {
                 groups.drain(..usize::from(is_fewer));
                 let mut config = Box::new(samples::config(groups));
                 config.supervisord.max_parallel_starts = self.most;
-                self.call(Call::UpdateMinimally { config, groups: Vec::new() });
+                self.call(Call::ReloadConfig { config });
+                self.call(Call::UpdateMinimally { groups: Vec::new() });
             }
             Step::Roll(count) => {
                 let name = |name: &str| ProcessName { group: name.into(), process: name.into() };

@@ -150,7 +150,8 @@ fn one_that_is_removed_while_it_is_away_ends_it() {
     let processes = without[0].processes[1..].iter().map(|process| Process::clone(process)).collect();
     without[0] = samples::group("web", 999, processes);
     let config = Box::new(samples::config(without));
-    world.call(Call::UpdateMinimally { config, groups: Vec::new() });
+    world.call(Call::ReloadConfig { config });
+    world.call(Call::UpdateMinimally { groups: Vec::new() });
     world.pass(60_000);
     assert_eq!(world.results(call)[1..], [false; 3], "{:#?}", world.log);
     assert_eq!((world.running(), world.lines("all are ready").len()), (3, 0));

@@ -30,7 +30,8 @@ fn single(name: &str, command: &str, needs: Option<&str>) -> Arc<Group> {
 
 impl World {
     fn update(&mut self, groups: Vec<Arc<Group>>) -> CallId {
-        self.call(Call::UpdateMinimally { config: Box::new(samples::config(groups)), groups: Vec::new() })
+        self.call(Call::ReloadConfig { config: Box::new(samples::config(groups)) });
+        self.call(Call::UpdateMinimally { groups: Vec::new() })
     }
 
     fn pids(&self) -> Vec<(String, u32)> {
