@@ -60,8 +60,10 @@ pub async fn serve(
             if is_handing_over && let Some(idle) = socket.hand_over() {
                 return Some(idle);
             }
-            // The library closes at once what has not begun a request.
+            // The library closes at once what has not begun a request. One whose request is being carried out must learn from its
+            // answer that no other will come.
             let has_ended = is_handing_over
+                && socket.phase() == ConnectionPhase::Fresh
                 && tokio::select! {
                     _ = http.as_mut() => true,
                     _ = timeout(PENDING_REPLY, begun(&socket)) => false,
