@@ -61,9 +61,13 @@ impl CommandJournal {
         }
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
-        self.file.write_all(&line)?;
-        self.size += line.len() as u64;
-        if is_synced { self.file.sync_data() } else { Ok(()) }
+        let written = self.file.write_all(&line).and_then(|()| if is_synced { self.file.sync_data() } else { Ok(()) });
+        match written {
+            Ok(()) => self.size += line.len() as u64,
+            // A part of the line may be there, to which nothing must be appended: the next entry writes the file anew.
+            Err(_) => self.size = LARGE + 1,
+        }
+        written
     }
 }
 
@@ -111,5 +115,18 @@ mod tests {
             assert_eq!(reason, FleetRefusal::InDoubt);
             assert_eq!(next.begin("b", deadline).unwrap(), CommandDecision::Answer(done.clone()));
         }
+    }
+
+    #[test]
+    fn an_entry_after_one_that_could_not_be_written_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let deadline = epoch_millis() + 60_000;
+        let mut journal = CommandJournal::open(directory.path()).unwrap();
+        std::fs::write(&journal.path, "{\"a part of a line").unwrap();
+        journal.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        assert!(journal.begin("a", deadline).is_err());
+        assert!(matches!(journal.begin("b", deadline).unwrap(), CommandDecision::Execute(_)));
+        let mut next = CommandJournal::open(directory.path()).unwrap();
+        assert!(matches!(next.begin("b", deadline).unwrap(), CommandDecision::Answer(_)));
     }
 }
