@@ -140,8 +140,9 @@ async fn act(
         Ok(CommandDecision::Answer(told)) => return told,
         Ok(CommandDecision::Execute(_)) => {}
     }
-    answer(context, reply, &FleetAnswer::Accepted).await;
-    let done = context.daemon.act(role, person.as_str(), path, &body, ACT_WITHIN).await;
+    // Where the network is away, the acknowledgement waits for it, and the command must not: it would begin after its deadline.
+    let accepted = answer(context, reply, &FleetAnswer::Accepted);
+    let ((), done) = tokio::join!(accepted, context.daemon.act(role, person.as_str(), path, &body, ACT_WITHIN));
     let told = match done {
         Ok(answer) => FleetAnswer::Done { result: answer.get(result).cloned().unwrap_or(Value::Null) },
         Err(DaemonFailure::Broken(text)) => FleetAnswer::refused(FleetRefusal::InDoubt, text),
