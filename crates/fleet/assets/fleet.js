@@ -350,6 +350,7 @@ function showLink(link) {
 
 let isReading = false;
 let isWanted = false;
+let isStale = false;
 
 // Reads one time after the other, however often something changes.
 async function refresh() {
@@ -360,9 +361,11 @@ async function refresh() {
     isWanted = false;
     try {
       await read();
+      isStale = false;
       showLink(changes.readyState === EventSource.OPEN ? 'live' : 'polling');
       render();
     } catch {
+      isStale = true;
       showLink('down');
     }
     await new Promise((resolve) => setTimeout(resolve, READ_EVERY));
@@ -387,6 +390,6 @@ document.addEventListener('visibilitychange', refresh);
 const changes = new EventSource('api/changes');
 changes.addEventListener('changed', refresh);
 changes.addEventListener('error', refresh);
-// Without a stream the page asks by itself.
-setInterval(() => (changes.readyState === EventSource.OPEN ? renderTimes() : refresh()), POLL_EVERY);
+// Without a stream, and after an answer that did not come, the page asks by itself.
+setInterval(() => (changes.readyState === EventSource.OPEN && !isStale ? renderTimes() : refresh()), POLL_EVERY);
 refresh();

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::clock::epoch_millis;
 use crate::host_name::HostName;
 use crate::report::{HostInventory, HostPresence};
+use crate::store_setup::FORGOTTEN_AFTER;
 use crate::subjects::FleetKey;
 
 /// The most hosts of a fleet. What others say is not kept.
@@ -39,6 +41,8 @@ pub struct KnownHost {
     presence: Option<HostPresence>,
     /// When the agent last said that it lives.
     seen: u64,
+    /// When anything of it last came.
+    heard: u64,
 }
 
 /// All hosts.
@@ -119,6 +123,7 @@ impl FleetView {
                 let host = self.hosts.entry(name.clone()).or_default();
                 host.presence = Some(presence);
                 host.seen = published;
+                host.heard = host.heard.max(published);
                 self.changes += u64::from(Some(host.link(now)) != before);
             }
             FleetKey::Inventory(_) => {
@@ -131,12 +136,24 @@ impl FleetView {
                 inventory.omitted += inventory.programs.len().saturating_sub(room);
                 inventory.programs.truncate(room);
                 self.programs = self.programs - before + inventory.programs.len();
-                let known = &mut self.hosts.entry(name.clone()).or_default().inventory;
-                self.changes += u64::from(*known != inventory);
-                *known = inventory;
+                let host = self.hosts.entry(name.clone()).or_default();
+                host.heard = host.heard.max(published);
+                self.changes += u64::from(host.inventory != inventory);
+                host.inventory = inventory;
             }
         }
         Some(name)
+    }
+
+    /// Forgets the hosts of which nothing has come for so long that the bucket has nothing of them any more: it does not tell.
+    pub fn forget_silent(&mut self, server_now: u64) {
+        let oldest = server_now.saturating_sub(FORGOTTEN_AFTER.as_millis() as u64);
+        let before = self.hosts.len();
+        self.hosts.retain(|_, host| host.heard >= oldest);
+        if self.hosts.len() != before {
+            self.programs = self.hosts.values().map(|host| host.inventory.programs.len()).sum();
+            self.changes += 1;
+        }
     }
 
     /// Another number than before if a message has changed something that people see.
@@ -144,9 +161,12 @@ impl FleetView {
         self.changes
     }
 
-    /// The present time of the server.
+    /// The present time of the server; that of this machine, where nothing has come from one yet.
     pub fn server_now(&self, now: u64) -> u64 {
-        self.newest.0 + now.saturating_sub(self.newest.1)
+        match self.newest {
+            (0, _) => epoch_millis(),
+            (newest, at) => newest + now.saturating_sub(at),
+        }
     }
 
     /// All hosts, by name.
@@ -261,5 +281,22 @@ mod tests {
                 prop_assert_eq!(sum, view.programs);
             }
         }
+    }
+
+    #[test]
+    fn hosts_of_which_nothing_comes_are_forgotten() {
+        let mut view = FleetView::default();
+        let presence =
+            serde_json::to_vec(&HostPresence { boot: String::new(), has_daemon: true, is_leaving: false }).unwrap();
+        let (old, new) = (HostName::parse("old").unwrap(), HostName::parse("new").unwrap());
+        let day = FORGOTTEN_AFTER.as_millis() as u64;
+        view.take(&FleetKey::Presence(old.clone()).subject(), &presence, 5, 0);
+        view.take(&FleetKey::Presence(new.clone()).subject(), &presence, 6, 0);
+        let before = view.changes();
+        view.forget_silent(day + 5);
+        assert_eq!((view.hosts().len(), view.changes()), (2, before));
+        view.forget_silent(day + 6);
+        assert_eq!(view.hosts().keys().collect::<Vec<_>>(), [&new]);
+        assert_ne!(view.changes(), before);
     }
 }

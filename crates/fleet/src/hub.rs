@@ -141,17 +141,19 @@ async fn watch_bucket(context: Rc<HubContext>) {
     }
 }
 
-/// A host is lost by saying nothing: somebody has to look.
+/// A host is lost, and at last forgotten, by saying nothing: somebody has to look.
 async fn notice_losses(context: Rc<HubContext>) {
-    let mut known = 0;
+    let mut known = Vec::new();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let connected = {
-            let view = context.view.borrow();
+        let links: Vec<_> = {
+            let view = &mut *context.view.borrow_mut();
             let now = view.server_now(steady_millis());
-            view.hosts().values().filter(|host| host.link(now) == crate::fleet_view::HostLink::Connected).count()
+            view.forget_silent(now);
+            view.hosts().values().map(|host| host.link(now)).collect()
         };
-        if std::mem::replace(&mut known, connected) != connected {
+        if known != links {
+            known = links;
             context.revision.send_modify(|revision| *revision += 1);
         }
     }

@@ -3,10 +3,10 @@
 /// The files of the TLS of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTlsFiles {
-    /// Its certificate and those between it and one that clients know, in PEM.
+    /// Its certificate chain, in PEM.
     pub certfile: String,
     /// The private key, in PEM.
     pub keyfile: String,
-    /// Certificates of which one must have signed that of a client, in PEM; none where clients need none.
+    /// CA certificates, of which one must have signed the certificate of a client, in PEM; none where clients need none.
     pub client_ca: Option<String>,
 }
