@@ -36,6 +36,7 @@ fn rendered(name: &str, directory: &Path) -> String {
         ("fleet_role", "web"),
         ("fleet_state", &directory),
         ("fleet_user", "root"),
+        ("supervisor_group", "root"),
         ("fleet_viewer_token | hash('sha256')", &viewer),
         ("fleet_operator_token | hash('sha256')", &operator),
     ];
@@ -86,7 +87,11 @@ fn the_daemon_accepts_the_configurations() {
         Command::new("chmod").arg("755").arg(path(program)).status().expect("it runs");
     }
     let dir = directory.path().display().to_string();
-    let here = |text: String| text.replace("/usr/bin/", &format!("{dir}/")).replace("/srv/", &format!("{dir}/"));
+    let here = |text: String| {
+        text.replace("/usr/bin/", &format!("{dir}/"))
+            .replace("/srv/", &format!("{dir}/"))
+            .replace("/var/lib/supervisor-fleet", &dir)
+    };
     let check = |file: &str, text: &str| {
         fs::write(path(file), text).expect("written");
         let mut check = Command::new(supervisord());
