@@ -7,7 +7,7 @@ use crate::report::MAX_MESSAGE;
 use crate::subjects::FleetRole;
 
 /// The most selectors of programs in one request.
-const MAX_SELECTORS: usize = 64;
+pub const MAX_SELECTORS: usize = 64;
 /// The longest selector or name, in bytes.
 const MAX_SELECTOR: usize = 512;
 /// The length of an id, in hexadecimal digits.

@@ -30,7 +30,7 @@ use super::people::HubPerson;
 use super::{host_check, metrics, page, python_watch, resources};
 use crate::clock::steady_millis;
 use crate::host_name::HostName;
-use crate::request::FleetVerb;
+use crate::request::{FleetVerb, MAX_SELECTORS};
 use crate::subjects::FleetRole;
 use crate::table;
 
@@ -101,7 +101,7 @@ async fn converse(context: Rc<HubContext>, stream: impl AsyncRead + AsyncWrite +
 }
 
 async fn answer(context: &Rc<HubContext>, request: Request<Incoming>) -> Response<HubBody> {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = request.headers().get(HOST).map(|host| host.to_str().unwrap_or("?"));
     if !context.people.borrow().ask_for_a_token() && !host.is_none_or(host_check::is_this_machine) {
         let told = "nobody logs in here, so the hub answers only to localhost and addresses: write --people FILE";
         return problem(StatusCode::FORBIDDEN, told);
@@ -153,7 +153,7 @@ fn identify(context: &HubContext, headers: &HeaderMap) -> Option<HubPerson> {
     scheme.eq_ignore_ascii_case("basic").then(|| people.identify(Some(name), Some(token)))?
 }
 
-async fn act(context: &HubContext, person: &HubPerson, request: Request<Incoming>) -> Response<HubBody> {
+async fn act(context: &Rc<HubContext>, person: &HubPerson, request: Request<Incoming>) -> Response<HubBody> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // A page of another site cannot send JSON without asking first, which nobody answers.
     let is_json = header("content-type").starts_with("application/json");
@@ -184,6 +184,9 @@ async fn act(context: &HubContext, person: &HubPerson, request: Request<Incoming
     if select.is_empty() || hosts.is_empty() {
         return problem(StatusCode::BAD_REQUEST, "name hosts and programs");
     }
+    if select.len() > MAX_SELECTORS {
+        return problem(StatusCode::BAD_REQUEST, &format!("a request names {MAX_SELECTORS} programs at the most"));
+    }
     let verb = match action.as_str() {
         "start" => FleetVerb::Start { select: select.clone() },
         "stop" => FleetVerb::Stop { select: select.clone() },
@@ -192,13 +195,17 @@ async fn act(context: &HubContext, person: &HubPerson, request: Request<Incoming
     };
     let (python, ours): (Vec<HostName>, Vec<HostName>) =
         hosts.into_iter().partition(|host| context.python.iter().any(|member| member.name() == host));
-    let of_the_original = context.python.iter().filter(|member| python.contains(member.name()));
-    let (action, select) = (action.as_str(), select.as_slice());
-    let of_the_original = join_all(of_the_original.map(|member| async move {
-        let done = member.act(action, select).await;
-        // Who has acted sees what has come of it. Why the daemon does not tell, says the watch.
-        let _ = python_watch::look(context, member).await;
-        done
+    // A restart there is a stop and a start: tasks of their own do both, also where the page is closed in between.
+    let of_the_original = (0..context.python.len()).filter(|number| python.contains(context.python[*number].name()));
+    let of_the_original = join_all(of_the_original.map(|number| {
+        let (context, action, select) = (context.clone(), action.clone(), select.clone());
+        tokio::task::spawn_local(async move {
+            let member = &context.python[number];
+            let done = member.act(&action, &select).await;
+            // Who has acted sees what has come of it. Why the daemon does not tell, says the watch.
+            let _ = python_watch::look(&context, member).await;
+            done
+        })
     }));
     let of_agents = async {
         match ours.is_empty() {
@@ -209,7 +216,8 @@ async fn act(context: &HubContext, person: &HubPerson, request: Request<Incoming
             }),
         }
     };
-    let (mut listed, answered) = tokio::join!(of_the_original, of_agents);
+    let (of_the_original, answered) = tokio::join!(of_the_original, of_agents);
+    let mut listed: Vec<_> = of_the_original.into_iter().filter_map(Result::ok).collect();
     match answered {
         Ok(answered) => listed.extend(answered),
         Err(error) => return problem(StatusCode::BAD_GATEWAY, &error.to_string()),

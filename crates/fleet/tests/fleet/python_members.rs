@@ -1,7 +1,8 @@
 //! Daemons of the original as members of a fleet: the real Supervisor 4.3.0 in Python.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -26,9 +27,12 @@ command=sleep 1000
 autostart=false
 startsecs=0
 [program:report]
-command=true
+command=sleep 2
 startsecs=0
 autorestart=false
+[program:slow]
+command=sh -c \"trap 'touch %(here)s/stopping; sleep 1; exit 0' TERM; while :; do sleep 0.1; done\"
+startsecs=0
 ";
 
 /// A daemon of the original that serves XML-RPC at a port.
@@ -83,6 +87,7 @@ fn a_daemon_of_the_original_is_a_member() {
         "idle STOPPED null",
         "missing FATAL FATAL: can't find command '/nonexistent/program'",
         "report EXITED null",
+        "slow RUNNING null",
         "web_0 RUNNING null",
         "web_1 RUNNING null",
     ];
@@ -120,6 +125,21 @@ fn a_daemon_of_the_original_is_a_member() {
     assert_eq!(programs(&hub.hosts(ann))[1], "idle RUNNING null");
     let (_, metrics) = hub.ask("GET", "/metrics", ann, "");
     assert!(metrics.contains("supervisord_program_up{host=\"old1\",group=\"idle\",name=\"idle\"} 1"), "{metrics}");
+
+    // A restart is two calls; whoever closes the page between them does not end it.
+    let body = json!({"action": "restart", "hosts": ["old1"], "select": ["slow"]}).to_string();
+    let mut leaving = TcpStream::connect(hub.address()).expect("it listens");
+    let length = body.len();
+    write!(
+        leaving,
+        "POST /api/actions HTTP/1.1\r\nHost: localhost\r\n{ann}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .expect("sent");
+    wait_until("it is being stopped", || directory.path().join("stopping").exists());
+    drop(leaving);
+    let spawned =
+        || fs::read_to_string(directory.path().join("log")).unwrap_or_default().matches("spawned: 'slow'").count();
+    wait_until("it is started again", || spawned() == 2);
 
     drop(daemon);
     wait_until("it is away", || link(0) == "no_daemon");
