@@ -48,6 +48,11 @@ impl CommandJournal {
         Ok(decision)
     }
 
+    /// What is answered about a command that has come before; none about a new one.
+    pub fn answer(&self, id: &str) -> Option<FleetAnswer> {
+        self.memory.answer(id)
+    }
+
     /// A command has been executed. Where that cannot be written down, the next agent is in doubt about it.
     pub fn end(&mut self, id: &str, answer: &FleetAnswer) -> io::Result<()> {
         let entry = self.memory.end(id, answer);

@@ -77,17 +77,22 @@ impl CommandMemory {
         CommandMemory { known }
     }
 
+    /// What is answered about a command that has come before; none about a new one.
+    pub fn answer(&self, id: &str) -> Option<FleetAnswer> {
+        Some(match &self.known.get(id)?.1 {
+            CommandFate::Running => FleetAnswer::refused(FleetRefusal::InProgress, "it is being done"),
+            CommandFate::InDoubt => FleetAnswer::refused(
+                FleetRefusal::InDoubt,
+                "it was begun, and the agent ended before it knew the result: look at the programs",
+            ),
+            CommandFate::Ended(answer) => answer.clone(),
+        })
+    }
+
     /// Decides about a command. `now` is in milliseconds since the epoch, as the deadline is.
     pub fn decide(&mut self, id: &str, deadline: u64, now: u64) -> CommandDecision {
-        if let Some((_, fate)) = self.known.get(id) {
-            return CommandDecision::Answer(match fate {
-                CommandFate::Running => FleetAnswer::refused(FleetRefusal::InProgress, "it is being done"),
-                CommandFate::InDoubt => FleetAnswer::refused(
-                    FleetRefusal::InDoubt,
-                    "it was begun, and the agent ended before it knew the result: look at the programs",
-                ),
-                CommandFate::Ended(answer) => answer.clone(),
-            });
+        if let Some(told) = self.answer(id) {
+            return CommandDecision::Answer(told);
         }
         if now > deadline {
             let late = (now - deadline) as f64 / 1000.0;

@@ -97,13 +97,22 @@ impl DaemonLink {
 
     /// What a path answers.
     pub async fn get(&self, path: &str) -> Result<Value, DaemonFailure> {
-        let (_, body) = self.read(path).await?;
+        self.get_as(FleetRole::Viewer, path).await
+    }
+
+    /// What a path answers to this role.
+    pub async fn get_as(&self, role: FleetRole, path: &str) -> Result<Value, DaemonFailure> {
+        let (_, body) = self.read_as(role, path).await?;
         serde_json::from_slice(&body).map_err(|error| DaemonFailure::Broken(error.to_string()))
     }
 
     /// The headers and the body that a path answers.
     pub async fn read(&self, path: &str) -> Result<(HeaderMap, Bytes), DaemonFailure> {
-        let request = self.request(FleetRole::Viewer, Method::GET, path, &[], Bytes::new())?;
+        self.read_as(FleetRole::Viewer, path).await
+    }
+
+    async fn read_as(&self, role: FleetRole, path: &str) -> Result<(HeaderMap, Bytes), DaemonFailure> {
+        let request = self.request(role, Method::GET, path, &[], Bytes::new())?;
         within(ANSWER_WITHIN, async { whole(self.send(request).await?).await }).await
     }
 

@@ -106,7 +106,7 @@ async fn respond(
                     let asked = super::follow::AskedLogs { select, channel: *channel, tail: *tail, follow: *follow };
                     super::follow::logs(context, followers, &request.id, asked, reply).await
                 }
-                other => listed(context, other.select()).await.map(|programs| json!(programs)),
+                other => listed(context, FleetRole::Viewer, other.select()).await.map(|programs| json!(programs)),
             };
             read.map_or_else(|failure| refusal(&failure), |result| FleetAnswer::Done { result })
         }
@@ -122,14 +122,18 @@ async fn act(
     request: &FleetRequest,
     reply: &Subject,
 ) -> FleetAnswer {
-    let select = match without_own(context, &request.verb).await {
+    let journal = || commands.journal.lock().unwrap_or_else(PoisonError::into_inner);
+    // What the daemon says now has nothing to do with what has been done.
+    if let Some(told) = journal().answer(&request.id) {
+        return told;
+    }
+    let select = match without_own(context, role, &request.verb).await {
         Ok(select) => select,
         Err(failure) => return refusal(&failure),
     };
     let Some(DaemonAction { path, body, result }) = request.verb.action(&select) else {
         return FleetAnswer::refused(FleetRefusal::Malformed, "nothing is to be done");
     };
-    let journal = || commands.journal.lock().unwrap_or_else(PoisonError::into_inner);
     let decision = journal().begin(&request.id, request.deadline);
     match decision {
         Err(error) => {
@@ -155,7 +159,7 @@ async fn act(
 }
 
 /// What an action selects, without the agent itself, which would end before it could answer.
-async fn without_own(context: &AgentContext, verb: &FleetVerb) -> Result<Vec<String>, DaemonFailure> {
+async fn without_own(context: &AgentContext, role: FleetRole, verb: &FleetVerb) -> Result<Vec<String>, DaemonFailure> {
     let select = verb.select();
     let Some((group, name)) = &context.own_program else { return Ok(select.to_vec()) };
     let own = DaemonFailure::Refused(409, OWN_PROGRAM.to_owned());
@@ -169,7 +173,8 @@ async fn without_own(context: &AgentContext, verb: &FleetVerb) -> Result<Vec<Str
         }
         _ => {}
     }
-    let programs = listed(context, select).await?;
+    // As whoever acts: another role may see other programs.
+    let programs = listed(context, role, select).await?;
     let is_own = |program: &&ProgramReport| program.group == *group && program.name == *name;
     if !programs.iter().any(|program| is_own(&program)) {
         return Ok(select.to_vec());
@@ -181,7 +186,7 @@ async fn without_own(context: &AgentContext, verb: &FleetVerb) -> Result<Vec<Str
 
 async fn explain(context: &AgentContext, select: &[String]) -> Result<Value, DaemonFailure> {
     let mut explained = Vec::new();
-    for program in listed(context, select).await?.into_iter().take(MAX_EXPLAINED) {
+    for program in listed(context, FleetRole::Viewer, select).await?.into_iter().take(MAX_EXPLAINED) {
         let (group, name) = (encoded(&program.group), encoded(&program.name));
         let why = context.daemon.get(&format!("/api/v1/programs/{group}/{name}/why")).await?;
         let lines = why.get("explanation").cloned().unwrap_or(Value::Null);

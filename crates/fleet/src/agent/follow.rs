@@ -16,6 +16,7 @@ use crate::daemon_link::{DaemonFailure, encoded};
 use crate::report::ProgramReport;
 use crate::request::{FleetAnswer, LogChannel, LogPiece};
 use crate::send_budget::SendBudget;
+use crate::subjects::FleetRole;
 
 /// How long a log is followed after somebody has last asked for it.
 const LEASE: Duration = Duration::from_secs(15);
@@ -85,7 +86,7 @@ pub(super) async fn logs(
     if asked.follow && followers.renew(id) {
         return Ok(json!({ "renewed": true }));
     }
-    let programs = listed(context, asked.select).await?;
+    let programs = listed(context, FleetRole::Viewer, asked.select).await?;
     if asked.follow && !followers.add(id, programs.len()) {
         return Err(DaemonFailure::Refused(429, format!("more than {MAX_FOLLOWED} logs are followed")));
     }
