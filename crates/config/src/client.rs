@@ -43,7 +43,7 @@ pub struct ClientTls {
 /// The files of a certificate and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientIdentity {
-    /// The certificate, and those between it and one that the server knows.
+    /// The certificate chain.
     pub certfile: String,
     /// The private key.
     pub keyfile: String,

@@ -130,7 +130,7 @@ pub fn command() -> Command {
             Command::new("hub")
                 .about("Serve a web page and /metrics for all hosts")
                 .arg(option("listen", "ADDRESS:PORT", "address to listen on [default: 127.0.0.1:9080]"))
-                .arg(option("listen-cert", "FILE", "certificate of the page in PEM, with those between it and one that browsers know: the hub speaks HTTPS"))
+                .arg(option("listen-cert", "FILE", "certificate chain of the page in PEM: the hub speaks HTTPS"))
                 .arg(option("listen-key", "FILE", "private key of that certificate"))
                 .arg(option("listen-client-ca", "FILE", "CA certificates; only clients with a certificate that one of them has signed are let in"))
                 .arg(option("people", "FILE", "who may log in, one per line: NAME ROLE {SHA256}TOKEN [HOSTS]; without it, every user of this machine may read"))

@@ -35,7 +35,7 @@ impl HttpServer {
 /// The files of the TLS of a server, absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
-    /// Its certificate and those between it and one that clients know, in PEM.
+    /// Its certificate chain, in PEM.
     pub certfile: String,
     /// The private key, in PEM.
     pub keyfile: String,

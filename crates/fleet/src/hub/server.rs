@@ -202,7 +202,7 @@ async fn act(context: &Rc<HubContext>, person: &HubPerson, request: Request<Inco
         tokio::task::spawn_local(async move {
             let member = &context.python[number];
             let done = member.act(&action, &select).await;
-            // Who has acted sees what has come of it. Why the daemon does not tell, says the watch.
+            // The page shows the result at once. The watch logs why a daemon does not answer.
             let _ = python_watch::look(&context, member).await;
             done
         })
