@@ -118,7 +118,10 @@ fn a_log_that_cannot_be_opened_is_reported_with_reason_and_user() {
             format!("unknown error making dispatchers for 'w': EISDIR ({path}: Is a directory, as user {user})");
         let log = daemon.log();
         let said: Vec<&str> = log.lines().filter(|line| line.contains(&path)).collect();
-        assert!(said.len() == 1 && said[0].ends_with(&format!(" INFO spawnerr: {reason}")), "once: {said:#?}");
+        let warning = format!(" WARN 'w' cannot be started: user {user} cannot open its log {path}: Is a directory");
+        let lines = [warning, format!(" INFO spawnerr: {reason}")];
+        let is_each = said.iter().zip(&lines).all(|(said, line)| said.ends_with(line.as_str()));
+        assert!(said.len() == lines.len() && is_each, "each once: {said:#?}");
         let status = daemon.ctl(&["status"]).stdout;
         assert!(status.contains(&reason), "{status}");
         let (start, _) = Terminal::ctl(&daemon, &["start", "w"]).end();

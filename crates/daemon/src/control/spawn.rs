@@ -25,7 +25,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mio::Registry;
-use supervisord_config::model::Process;
+use supervisord_config::model::{LogLevel, Process};
+use supervisord_config::pyrepr::repr;
 use supervisord_core::health::HealthPolicy;
 use supervisord_core::process::{ReadinessRule, StopPlan};
 use supervisord_core::row::Row;
@@ -317,6 +318,14 @@ impl ChildSpawner {
         });
         if let Err(failure) = self.log_opener.wait(opening, tools) {
             let user = users::own_name(&mut self.offload);
+            // The line of the original is an INFO line, which many daemons do not log.
+            let text = format!(
+                "{} cannot be started: user {user} cannot open its log {}: {}",
+                repr(&process.identity.name),
+                failure.path,
+                failure.error
+            );
+            tools.activity.log(LogLevel::Warn, &text);
             return Err(system_failure(failure.error, log_error(process, &failure, &user)));
         }
         let before = start_time::boot_time();
