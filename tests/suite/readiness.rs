@@ -220,6 +220,37 @@ fn real_servers_are_running_when_they_answer() {
     });
 }
 
+/// In a network in which every connection to the probed port gets this port as its own.
+const NETWORK_OF_ONE_PORT: &str = "exec unshare --net python3 -c '
+import fcntl, os, socket, struct, sys
+IFF_UP, SIOCSIFFLAGS = 1, 0x8914
+fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack(\"16sh14x\", b\"lo\", IFF_UP))
+open(\"/proc/sys/net/ipv4/ip_local_port_range\", \"w\").write(\"44088 44089\")
+os.execvp(sys.argv[1], sys.argv[1:])' \"$@\"";
+
+/// Listens when it is told to, and fails where its port is taken.
+const LISTENS_LATER: &str = "#!/usr/bin/env python3\nimport os, socket, time\n\
+    while not os.path.exists('listen'): time.sleep(0.02)\nserver = socket.socket()\n\
+    server.bind(('127.0.0.1', 44088))\nserver.listen()\ntime.sleep(1000)\n";
+
+#[test]
+fn a_probe_that_reaches_itself_found_nobody() {
+    if !needs::Power::OwnNetwork.is_there_for("a probe that connects to itself") {
+        return;
+    }
+    only_ours(|| {
+        let text = "[program:p]\ncommand=./listens\nready_when=tcp:127.0.0.1:44088\n";
+        let scene = Scene::with("itself", text).script("listens", LISTENS_LATER);
+        let mut daemon = scene.shell(NETWORK_OF_ONE_PORT).start(Subject::Ours);
+        daemon.wait_until("a probe failed", |daemon| readiness(daemon, "p")["last_failure"].is_string());
+        assert_eq!(readiness(&daemon, "p")["last_failure"], "Connection refused", "{}", daemon.report());
+        daemon.write("listen", "");
+        daemon.wait_until("it is ready", |daemon| program(daemon, "p")["state"] == "RUNNING");
+        assert!(!daemon.log().contains("exited: p"), "{}", daemon.log());
+        assert_eq!(daemon.stop(), 0);
+    });
+}
+
 #[test]
 fn what_a_probe_found_last_is_told() {
     only_ours(|| {

@@ -11,10 +11,12 @@ use crate::{Errno, system};
 mod error;
 mod holder;
 mod resolve;
+mod self_connection;
 mod unix;
 
 pub use error::SocketError;
 pub use holder::{Holder, holder_of_path, holder_of_port};
+pub use self_connection::refuse_self_connection;
 pub use unix::{SocketFileSpec, UnixListening, check_free, listen_unix, remove, remove_dead, replace_unix};
 
 /// The default number of queued connections: the most that the system allows.

@@ -77,6 +77,8 @@ pub enum Power {
     Mount,
     /// To be process 1 of a new pid namespace.
     BeFirstProcess,
+    /// To have a network of its own.
+    OwnNetwork,
     /// To start a program as another user.
     ChangeUser,
     /// To drop CAP_KILL, which allows root to signal processes of other users.
@@ -91,6 +93,7 @@ impl Power {
         let (command, purpose) = match self {
             Power::Mount => ("unshare --mount mount -t tmpfs none /mnt", "mount a file system"),
             Power::BeFirstProcess => ("unshare --pid --fork --mount-proc true", "have process ids of its own"),
+            Power::OwnNetwork => ("unshare --net true", "have a network of its own"),
             Power::ChangeUser => ("setpriv --reuid=65534 --regid=65534 --clear-groups true", "become another user"),
             Power::ForgoSignals => ("setpriv --bounding-set=-kill setpriv --reuid=65534 true", "give up CAP_KILL"),
             Power::ForgoTracing => ("setpriv --bounding-set=-sys_ptrace true", "give up CAP_SYS_PTRACE"),

@@ -18,6 +18,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, Header
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use supervisord_config::client::ClientTls;
+use supervisord_sys::socket::refuse_self_connection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 
@@ -197,7 +198,7 @@ fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, ClientError> {
     let addresses = (host, port).to_socket_addrs().map_err(resolution)?;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
-        match TcpStream::connect(address) {
+        match TcpStream::connect(address).and_then(|socket| refuse_self_connection(&socket).map(|()| socket)) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }

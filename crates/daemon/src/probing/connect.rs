@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use supervisord_config::host_port::HostPort;
 use supervisord_sys::Errno;
+use supervisord_sys::socket::refuse_self_connection;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -57,7 +58,7 @@ pub(super) async fn connect_tcp(
         let now = Instant::now();
         let share = now + deadline.saturating_duration_since(now) / left;
         left -= 1;
-        match timeout_at(share, patiently(share, || TcpStream::connect(address))).await {
+        match timeout_at(share, patiently(share, || connect_other(address))).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failure = reason(error),
             Err(_) if left == 0 => std::future::pending().await,
@@ -65,6 +66,13 @@ pub(super) async fn connect_tcp(
         }
     }
     Err(failure)
+}
+
+/// A connection to a server, and not to the own end of the connection.
+async fn connect_other(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    refuse_self_connection(&stream)?;
+    Ok(stream)
 }
 
 /// A connection to a unix socket.

@@ -15,6 +15,7 @@ use supervisord_core::output::forward::journal::push_entry;
 use supervisord_core::output::forward::syslog::{push_frame, push_message};
 use supervisord_sys::Errno;
 use supervisord_sys::journal_socket::{JOURNAL, JournalSocket};
+use supervisord_sys::socket::refuse_self_connection;
 
 use super::service::Service;
 use super::tls::{TlsConnection, TlsSettings};
@@ -211,6 +212,7 @@ fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
 
 fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT)?;
+    refuse_self_connection(&stream)?;
     stream.set_write_timeout(Some(WRITE_LIMIT))?;
     stream.set_read_timeout(Some(WRITE_LIMIT))?;
     stream.set_nodelay(true)?;
