@@ -10,12 +10,16 @@ const MAX_HOST: usize = 128;
 /// The longest name of a person, in bytes.
 const MAX_PERSON: usize = 64;
 
+/// What the programs of the fleet are called, whose inboxes a person of such a name could read.
+const RESERVED: [&str; 3] = ["agent", "hub", "setup"];
+
 /// The name of a host: letters, digits, `-` and `_`, in parts between single dots. It can be the end of a subject as it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HostName(String);
 
 /// The name of a person: letters, digits, `-` and `_`. It is one token of a subject, so that the server can say who may use it.
+/// The names of the fleet's own programs, whatever their case, are taken.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PersonName(String);
 
@@ -42,6 +46,12 @@ impl HostName {
 impl PersonName {
     /// Checks a name.
     pub fn parse(text: &str) -> Result<PersonName, NameError> {
+        if RESERVED.iter().any(|taken| text.eq_ignore_ascii_case(taken)) {
+            let names = RESERVED.join(", ");
+            return Err(NameError(format!(
+                "{text:?} cannot be a person: the fleet uses {names} itself; write another name"
+            )));
+        }
         let is_good = text.len() <= MAX_PERSON && is_token(text);
         is_good.then(|| PersonName(text.to_owned())).ok_or_else(|| {
             NameError(format!(
@@ -110,7 +120,8 @@ mod tests {
     #[test]
     fn a_person_is_one_token() {
         assert!(PersonName::parse("ann-2_x").is_ok());
-        for bad in ["", "a.b", "*", ">", "a b", &"x".repeat(65)] {
+        assert!(PersonName::parse("hubert").is_ok());
+        for bad in ["", "a.b", "*", ">", "a b", &"x".repeat(65), "agent", "Hub", "setup"] {
             assert!(PersonName::parse(bad).is_err(), "{bad:?}");
         }
     }
