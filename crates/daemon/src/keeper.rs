@@ -12,6 +12,7 @@
 mod client;
 mod message;
 mod store;
+mod table;
 
 pub use client::{Inheritance, Keeper, connect};
 pub use message::{Name, Owner, Role};

@@ -158,21 +158,18 @@ impl Name {
 impl Owner {
     const LENGTH: usize = 9;
 
-    fn encode(self) -> [u8; Owner::LENGTH] {
-        let (kind, number) = match self {
+    /// Its kind, and its number among those of the kind. They sort as owners do.
+    pub(super) fn parts(self) -> (u8, u64) {
+        match self {
             Owner::Daemon => (0, 0),
             Owner::Run(number) => (1, number),
             Owner::Socket(number) => (2, number),
             Owner::Readiness(number) => (3, number),
-        };
-        let mut text = [kind; Owner::LENGTH];
-        text[1..].copy_from_slice(&number.to_le_bytes());
-        text
+        }
     }
 
-    fn decode(text: &[u8]) -> Option<Owner> {
-        let (kind, number) = text.split_first()?;
-        let number = u64::from_le_bytes(number.try_into().ok()?);
+    /// The owner with these parts.
+    pub(super) fn from_parts(kind: u8, number: u64) -> Option<Owner> {
         match kind {
             0 => Some(Owner::Daemon),
             1 => Some(Owner::Run(number)),
@@ -180,6 +177,18 @@ impl Owner {
             3 => Some(Owner::Readiness(number)),
             _ => None,
         }
+    }
+
+    fn encode(self) -> [u8; Owner::LENGTH] {
+        let (kind, number) = self.parts();
+        let mut text = [kind; Owner::LENGTH];
+        text[1..].copy_from_slice(&number.to_le_bytes());
+        text
+    }
+
+    fn decode(text: &[u8]) -> Option<Owner> {
+        let (kind, number) = text.split_first()?;
+        Owner::from_parts(*kind, u64::from_le_bytes(number.try_into().ok()?))
     }
 }
 

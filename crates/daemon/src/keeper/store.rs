@@ -1,6 +1,5 @@
 //! The keeper's own process: a table of descriptors, and one loop.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +10,8 @@ use std::time::{Duration, Instant};
 use supervisord_sys::process_handle::{ProcessHandle, has_ended};
 use supervisord_sys::{Errno, Pid, fd, isolate, memory, passing, user};
 
-use super::message::{LONGEST, Message, Name, Owner, Role};
+use super::message::{LONGEST, Message, Name, Role};
+use super::table::Table;
 
 /// The argument that makes this program a keeper; its stdin is the connection to the daemon.
 pub const ARGUMENT: &str = "--keeper";
@@ -25,6 +25,9 @@ const GRACE_PERIOD: Duration = Duration::from_secs(60);
 /// How long a new daemon may take to receive what is kept.
 const RECEIVING: Duration = Duration::from_secs(10);
 
+/// How long nothing happens before the keeper releases what it only needed to act.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// How long a daemon is left waiting that cannot be let in.
 const WITHOUT_ROOM: Duration = Duration::from_millis(100);
 
@@ -36,17 +39,18 @@ pub fn run() -> ExitCode {
     }
     let Ok(daemon) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     let mut store = Store::new(daemon);
-    memory::release_code_pages();
     while store.turn() {}
     store.remove_socket();
     ExitCode::SUCCESS
 }
 
 struct Store {
-    kept: BTreeMap<Name, OwnedFd>,
+    kept: Table,
     listener: Option<Listener>,
     /// The connection to the daemon while there is one.
     daemon: Option<OwnedFd>,
+    /// Whether it has acted since it last released what that needed.
+    has_acted: bool,
     /// Since when there has been neither a daemon nor a child.
     alone_since: Option<Instant>,
 }
@@ -79,7 +83,7 @@ fn file_at(path: &PathBuf) -> Option<(u64, u64)> {
 
 impl Store {
     fn new(daemon: OwnedFd) -> Store {
-        Store { kept: BTreeMap::new(), listener: None, daemon: Some(daemon), alone_since: None }
+        Store { kept: Table::default(), listener: None, daemon: Some(daemon), has_acted: true, alone_since: None }
     }
 
     /// Waits for what happens next and deals with it; false when it was the last.
@@ -93,12 +97,19 @@ impl Store {
     /// Does what the daemon says.
     fn serve(&mut self) -> bool {
         let Some(daemon) = &self.daemon else { return true };
+        if self.has_acted && fd::poll_readable(daemon.as_fd(), Some(QUIET)).is_ok_and(|is_there| !is_there) {
+            self.release_memory();
+            return true;
+        }
+        self.has_acted = true;
         let mut buffer = [0; LONGEST];
         match passing::receive(daemon.as_fd(), &mut buffer) {
             Ok((0, _)) => self.lose_daemon(),
             Ok((length, descriptors)) => match Message::decode(&buffer[..length]) {
-                Some(Message::Keep(names)) => self.kept.extend(names.into_iter().zip(descriptors)),
-                Some(Message::Forget(owners)) => owners.into_iter().for_each(|owner| self.forget(owner)),
+                Some(Message::Keep(names)) => {
+                    names.into_iter().zip(descriptors).for_each(|(name, descriptor)| self.kept.keep(name, descriptor));
+                }
+                Some(Message::Forget(owners)) => owners.into_iter().for_each(|owner| self.kept.forget(owner)),
                 Some(Message::Listen(path)) => {
                     let socket = descriptors.into_iter().next();
                     self.listener = socket.map(|socket| Listener::new(socket, path));
@@ -128,15 +139,14 @@ impl Store {
     fn enter(&mut self, daemon: OwnedFd) {
         isolate::allow_sigterm(false);
         self.daemon = Some(daemon);
-        // What was needed to let it in is not needed for long.
-        memory::trim_heap();
-        memory::release_code_pages();
     }
 
-    fn forget(&mut self, owner: Owner) {
-        for role in Role::ALL {
-            self.kept.remove(&Name { owner, role });
-        }
+    /// Releases what is only needed to act, code included: the keeper mostly waits. The next message costs some page faults.
+    fn release_memory(&mut self) {
+        self.has_acted = false;
+        self.kept.shrink();
+        memory::trim_heap();
+        memory::release_code_pages();
     }
 
     /// Lets the next daemon in. While no child lives, SIGTERM ends the keeper, because the whole system gets that when it
@@ -181,7 +191,7 @@ impl Store {
 
     fn living_children(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let handles = self.kept.iter().filter(|(name, _)| name.role == Role::Handle);
-        handles.map(|(_, handle)| handle.as_fd()).filter(|handle| !has_ended(*handle))
+        handles.map(|(_, handle)| handle).filter(|handle| !has_ended(*handle))
     }
 
     /// Gives copies of everything to a daemon that has connected, and serves it from then on.
@@ -190,23 +200,19 @@ impl Store {
         if !passing::peer(daemon.as_fd()).is_ok_and(|(uid, _)| may(uid)) {
             return;
         }
-        let names: Vec<Name> = self.kept.keys().copied().collect();
-        for names in names.chunks(passing::MAX_DESCRIPTORS) {
-            let descriptors: Vec<BorrowedFd<'_>> =
-                names.iter().filter_map(|name| Some(self.kept.get(name)?.as_fd())).collect();
-            if send(&daemon, &Message::Keep(names.to_vec()), &descriptors).is_err() {
+        let kept: Vec<(Name, BorrowedFd<'_>)> = self.kept.iter().collect();
+        for some in kept.chunks(passing::MAX_DESCRIPTORS) {
+            let (names, descriptors): (Vec<Name>, Vec<BorrowedFd<'_>>) = some.iter().copied().unzip();
+            if send(&daemon, &Message::Keep(names), &descriptors).is_err() {
                 return;
             }
         }
+        drop(kept);
         let myself = ProcessHandle::open(Pid::current());
         let handle: Vec<BorrowedFd<'_>> = myself.iter().map(AsFd::as_fd).collect();
         if send(&daemon, &Message::All(std::process::id()), &handle).is_ok() {
             self.enter(daemon);
         }
-        // All this is needed once for each daemon.
-        drop(names);
-        memory::trim_heap();
-        memory::release_code_pages();
     }
 
     fn remove_socket(&self) {
@@ -236,12 +242,13 @@ fn send(to: &OwnedFd, message: &Message, descriptors: &[BorrowedFd<'_>]) -> io::
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::Owner;
     use super::*;
 
     /// What stands for a child: it has ended when the other end of the pipe is closed.
     fn child(store: &mut Store, run: u64) -> OwnedFd {
         let pipe = supervisord_sys::pipe::pipe().unwrap();
-        store.kept.insert(Name { owner: Owner::Run(run), role: Role::Handle }, pipe.reader);
+        store.kept.keep(Name { owner: Owner::Run(run), role: Role::Handle }, pipe.reader);
         pipe.writer
     }
 
