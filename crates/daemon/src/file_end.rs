@@ -16,6 +16,15 @@ pub fn open(path: &str) -> io::Result<File> {
     trusted::open_read(path)
 }
 
+/// Opens a regular file for reading that is no link.
+pub fn open_unfollowed(path: &str) -> io::Result<File> {
+    let file = trusted::open_read_unfollowed(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+    }
+}
+
 fn is_null(found: &Metadata) -> bool {
     let is_device = |found: &Metadata| found.file_type().is_char_device();
     is_device(found) && fs::metadata("/dev/null").is_ok_and(|null| is_device(&null) && null.rdev() == found.rdev())

@@ -41,6 +41,7 @@ mod loss;
 mod loss_reports;
 mod message;
 mod outlets;
+mod passed_over;
 mod pipeline_notes;
 mod plane;
 mod queue;

@@ -46,7 +46,9 @@ impl RotatedLog {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
             let Some(compression) = self.compression(&log, name) else { continue };
-            let Ok(there) = fs::metadata(entry.path()) else { continue };
+            // Only the log itself may be a link.
+            let there = if name == log { fs::metadata(entry.path()) } else { entry.metadata() };
+            let Ok(there) = there else { continue };
             if there.is_file() {
                 // The log itself is the newest one, whatever the clock says.
                 let order = (name == log, there.mtime(), there.mtime_nsec());
@@ -68,9 +70,10 @@ impl RotatedLog {
         let form = self.compression(&log, name).ok_or(ErrorKind::NotFound)?;
         let path = directory.join(name);
         let path = path.to_str().ok_or(ErrorKind::InvalidFilename)?;
-        let content = || compressed_log::decoder(form, file_end::open(path)?);
+        let open = || if name == log { file_end::open(path) } else { file_end::open_unfollowed(path) };
+        let content = || compressed_log::decoder(form, open()?);
         match (form, u64::try_from(offset)) {
-            (LogCompression::None, _) => part_of_file(file_end::open(path)?, offset, length),
+            (LogCompression::None, _) => part_of_file(open()?, offset, length),
             (_, Ok(offset)) => part_from(&mut content()?, offset, length),
             (_, Err(_)) if offset.unsigned_abs() <= length => part_before_end(&mut content()?, offset.unsigned_abs()),
             (_, Err(_)) => {
@@ -205,7 +208,18 @@ mod tests {
             assert_eq!(read(-100, 4), (b"0123".to_vec(), 0, size));
             assert_eq!(read(100, 2), (Vec::new(), size, size));
         }
-        for other in ["api.log.1", "web.log.compressing", "../web.log", "web.log.3", ""] {
+        // The log may be a link; nobody else has one read by a name of a rotated file.
+        for (name, target) in [("web.log.4", "secret"), ("web.log.5", "/dev/zero"), ("web.log.6.gz", "web.log.2.gz")] {
+            std::os::unix::fs::symlink(target, path(name)).expect("linked");
+        }
+        write(&path("secret"), LogCompression::None, "secret", 0);
+        assert!(std::process::Command::new("mkfifo").arg(path("web.log.7")).status().expect("run").success());
+        fs::rename(path("web.log"), path("moved.log")).expect("moved");
+        std::os::unix::fs::symlink("moved.log", path("web.log")).expect("linked");
+        assert_eq!(log.files().expect("listed").len(), 4);
+        assert_eq!(log.read("web.log", 0, 10).expect("read").0, b"0123456789");
+        let others = ["api.log.1", "web.log.compressing", "../web.log", "web.log.3", ""];
+        for other in others.into_iter().chain(["web.log.4", "web.log.5", "web.log.6.gz", "web.log.7"]) {
             assert!(log.read(other, 0, 1).is_err(), "{other}");
         }
     }

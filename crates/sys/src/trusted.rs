@@ -29,6 +29,11 @@ pub fn open_read(path: &str) -> io::Result<File> {
     open(path, libc::O_RDONLY | NON_BLOCKING, 0)
 }
 
+/// The same for a name that this process has made itself. Fails with ELOOP for a link.
+pub fn open_read_unfollowed(path: &str) -> io::Result<File> {
+    walk::open_unfollowed(OsStr::new(path), libc::O_RDONLY | NON_BLOCKING).map(system::keep_from_children)
+}
+
 /// Opens a file that the configuration names for reading, following links as the system does; does not wait for the other end of
 /// a named pipe.
 pub fn open_configured(path: &Path) -> io::Result<File> {

@@ -17,6 +17,7 @@ use supervisord_core::rotation::{self, RotationStep};
 use supervisord_sys::trusted;
 
 use super::directories::Directories;
+use super::passed_over::PassedOver;
 use crate::clock;
 
 /// With at most this many backups each is looked for by name; with more, the directory is read.
@@ -33,8 +34,20 @@ pub(super) struct Backups<'a> {
     last: u32,
 }
 
-/// A backup that was found, and its form.
-type Found = (BackupLabel, LogCompression);
+/// A backup that was found.
+struct Found {
+    label: BackupLabel,
+    form: LogCompression,
+    /// Only regular files are compressed and removed.
+    is_regular: bool,
+}
+
+/// A backup that is ready to be compressed.
+pub(super) struct Uncompressed {
+    pub path: PathBuf,
+    /// Open for reading.
+    pub file: File,
+}
 
 impl<'a> Backups<'a> {
     /// Those of the log at this path, none of which has a larger number than `last`. None for a path that no backup can be named
@@ -58,7 +71,7 @@ impl<'a> Backups<'a> {
         let files = self.files()?;
         if let Some(dates) = self.names.dates {
             let time = clock::local_time(modified);
-            let mut labels: Vec<BackupLabel> = files.into_iter().map(|(label, _)| label).collect();
+            let mut labels: Vec<BackupLabel> = files.into_iter().map(|found| found.label).collect();
             loop {
                 let label = self.names.next(dates, time, labels.iter());
                 // Somebody may have made it since the directory was read.
@@ -68,13 +81,13 @@ impl<'a> Backups<'a> {
                 labels.push(label);
             }
         }
-        let number = |(label, _): &Found| match label {
+        let number = |found: &Found| match &found.label {
             BackupLabel::Number(number) => Some(*number),
             BackupLabel::Dated(..) => None,
         };
         // Before anything is renamed: neither is somebody's directory moved, nor a part of a rotation done.
         if let Some(name) =
-            files.iter().map(|(label, form)| self.names.file(label, *form)).find(|name| self.is_directory(name))
+            files.iter().map(|found| self.names.file(&found.label, found.form)).find(|name| self.is_directory(name))
         {
             let path = self.directory.join(name);
             return Err(io::Error::other(format!(
@@ -94,8 +107,8 @@ impl<'a> Backups<'a> {
     /// Renames a backup in each of its forms. The one in whose place the oldest comes is given up, in each of its forms.
     fn shift(&self, files: &[Found], from: u32, to: u32, count: u32) -> io::Result<()> {
         let forms = |number: u32| {
-            let of_it = move |(label, _): &&Found| *label == BackupLabel::Number(number);
-            files.iter().filter(of_it).map(|(_, form)| *form)
+            let of_it = move |found: &&Found| found.label == BackupLabel::Number(number);
+            files.iter().filter(of_it).map(|found| found.form)
         };
         let moved: Vec<LogCompression> = if from == 0 { vec![LogCompression::None] } else { forms(from).collect() };
         if to == count {
@@ -114,11 +127,11 @@ impl<'a> Backups<'a> {
     ///
     /// # Errors
     /// The directory cannot be read, or a file cannot be removed.
-    pub fn sweep(&self, count: u32) -> io::Result<Option<i64>> {
+    pub fn sweep(&self, count: u32, passed_over: &mut PassedOver) -> io::Result<Option<i64>> {
         let Some(rules) = self.rules.filter(|rules| rules.dates.is_some() || is_limited(rules)) else {
             return Ok(None);
         };
-        let backups = self.list(is_limited(rules))?;
+        let backups = self.list(is_limited(rules), passed_over)?;
         let now = i64::try_from(supervisord_sys::clock::wall().as_secs()).unwrap_or(i64::MAX);
         let Retention { removed, next } = retention::retention(&backups, count, rules, now);
         for backup in removed.into_iter().filter_map(|place| backups.get(place)) {
@@ -134,15 +147,16 @@ impl<'a> Backups<'a> {
     /// The directory cannot be read, or a file cannot be removed.
     pub fn tidy(&self) -> io::Result<u32> {
         let files = self.files_in_directory()?;
-        let number = |(label, _): &Found| match label {
+        let number = |found: &Found| match &found.label {
             BackupLabel::Number(number) => *number,
             BackupLabel::Dated(..) => 0,
         };
         let last = files.iter().map(number).max().unwrap_or(0);
-        if self.lock().names(&self.directory, &self.part()).is_ok_and(|parts| !parts.is_empty()) {
+        // Nobody's directory is removed; the compression will say that it is in the way.
+        if self.is_there(&self.part()) && !self.is_directory(&self.part()) {
             self.remove(&self.part())?;
         }
-        for (label, form) in files.iter().filter(|(_, form)| *form != LogCompression::None) {
+        for Found { label, form, .. } in files.iter().filter(|found| found.form != LogCompression::None) {
             let plain = self.names.file(label, LogCompression::None);
             let modified = |name: &str| self.found(name).map(|found| (found.mtime(), found.mtime_nsec()));
             if modified(&plain).is_some_and(|time| modified(&self.names.file(label, *form)) == Some(time)) {
@@ -152,24 +166,26 @@ impl<'a> Backups<'a> {
         Ok(last)
     }
 
-    /// The newest one that is to be compressed, open for reading; none where all are.
+    /// The newest one that is to be compressed; none where all are that can be.
     ///
     /// # Errors
-    /// The directory or the file cannot be read.
-    pub fn uncompressed(&self) -> io::Result<Option<File>> {
-        let backups = self.list(false)?;
+    /// The directory cannot be read.
+    pub fn uncompressed(&self, passed_over: &mut PassedOver) -> io::Result<Option<Uncompressed>> {
+        let backups = self.list(false, passed_over)?;
         let has_twin = |label: &BackupLabel| {
             backups.iter().any(|other| other.label == *label && other.form != LogCompression::None)
         };
         let newest = retention::newest_first(&backups).into_iter().filter_map(|place| backups.get(place));
-        let Some(found) =
-            newest.filter(|backup| backup.form == LogCompression::None).find(|backup| !has_twin(&backup.label))
-        else {
-            return Ok(None);
-        };
-        let path = self.directory.join(self.names.file(&found.label, found.form));
-        let path = path.to_str().ok_or(ErrorKind::InvalidFilename)?;
-        trusted::open_read(path).map(Some)
+        for found in newest.filter(|backup| backup.form == LogCompression::None && !has_twin(&backup.label)) {
+            let path = self.directory.join(self.names.file(&found.label, found.form));
+            match open_regular(&path) {
+                Ok((_, id)) if passed_over.has_failed(id) => {}
+                Ok((file, _)) => return Ok(Some(Uncompressed { path, file })),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => passed_over.add(&path, &format!("cannot be read: {error}")),
+            }
+        }
+        Ok(None)
     }
 
     /// Puts a compressed file in the place of the one with this device and inode, if that is still there.
@@ -178,8 +194,8 @@ impl<'a> Backups<'a> {
     /// A file cannot be renamed or removed.
     pub fn replace(&self, source: (u64, u64), form: LogCompression, part: &Path) -> io::Result<()> {
         let is_it = |name: &str| self.found(name).is_some_and(|found| (found.dev(), found.ino()) == source);
-        let plain = self.files()?.into_iter().filter(|(_, form)| *form == LogCompression::None);
-        let found = plain.map(|(label, _)| label).find(|label| is_it(&self.names.file(label, LogCompression::None)));
+        let plain = self.files()?.into_iter().filter(|found| found.form == LogCompression::None);
+        let found = plain.map(|found| found.label).find(|label| is_it(&self.names.file(label, LogCompression::None)));
         let Some(label) = found else { return ignore_missing(trusted::remove(part)) };
         let name = self.names.file(&label, form);
         trusted::rename(part, self.directory.join(&name))?;
@@ -196,13 +212,18 @@ impl<'a> Backups<'a> {
         format!("{}.compressing", self.names.log)
     }
 
-    /// Their sizes and times are looked for only where they matter.
-    fn list(&self, with_sizes: bool) -> io::Result<Vec<Backup>> {
-        let backup = |(label, form): Found| {
+    /// Those that are regular files. Their sizes and times are looked for only where they matter.
+    fn list(&self, with_sizes: bool, passed_over: &mut PassedOver) -> io::Result<Vec<Backup>> {
+        let backup = |Found { label, form, is_regular }: Found| {
+            let name = self.names.file(&label, form);
+            if !is_regular {
+                passed_over.add_irregular(&self.directory.join(name));
+                return None;
+            }
             if !with_sizes {
                 return Some(Backup { label, form, size: 0, modified: 0 });
             }
-            let found = self.found(&self.names.file(&label, form))?;
+            let found = self.found(&name)?;
             Some(Backup { label, form, size: found.len(), modified: found.mtime() })
         };
         Ok(self.files()?.into_iter().filter_map(backup).collect())
@@ -214,13 +235,20 @@ impl<'a> Backups<'a> {
         }
         let forms = |number: u32| self.forms().iter().map(move |form| (BackupLabel::Number(number), *form));
         let all = (1..=self.last).flat_map(forms);
-        Ok(all.filter(|(label, form)| self.is_there(&self.names.file(label, *form))).collect())
+        let found = |(label, form)| {
+            let found = fs::symlink_metadata(self.directory.join(self.names.file(&label, form))).ok()?;
+            Some(Found { label, form, is_regular: found.is_file() })
+        };
+        Ok(all.filter_map(found).collect())
     }
 
     fn files_in_directory(&self) -> io::Result<Vec<Found>> {
         let names = self.lock().names(&self.directory, self.names.start())?;
-        let found = names.iter().filter_map(|name| self.names.find(name));
-        Ok(found.filter(|(_, form)| self.forms().contains(form)).collect())
+        let found = names.into_iter().filter_map(|(name, is_regular)| {
+            let (label, form) = self.names.find(&name)?;
+            Some(Found { label, form, is_regular })
+        });
+        Ok(found.filter(|found| self.forms().contains(&found.form)).collect())
     }
 
     /// In which forms there may be backups. Without rules, others are somebody else's.
@@ -254,6 +282,16 @@ impl<'a> Backups<'a> {
         ignore_missing(trusted::remove(self.directory.join(name)))?;
         self.lock().renamed(&self.directory, name, None);
         Ok(())
+    }
+}
+
+/// Opens a regular file, whatever somebody has put in its place meanwhile; the answer has its device and inode.
+fn open_regular(path: &Path) -> io::Result<(File, (u64, u64))> {
+    let file = trusted::open_read_unfollowed(path.to_str().ok_or(ErrorKind::InvalidFilename)?)?;
+    let found = file.metadata()?;
+    match found.is_file() {
+        true => Ok((file, (found.dev(), found.ino()))),
+        false => Err(io::Error::other("it is not a regular file")),
     }
 }
 

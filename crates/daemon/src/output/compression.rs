@@ -29,6 +29,8 @@ const PIECE: usize = 64 << 10;
 pub(super) struct CompressionJob {
     /// The log it is a backup of.
     pub sink: SinkId,
+    /// What the file is called now.
+    pub path: PathBuf,
     /// The file, open for reading.
     pub source: File,
     pub form: LogCompression,
@@ -64,7 +66,7 @@ impl Compressor {
         let (answers, is_abandoned) = (self.answers.clone(), self.is_abandoned.clone());
         let work = move || {
             priority::lower_that_of_this_thread();
-            let CompressionJob { sink, source, form, part, disk_guard } = job;
+            let CompressionJob { sink, path, source, form, part, disk_guard } = job;
             let found = source.metadata();
             let id = found.as_ref().map_or((0, 0), |found| (found.dev(), found.ino()));
             let outcome =
@@ -72,6 +74,7 @@ impl Compressor {
             let (held, holds) = sync_channel(0);
             answers.send(OutputRequest::Compressed(CompressionEnd {
                 sink,
+                path,
                 source: id,
                 form,
                 part,
@@ -109,11 +112,12 @@ fn compress(
     let may_write = |count: usize| match disk_guard::has_room(disk_guard, source, found.dev(), count) {
         _ if is_abandoned.load(Ordering::Relaxed) => Err(ErrorKind::Interrupted.into()),
         true => Ok(()),
-        false => Err(io::Error::other(DISK_IS_LOW)),
+        false => Err(io::Error::new(ErrorKind::StorageFull, DISK_IS_LOW)),
     };
     may_write(PIECE)?;
     let name = part.to_str().ok_or(ErrorKind::InvalidFilename)?;
-    let target = trusted::create_new(name, found.mode() & 0o777)?;
+    let target = trusted::create_new(name, found.mode() & 0o777)
+        .map_err(|error| io::Error::new(error.kind(), format!("{name} cannot be made: {error}")))?;
     // A daemon that is not root makes files of its own only.
     drop(fchown(&target, Some(found.uid()), Some(found.gid())));
     let mut target = compressed_log::Encoder::new(form, target);
@@ -121,7 +125,7 @@ fn compress(
     let target = target.finish()?;
     target.set_modified(found.modified()?)?;
     target.sync_all()?;
-    let (mut original, mut copied) = (source, compressed_log::decoder(form, trusted::open_read(name)?)?);
+    let (mut original, mut copied) = (source, compressed_log::decoder(form, trusted::open_read_unfollowed(name)?)?);
     original.rewind()?;
     match is_same(original, &mut copied, is_abandoned)? {
         true => Ok(()),

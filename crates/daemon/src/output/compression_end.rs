@@ -11,6 +11,8 @@ use super::sink_id::SinkId;
 /// How the compression of a rotated log ended.
 pub struct CompressionEnd {
     pub(super) sink: SinkId,
+    /// What the file was called that was compressed.
+    pub(super) path: PathBuf,
     /// Device and inode of the file that was compressed, whatever it is called by now.
     pub(super) source: (u64, u64),
     pub(super) form: LogCompression,

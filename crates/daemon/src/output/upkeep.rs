@@ -10,6 +10,7 @@ use supervisord_sys::clock;
 
 use super::backups::Backups;
 use super::directories::Directories;
+use super::passed_over::PassedOver;
 use crate::clock::local_time;
 
 /// The rules of a log, and the times at which something is due by them, in seconds since the epoch.
@@ -29,12 +30,24 @@ pub(super) struct Upkeep {
     /// The largest number of a backup that was there at first, beyond those that are kept.
     last: u32,
     directories: Arc<Mutex<Directories>>,
+    /// Backups that are left alone.
+    pub passed_over: PassedOver,
 }
 
 impl Upkeep {
     /// The rules of a log that has just been opened, or is about to be.
     pub fn new(rules: Arc<RotationRules>, count: u32, directories: Arc<Mutex<Directories>>) -> Upkeep {
-        Upkeep { rules, count, is_new: true, rotation: None, put_off: None, expiry: None, last: 0, directories }
+        Upkeep {
+            rules,
+            count,
+            is_new: true,
+            rotation: None,
+            put_off: None,
+            expiry: None,
+            last: 0,
+            directories,
+            passed_over: PassedOver::default(),
+        }
     }
 
     /// The backups of the log at this path, which has these rules; none for a path that no backup can be named by.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::mem::take;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -11,6 +12,7 @@ use supervisord_core::rotation::Rotation;
 use supervisord_sys::fd::{self, FileKind};
 use supervisord_sys::trusted;
 
+use super::super::backups::Uncompressed;
 use super::super::compression::CompressionJob;
 use super::super::compression_end::CompressionEnd;
 use super::super::directories::Directories;
@@ -90,20 +92,33 @@ impl Sink {
         self.is_uncompressed
     }
 
-    /// The next backup that is to be compressed.
+    /// The next backup that is to be compressed, and what is to be told of others.
     ///
     /// # Errors
-    /// The directory or the file cannot be read.
+    /// The directory cannot be read.
     pub fn next_compression(
         &mut self,
         sink: SinkId,
         disk_guard: Option<Arc<Mutex<DiskGuard>>>,
+        entries: &mut Entries,
     ) -> io::Result<Option<CompressionJob>> {
         self.is_uncompressed = false;
-        let Some(upkeep) = self.upkeep.as_ref().filter(|upkeep| upkeep.compresses()) else { return Ok(None) };
-        let Some(backups) = upkeep.backups(&self.path) else { return Ok(None) };
-        let Some(source) = backups.uncompressed()? else { return Ok(None) };
-        Ok(Some(CompressionJob { sink, source, form: upkeep.rules.compression, part: backups.part_path(), disk_guard }))
+        let Some(upkeep) = self.upkeep.as_mut().filter(|upkeep| upkeep.compresses()) else { return Ok(None) };
+        let mut passed_over = take(&mut upkeep.passed_over);
+        let job = upkeep.backups(&self.path).map(|backups| {
+            let found = backups.uncompressed(&mut passed_over)?;
+            Ok(found.map(|Uncompressed { path, file }| CompressionJob {
+                sink,
+                path,
+                source: file,
+                form: upkeep.rules.compression,
+                part: backups.part_path(),
+                disk_guard,
+            }))
+        });
+        passed_over.tell(entries);
+        upkeep.passed_over = passed_over;
+        job.unwrap_or(Ok(None))
     }
 
     /// Puts a compressed backup in the place of its original.
@@ -125,10 +140,14 @@ impl Sink {
             Ok(()) => self.is_uncompressed = true,
             Err(error) => {
                 let text = format!(
-                    "could not compress a rotated file of {}, will try again after the next rotation: {error}",
-                    self.path
+                    "could not compress a rotated file of {} ({}), will try again after the next rotation: {error}",
+                    self.path,
+                    end.path.display()
                 );
                 entries.push((LogLevel::Warn, text));
+                // Older ones have their turn.
+                self.is_uncompressed =
+                    self.upkeep.as_mut().is_some_and(|upkeep| upkeep.passed_over.add_failed(end.source, &error));
             }
         }
         entries
@@ -157,7 +176,10 @@ impl Sink {
     /// Removes backups that are not to be kept.
     fn sweep(&mut self, entries: &mut Entries) {
         let Some(upkeep) = &mut self.upkeep else { return };
-        let swept = upkeep.backups(&self.path).map(|backups| backups.sweep(upkeep.count));
+        let mut passed_over = take(&mut upkeep.passed_over);
+        let swept = upkeep.backups(&self.path).map(|backups| backups.sweep(upkeep.count, &mut passed_over));
+        passed_over.tell(entries);
+        upkeep.passed_over = passed_over;
         match swept.unwrap_or(Ok(None)) {
             Ok(expiry) => upkeep.set_expiry(expiry),
             Err(error) => {
@@ -189,6 +211,9 @@ impl Sink {
                 (self.has_warned_of_rotation, self.is_torn) = (false, false);
                 self.held.passed(b"\n");
                 self.is_uncompressed = self.upkeep.as_ref().is_some_and(|upkeep| upkeep.compresses());
+                if let Some(upkeep) = &mut self.upkeep {
+                    upkeep.passed_over.try_again();
+                }
             }
             Ok(false) => {}
             Err(_) if self.has_warned_of_rotation => {}

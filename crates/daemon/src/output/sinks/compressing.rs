@@ -6,6 +6,7 @@ use supervisord_sys::trusted;
 use super::Sinks;
 use crate::output::compression::Compressor;
 use crate::output::compression_end::CompressionEnd;
+use crate::output::loss::Entries;
 
 impl Sinks {
     /// From now on rotated logs can be compressed.
@@ -22,7 +23,8 @@ impl Sinks {
                 self.uncompressed.remove(&id);
                 continue;
             };
-            let begun = match shared.sink.next_compression(id, self.disk_guard.clone()) {
+            let mut entries = Entries::new();
+            let begun = match shared.sink.next_compression(id, self.disk_guard.clone(), &mut entries) {
                 Ok(Some(job)) => compressor.begin(job),
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -30,8 +32,9 @@ impl Sinks {
             self.uncompressed.remove(&id);
             if let Err(error) = begun {
                 let text = format!("could not compress rotated files of {}: {error}", shared.sink.path());
-                self.queue_notices(id, vec![(LogLevel::Warn, text)]);
+                entries.push((LogLevel::Warn, text));
             }
+            self.queue_notices(id, entries);
         }
     }
 

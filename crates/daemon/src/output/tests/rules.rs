@@ -193,6 +193,79 @@ fn a_compression_that_was_interrupted_is_begun_anew() {
     rig.drain(1);
 }
 
+/// What is no regular file is told once, and stops nobody.
+#[test]
+fn a_backup_that_is_no_regular_file_is_left_alone_and_the_others_are_compressed() {
+    let rig = Rig::new();
+    let rules = LogRotation { logfile_compress: LogCompression::Gzip, ..LogRotation::default() };
+    write(&rig.path("real"), "precious\n", DAY);
+    std::os::unix::fs::symlink("real", rig.path("out.1")).expect("linked");
+    std::os::unix::fs::symlink("/dev/zero", rig.path("out.2")).expect("linked");
+    let fifo = rig.path("out.3");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("run").success());
+    write(&rig.path("out.4"), "4\n", 2 * DAY);
+    write(&rig.path("out.5"), "5\n", 3 * DAY);
+    let plan = ChannelPlan { maxbytes: 10, ..ruled(rig.plan("out"), rules) };
+    let mut writer = rig.attach(1, ChannelPlan { backups: 20, ..plan });
+    let is_gone = |name: &str| !rig.path(name).exists();
+    wait_until("what can be compressed is", || is_gone("out.4") && is_gone("out.5"));
+    // A rotation tries again, and says nothing again.
+    writer.write_all(b"a long line\n").expect("written");
+    wait_until("it is compressed", || rig.path("out.1.gz").exists());
+    drop(writer);
+    rig.drain(1);
+    let all = ["out.2", "out.3", "out.4", "out.5.gz", "out.6.gz"];
+    assert!(all.iter().all(|name| fs::symlink_metadata(rig.path(name)).is_ok()), "{:?}", names(&rig, |_| true));
+    assert_eq!(rig.text("real"), "precious\n");
+    let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    let kinds = [
+        "out.1 is left alone, because it is a symbolic link",
+        "out.2",
+        "out.3 is left alone, because it is a named pipe",
+    ];
+    assert!(warnings.iter().zip(kinds).all(|(line, kind)| line.contains(kind)), "{warnings:?}");
+}
+
+/// The log itself may be a link, which the first rotation moves, as the original does.
+#[test]
+fn a_log_that_is_a_link_is_compressed_from_the_second_rotation_on() {
+    let rig = Rig::new();
+    let rules = LogRotation { logfile_compress: LogCompression::Zstd, ..LogRotation::default() };
+    std::os::unix::fs::symlink("real", rig.path("out")).expect("linked");
+    let plan = ChannelPlan { maxbytes: 10, ..ruled(rig.plan("out"), rules) };
+    let mut writer = rig.attach(1, plan);
+    writer.write_all(b"a long line\n").expect("written");
+    wait_until("it is rotated", || fs::symlink_metadata(rig.path("out")).is_ok_and(|found| found.is_file()));
+    writer.write_all(b"another line\n").expect("written");
+    wait_until("it is compressed", || rig.path("out.1.zst").exists() && !rig.path("out.1").exists());
+    drop(writer);
+    rig.drain(1);
+    assert!(!rig.path("out.compressing").exists());
+    assert_eq!(rig.text("out.2"), "a long line\n", "by the link");
+    let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+}
+
+/// A directory with a date in its name counts as none of those that are kept, and cannot stop their removal.
+#[test]
+fn a_directory_among_backups_with_dates_is_left_alone() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path(&format!("out-{}", date(9 * DAY)))).expect("made");
+    for age in 3..8 {
+        write(&rig.path(&format!("out-{}", date(age * DAY))), "", age * DAY);
+    }
+    write(&rig.path("out"), "yesterday\n", DAY);
+    let writer = rig.attach(1, ruled(rig.plan("out"), daily()));
+    wait_until("the oldest are removed", || !rig.path(&format!("out-{}", date(5 * DAY))).exists());
+    drop(writer);
+    rig.drain(1);
+    let names = names(&rig, |name| name.starts_with("out-"));
+    assert_eq!(names, [9, 4, 3, 1].map(|age| format!("out-{}", date(age * DAY))));
+    let warnings: Vec<String> = rig.stop().into_iter().filter(|line| line.contains("WARN")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("it is a directory"), "{warnings:?}");
+}
+
 #[test]
 fn the_number_of_backups_with_dates_is_limited() {
     let rig = Rig::new();

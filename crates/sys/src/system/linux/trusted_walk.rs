@@ -43,6 +43,18 @@ pub(crate) fn open(path: &OsStr, flags: i32, mode: u32) -> io::Result<File> {
     }
 }
 
+/// Opens a file that must not be a link itself.
+pub(crate) fn open_unfollowed(path: &OsStr, flags: i32) -> io::Result<File> {
+    let flags = flags | libc::O_NOFOLLOW;
+    if effective_uid() != 0 {
+        return open_at(None, path, flags, 0);
+    }
+    let place = Walk::along(path)?.into_place()?;
+    let file = open_at(Some(place.directory.as_fd()), &place.name, flags, 0)?;
+    check(&file, place.directory.as_fd())?;
+    Ok(file)
+}
+
 pub(crate) fn rename(from: &OsStr, to: &OsStr) -> io::Result<()> {
     if effective_uid() != 0 {
         return fs::rename(from, to);

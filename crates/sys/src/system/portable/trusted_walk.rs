@@ -13,6 +13,10 @@ pub(crate) fn open(path: &OsStr, flags: i32, mode: u32) -> io::Result<File> {
     options.create(flags & libc::O_CREAT != 0).mode(mode).custom_flags(flags & !libc::O_ACCMODE).open(path)
 }
 
+pub(crate) fn open_unfollowed(path: &OsStr, flags: i32) -> io::Result<File> {
+    open(path, flags | libc::O_NOFOLLOW, 0)
+}
+
 pub(crate) fn rename(from: &OsStr, to: &OsStr) -> io::Result<()> {
     fs::rename(from, to)
 }
