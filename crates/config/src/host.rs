@@ -48,8 +48,12 @@ pub fn reason(error: &io::Error) -> String {
 /// The questions that every configuration asks while it is read, the client's too. Paths are text; all that are asked
 /// about are absolute.
 pub trait Host {
-    /// The whole content of a file.
+    /// The whole content of the main file, which may be a pipe.
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
+    /// The whole content of another file, which must be a regular one.
+    fn read_regular(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        self.read(path)
+    }
     /// The directory from which relative paths count, absolute: the current directory at the start of the program,
     /// also later, so that a change of directory does not change the meaning of a configuration that is read again.
     fn current_dir(&self) -> String;

@@ -55,7 +55,7 @@ fn read_matches(
     for file in files {
         notices.inform(format!("Included extra file \"{file}\" during parsing"));
         // The original passes over directories and unreadable files without a word.
-        let reason = match host.read(&file) {
+        let reason = match host.read_regular(&file) {
             Ok(content) => {
                 ini.read(&file, &content)?;
                 None

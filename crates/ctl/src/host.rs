@@ -1,17 +1,27 @@
 //! The system calls that reading the client's configuration needs.
 
+use std::env;
 use std::ffi::OsString;
-use std::{env, fs};
+use std::path::Path;
+use std::time::Duration;
 
 use supervisord_config::host::{Host, ReadError};
+use supervisord_sys::small_file;
 use supervisord_sys::user::{self, User};
+
+/// The most bytes of a configuration file.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// How long a file that is a pipe may be silent before its end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// This system.
 pub struct System;
 
 impl Host for System {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        fs::read(path).map_err(|error| ReadError::new(&error, &user::current_name()))
+        let read = small_file::read_or_drain(Path::new(path), MOST_BYTES, PATIENCE);
+        read.map_err(|error| ReadError::new(&error, &user::current_name()))
     }
 
     fn current_dir(&self) -> String {

@@ -5,6 +5,7 @@
 //! log files; everything else is a [`Call`], which control answers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use supervisord_config::Purpose;
 use supervisord_config::model::{Config, UpdateMode};
@@ -28,10 +29,12 @@ use crate::output_memory::OutputMemory;
 use crate::usage::{Usage, UsageCache, UsageDepth};
 use crate::view::View;
 use guarded::Guarded;
+use reading::{Abandonment, Readings};
 
 mod guarded;
 mod log_place;
 mod logs;
+mod reading;
 mod rotated;
 mod update;
 mod visible;
@@ -50,9 +53,7 @@ pub type ReadConfig = Arc<dyn Fn(Purpose, &[ScaleRequest]) -> Result<Config, Str
 /// The daemon as its interfaces see it.
 pub struct Api {
     gate: Guarded<Daemon>,
-    /// Held from the beginning of a reading of the configuration until its call is sent, so that an older one never
-    /// overtakes a newer.
-    loading: Mutex<()>,
+    readings: Readings,
     /// Held as long as the service manager has the configuration updated.
     updating: Mutex<()>,
     /// The activity log.
@@ -95,9 +96,9 @@ impl Api {
     /// An interface to this daemon.
     pub fn new(daemon: Daemon, activity: Activity, answers: MemoryBudget, clock: Clock) -> Api {
         let (gate, answers, audit) = (Guarded::new(daemon), Arc::new(answers), AuditTrail::default());
-        let (loading, updating) = (Mutex::default(), Mutex::default());
+        let (readings, updating) = (Readings::default(), Mutex::default());
         let (blocking, usage) = (BlockingThreads::default(), UsageCache::default());
-        Api { gate, loading, updating, activity, audit, blocking, answers, clock, usage }
+        Api { gate, readings, updating, activity, audit, blocking, answers, clock, usage }
     }
 
     /// The same, with an audit log.
@@ -265,12 +266,12 @@ impl Api {
 
     async fn scale_section(&self, actor: &Actor, section: String, wanted: WantedCount) -> Result<Answer, CallFailure> {
         let daemon = self.gate.open(actor, Right::Operate)?;
-        let turn = self.loading.lock().await;
+        let turn = self.readings.turn().await;
         let (numprocs, based_on) = self.number(actor, &daemon.view.config(), &section, wanted)?;
         let load = daemon.load_config.clone();
         let mut scales = requests(&daemon.view.config().scales);
         scales.push(ScaleRequest { section: section.clone(), numprocs, only_for: None });
-        let config = match self.blocking.run(move || load(Purpose::Reread, &scales)).await? {
+        let config = match turn.read(&self.blocking, move |_| load(Purpose::Reread, &scales)).await? {
             Ok(config) => Box::new(config),
             // What else is in the file is for those who may read it.
             Err(text) if actor.check_all_programs(Right::Administer).is_err() && !text.contains(&section) => {
@@ -292,11 +293,22 @@ impl Api {
         wanted: WantedCount,
     ) -> Result<Answer, CallFailure> {
         let daemon = self.gate.open_for_all_programs(actor, Right::Administer)?;
-        let turn = self.loading.lock().await;
+        let turn = self.readings.turn().await;
         let (load, present) = (daemon.load_config.clone(), daemon.view.config());
         let (numprocs, based_on) = self.number(actor, &present, &section, wanted)?;
         let named = section.clone();
-        let written = self.blocking.run(move || write_scale(&load, &present, &named, numprocs)).await?;
+        let write = move |abandonment: &Abandonment| {
+            let written = write_scale(&load, &present, &named, numprocs);
+            match written {
+                // It was refused already.
+                Ok((drop_in, _)) if abandonment.load(Ordering::SeqCst) => {
+                    drop_in.undo();
+                    Err("it came too late".to_owned())
+                }
+                written => written,
+            }
+        };
+        let written = turn.read(&self.blocking, write).await?;
         let (drop_in, config) = written.map_err(|text| Refusal::with(Reason::NotConfigured, text))?;
         let outcome = send(daemon, actor, Call::Scale { config: Box::new(config), section, numprocs, based_on });
         let outcome = answer(outcome).await;
@@ -325,11 +337,11 @@ impl Api {
     ) -> Result<Answer, CallFailure> {
         // The right of both calls that need a configuration: what is not allowed is not read either.
         let daemon = self.gate.open_for_all_programs(actor, Right::Administer)?;
-        let turn = self.loading.lock().await;
+        let turn = self.readings.turn().await;
         let load = daemon.load_config.clone();
         // A restart begins anew.
         let scales = if purpose == Purpose::Reread { requests(&daemon.view.config().scales) } else { Vec::new() };
-        let config = match self.blocking.run(move || load(purpose, &scales)).await? {
+        let config = match turn.read(&self.blocking, move |_| load(purpose, &scales)).await? {
             Ok(config) => config,
             Err(text) => return Err(Refusal::with(Reason::CannotReread, text).into()),
         };

@@ -6,11 +6,10 @@ use std::path::Path;
 use supervisord_config::drop_in::drop_in_path;
 use supervisord_config::host::reason;
 use supervisord_config::model::Config;
-use supervisord_sys::{Errno, trusted};
+use supervisord_sys::{Errno, small_file, trusted};
 
 use crate::file_replacement::{Durability, replace};
 use crate::host::SystemHost;
-use crate::small_file;
 
 /// The first line of each, by which the daemon knows its own.
 const HEADER: &str = "; Written by supervisorctl scale --persist. Without this file, the number that the section has elsewhere counts.\n";

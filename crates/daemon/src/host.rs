@@ -3,13 +3,20 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use supervisord_config::host::{Account, DaemonHost, Host, ReadError};
-use supervisord_sys::{host, user};
+use supervisord_sys::{host, small_file, user};
 use supervisord_wire::event::EventType;
 
 use crate::plugins::process::Launcher;
 use crate::{hand_over, plugins};
+
+/// The most bytes of a configuration file.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// How long a main file that is a pipe may be silent before its end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// This system, as it is when the daemon starts.
 #[derive(Clone)]
@@ -48,7 +55,12 @@ impl Default for SystemHost {
 
 impl Host for SystemHost {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        fs::read(path).map_err(|error| ReadError::new(&error, &user::current_name()))
+        let read = small_file::read_or_drain(Path::new(path), MOST_BYTES, PATIENCE);
+        read.map_err(|error| ReadError::new(&error, &user::current_name()))
+    }
+
+    fn read_regular(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        small_file::read(Path::new(path), MOST_BYTES).map_err(|error| ReadError::new(&error, &user::current_name()))
     }
 
     fn current_dir(&self) -> String {
@@ -128,4 +140,27 @@ impl DaemonHost for SystemHost {
 
 fn account(user: user::User) -> Account {
     Account { name: user.name, uid: user.uid, gid: user.gid, home: user.home.to_string_lossy().into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody waits for the other end of a pipe that lies in a directory of included files.
+    #[test]
+    fn included_files_must_be_regular_ones_and_the_main_file_may_be_a_pipe() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        let refused = |reason: &str| Err(ReadError::Unreadable(format!("it is {reason}, and must be a regular file")));
+        let host = SystemHost::new();
+        assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().expect("run").success());
+        assert_eq!(host.read_regular(&path("pipe")), refused("a named pipe"));
+        assert_eq!(host.read_regular("/dev/zero"), refused("a device"));
+        assert_eq!(host.read_regular("/dev/null"), Ok(Vec::new()), "it masks a file");
+        let pipe = path("pipe");
+        let writer = std::thread::spawn(move || fs::write(pipe, "[supervisord]\n").expect("written"));
+        assert_eq!(host.read(&path("pipe")), Ok(b"[supervisord]\n".to_vec()));
+        writer.join().expect("no panic");
+        assert_eq!(host.read("/dev/zero"), Err(ReadError::Unreadable(format!("it has more than {MOST_BYTES} bytes"))));
+    }
 }

@@ -40,7 +40,6 @@ mod refusal_fault;
 mod revisions;
 mod rotated_log;
 pub mod service_manager;
-pub mod small_file;
 mod socket_activation;
 pub mod start;
 pub mod start_error;

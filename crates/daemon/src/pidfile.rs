@@ -8,11 +8,12 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use supervisord_sys::{Pid, fd, proc_stat, trusted, user};
+use supervisord_sys::{Pid, fd, proc_stat, small_file, trusted, user};
 
 /// Permission bits before the mask of the daemon.
 const MODE: u32 = 0o666;
@@ -212,7 +213,7 @@ impl PidFile {
 impl Drop for PidFile {
     fn drop(&mut self) {
         // Another daemon may have written its own id meanwhile; that file is not ours to remove.
-        if fs::read_to_string(&self.path).is_ok_and(|content| content == self.content) {
+        if small_file::read(Path::new(&self.path), 32).is_ok_and(|content| content == self.content.as_bytes()) {
             let _ = trusted::remove(&self.path);
         }
     }

@@ -1,7 +1,8 @@
 //! The Unix system calls of the supervisor, behind safe functions.
 //!
 //! This is the only crate with `unsafe` code. It makes no decisions and contains no texts for users, except for the few
-//! lines that a child writes when it cannot be started: errors are typed, and the caller words them.
+//! lines that a child writes when it cannot be started, and the reasons why a file is not read: other errors are typed, and the
+//! caller words them.
 
 pub mod capabilities;
 pub mod cgroup;
@@ -38,6 +39,7 @@ pub mod shared_memory;
 pub mod signal;
 pub mod signal_scope;
 pub mod sink;
+pub mod small_file;
 pub mod socket;
 pub mod spawn;
 pub mod start_time;

@@ -1,6 +1,7 @@
 //! The certificates and the key of a server, as TLS needs them. TLS 1.2 and 1.3 are spoken, nothing older.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::crypto::ring;
@@ -9,10 +10,14 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use supervisord_sys::small_file;
 use supervisord_sys::user::current_name;
 
 use crate::server_files::ServerTlsFiles;
 use crate::tls_error::TlsError;
+
+/// The most bytes of a file.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// What a server shows to its clients. The next client gets what was read last; clones share that.
 #[derive(Clone)]
@@ -63,7 +68,8 @@ fn read(ServerTlsFiles { certfile, keyfile, client_ca }: &ServerTlsFiles) -> Res
             builder.with_client_cert_verifier(verifier.map_err(|error| unusable(&error))?)
         }
     };
-    let key = PrivateKeyDer::from_pem_file(keyfile).map_err(|error| unreadable("keyfile", keyfile, &error))?;
+    let key = PrivateKeyDer::from_pem_slice(&content("keyfile", keyfile)?);
+    let key = key.map_err(|error| unreadable("keyfile", keyfile, &error))?;
     let mut config = builder.with_single_cert(certificates("certfile", certfile)?, key).map_err(|error| {
         TlsError(format!("the certfile {certfile} and the keyfile {keyfile} cannot be used together: {error}"))
     })?;
@@ -72,15 +78,17 @@ fn read(ServerTlsFiles { certfile, keyfile, client_ca }: &ServerTlsFiles) -> Res
 }
 
 fn certificates(option: &str, file: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let all = CertificateDer::pem_file_iter(file).and_then(|found| found.collect::<Result<Vec<_>, _>>());
+    let content = content(option, file)?;
+    let all = CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>();
     let all = all.map_err(|error| unreadable(option, file, &error))?;
     if all.is_empty() { Err(TlsError(format!("the {option} {file} has no certificate in PEM"))) } else { Ok(all) }
 }
 
-fn unreadable(option: &str, file: &str, error: &rustls_pki_types::pem::Error) -> TlsError {
-    let reason = match error {
-        rustls_pki_types::pem::Error::Io(error) => format!("{error}, as user {}", current_name()),
-        other => other.to_string(),
-    };
+fn content(option: &str, file: &str) -> Result<Vec<u8>, TlsError> {
+    small_file::read(Path::new(file), MOST_BYTES)
+        .map_err(|error| unreadable(option, file, &format!("{error}, as user {}", current_name())))
+}
+
+fn unreadable(option: &str, file: &str, reason: &dyn fmt::Display) -> TlsError {
     TlsError(format!("cannot read the {option} {file}: {reason}"))
 }

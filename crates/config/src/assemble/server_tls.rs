@@ -44,7 +44,7 @@ fn check(
     must_contain: &str,
     host: &dyn DaemonHost,
 ) -> Result<(), ConfigError> {
-    let content = host.read(path).map_err(|error| {
+    let content = host.read_regular(path).map_err(|error| {
         let reason = match error {
             ReadError::Missing => "there is no such file".to_owned(),
             ReadError::Unreadable(reason) => reason,

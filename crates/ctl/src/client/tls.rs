@@ -1,6 +1,7 @@
 //! TLS, for servers with an `https://` address.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
@@ -9,11 +10,15 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use supervisord_config::client::{ClientIdentity, ClientTls};
+use supervisord_sys::small_file;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::ClientError;
+
+/// The most bytes of a file with certificates or a key.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// Makes a connection secure, whose server must have a certificate for this host.
 pub(super) async fn secure(
@@ -41,7 +46,8 @@ fn config(ClientTls { cafile, identity }: &ClientTls) -> Result<ClientConfig, Cl
     match identity {
         None => Ok(builder.with_no_client_auth()),
         Some(ClientIdentity { certfile, keyfile }) => {
-            let key = PrivateKeyDer::from_pem_file(keyfile).map_err(|error| unusable("keyfile", keyfile, error))?;
+            let key = PrivateKeyDer::from_pem_slice(&content("keyfile", keyfile)?);
+            let key = key.map_err(|error| unusable("keyfile", keyfile, error))?;
             let config = builder.with_client_auth_cert(certificates("certfile", certfile)?, key);
             config.map_err(|error| unusable("certfile", certfile, error))
         }
@@ -49,12 +55,16 @@ fn config(ClientTls { cafile, identity }: &ClientTls) -> Result<ClientConfig, Cl
 }
 
 fn certificates(option: &str, file: &str) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let all = CertificateDer::pem_file_iter(file).and_then(|found| found.collect::<Result<Vec<_>, _>>());
-    match all {
+    let content = content(option, file)?;
+    match CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>() {
         Ok(all) if all.is_empty() => Err(unusable(option, file, "it has no certificate in PEM")),
         Ok(all) => Ok(all),
         Err(error) => Err(unusable(option, file, error)),
     }
+}
+
+fn content(option: &str, file: &str) -> Result<Vec<u8>, ClientError> {
+    small_file::read(Path::new(file), MOST_BYTES).map_err(|error| unusable(option, file, error))
 }
 
 fn unusable(option: &str, file: &str, reason: impl fmt::Display) -> ClientError {

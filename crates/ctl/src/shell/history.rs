@@ -7,6 +7,11 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use supervisord_sys::small_file;
+
+/// The largest file that is read, in bytes.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// The most lines to keep.
 pub const MAX_LINES: usize = 10_000;
 
@@ -23,7 +28,8 @@ impl HistoryFile {
 
     /// The newest lines, oldest first; truncates a file that has grown too long.
     pub fn load(&self) -> Vec<String> {
-        let content = String::from_utf8_lossy(&fs::read(&self.path).unwrap_or_default()).into_owned();
+        let content =
+            String::from_utf8_lossy(&small_file::read(&self.path, MOST_BYTES).unwrap_or_default()).into_owned();
         let count = content.lines().count();
         let lines: Vec<String> = content.lines().skip(count.saturating_sub(MAX_LINES)).map(str::to_owned).collect();
         if count > lines.len() {

@@ -14,6 +14,7 @@ use supervisord_config::value::ConfigValue;
 use supervisord_core::process::EnvironmentPlan;
 use supervisord_sys::host::is_writable;
 use supervisord_sys::priority;
+use supervisord_sys::small_file;
 use supervisord_sys::socket::{Holder, holder_of_path, holder_of_port};
 use supervisord_sys::user::{current_name, current_uid};
 
@@ -57,7 +58,8 @@ fn powerless_user(config: &Config) -> Option<String> {
 
 /// The process id of the daemon that runs with this configuration.
 fn running_daemon(config: &Config) -> Option<u32> {
-    fs::read_to_string(&config.supervisord.pidfile).ok()?.trim().parse().ok()
+    let content = small_file::read(Path::new(&config.supervisord.pidfile), 32).ok()?;
+    String::from_utf8(content).ok()?.trim().parse().ok()
 }
 
 struct SystemLook<'c> {

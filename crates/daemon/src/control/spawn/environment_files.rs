@@ -8,10 +8,10 @@ use supervisord_config::host::reason;
 use supervisord_config::model::Process;
 use supervisord_config::pyrepr::repr;
 use supervisord_core::supervisor::SpawnFailure;
+use supervisord_sys::small_file;
 use supervisord_sys::user::current_name;
 
 use crate::control::offload::{NoReply, Offload};
-use crate::small_file;
 
 /// The most bytes of a file: variables of a process have no room for more.
 const MOST_BYTES: u64 = 1 << 20;

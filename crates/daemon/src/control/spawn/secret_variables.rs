@@ -11,11 +11,11 @@ use supervisord_config::model::Process;
 use supervisord_config::pyrepr::repr;
 use supervisord_config::secret::{Secret, SecretSource};
 use supervisord_core::supervisor::SpawnFailure;
+use supervisord_sys::small_file;
 use supervisord_sys::user::current_name;
 
 use crate::control::child_env::ChildEnv;
 use crate::control::offload::{NoReply, Offload};
-use crate::small_file;
 
 /// The most bytes of a value: the system takes no longer variables.
 const MOST_BYTES: u64 = 128 << 10;

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,15 @@ use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, Str
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use supervisord_core::output::forward::TlsFiles;
+use supervisord_sys::small_file;
 
 use super::client_certificate::ClientCertificate;
 
 /// How long a server is waited for that has asked for a certificate.
 const VERDICT_LIMIT: Duration = Duration::from_secs(1);
+
+/// The most bytes of a file with certificates or a key.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// A connection whose server has a certificate for its name.
 pub(super) struct TlsConnection {
@@ -131,15 +136,18 @@ fn trusted_roots(file: Option<&str>) -> io::Result<RootCertStore> {
 fn client_certificate(files: &TlsFiles) -> io::Result<ClientCertificate> {
     let Some(file) = &files.certificate else { return Ok(ClientCertificate::default()) };
     let (certificates, key_file) = (certificates(file)?, files.key.as_ref().unwrap_or(file));
-    let key = PrivateKeyDer::from_pem_file(key_file)
-        .map_err(|error| io::Error::other(format!("the private key in {key_file} cannot be used: {error}")))?;
+    let unusable_key = |error: &dyn std::fmt::Display| {
+        io::Error::other(format!("the private key in {key_file} cannot be used: {error}"))
+    };
+    let content = small_file::read(Path::new(key_file), MOST_BYTES).map_err(|error| unusable_key(&error))?;
+    let key = PrivateKeyDer::from_pem_slice(&content).map_err(|error| unusable_key(&error))?;
     ClientCertificate::new(certificates, key).map_err(|error| unusable(file, &error))
 }
 
 /// The certificates in a file, at least one.
 fn certificates(file: &str) -> io::Result<Vec<CertificateDer<'static>>> {
-    let all = CertificateDer::pem_file_iter(file).and_then(|found| found.collect::<Result<Vec<_>, _>>());
-    match all {
+    let content = small_file::read(Path::new(file), MOST_BYTES).map_err(|error| unusable(file, &error))?;
+    match CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>() {
         Ok(all) if all.is_empty() => Err(unusable(file, &"it has none in PEM")),
         all => all.map_err(|error| unusable(file, &error)),
     }
