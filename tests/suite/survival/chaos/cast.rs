@@ -274,7 +274,10 @@ impl Cast {
         let silent = "stdout_logfile=NONE\nstderr_logfile=NONE\n";
         let foreign: Vec<String> = self.shared.iter().flat_map(|name| both_logs(name)).collect();
         let program = |prefix: &str, names: &[String], rest: String| section("program", prefix, names, &rest);
-        let chatty = |how: &str, more: &str, logs: &str| format!("command={{dir}}/chatty {how}\n{more}\n{logs}");
+        let chatty = |how: &str, more: &str, logs: &str| {
+            // None is killed in the middle of a line, however slow the machine is.
+            format!("command={{dir}}/chatty {how}\nstopwaitsecs=300\n{more}\n{logs}")
+        };
         let restless = "autorestart=true\nstartretries=1000000";
         let strip = match self.logs {
             Logs::Mixed => "",

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 
 use crate::harness::Daemon;
 
@@ -69,6 +70,15 @@ impl Line {
     }
 }
 
+/// What the activity log says last of the program that has this log, and of its daemons.
+fn story(daemon: &Daemon, log: &str) -> String {
+    let name = Path::new(log).file_stem().unwrap_or_default().to_string_lossy();
+    let text = daemon.log();
+    let tells = |line: &&str| line.contains(&*name) || line.contains("supervisord started") || line.contains(" WARN ");
+    let lines: Vec<&str> = text.lines().filter(tells).collect();
+    lines[lines.len().saturating_sub(80)..].join("\n")
+}
+
 impl Numbered {
     /// Checks what has come since the last time.
     pub fn read(&mut self, daemon: &Daemon, log: &str) {
@@ -78,12 +88,14 @@ impl Numbered {
         self.offset += file.read_to_end(&mut bytes).expect("it can be read") as u64;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.partial = bytes.split_off(whole);
-        self.take(&String::from_utf8_lossy(&bytes), log);
+        self.take(&String::from_utf8_lossy(&bytes), daemon, log);
     }
 
     /// Checks lines.
-    pub fn take(&mut self, text: &str, log: &str) {
-        self.take_all(text, |wrong, line| panic!("{log}: {line:?} {wrong}"));
+    pub fn take(&mut self, text: &str, daemon: &Daemon, log: &str) {
+        let mut mistakes = Vec::new();
+        self.take_all(text, |wrong, line| mistakes.push(format!("{line:?} {wrong}")));
+        assert!(mistakes.is_empty(), "{log}: {mistakes:?}\n{}", story(daemon, log));
     }
 
     /// Checks lines, and says which are wrong in which way.

@@ -240,7 +240,7 @@ fn check_rotated(daemon: &Daemon, log: &str) -> u64 {
     let mut text: String = numbers.iter().rev().map(|number| daemon.read(&format!("logs/{log}.{number}"))).collect();
     text.push_str(&daemon.read(&format!("logs/{log}")));
     let mut numbered = Numbered::default();
-    numbered.take(&text, log);
+    numbered.take(&text, daemon, log);
     assert!(numbered.is_complete(), "{log} ends too early");
     numbered.lines
 }
