@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 use supervisord_wire::name::namespec;
-use supervisord_wire::terminal_text::escaped;
+use supervisord_wire::terminal_text::escaped_in_line;
 
 use crate::asking::Asking;
 use crate::command_line;
@@ -83,7 +83,7 @@ fn line(host: &HostName, event: &FleetEvent) -> String {
         "gap" => "events are missing here".to_owned(),
         other => format!("{other}: {}", event.data),
     };
-    format!("{host}  {}\n", escaped(&told))
+    format!("{host}  {}\n", escaped_in_line(&told))
 }
 
 #[cfg(test)]
@@ -100,5 +100,15 @@ mod tests {
         assert_eq!((&read["host"], &read["id"], &read["state"]), (&json!("web1"), &json!("b-1"), &json!("RUNNING")));
         let gap = FleetEvent { event: "gap".to_owned(), data: Value::Null, ..event };
         assert_eq!(line(&host, &gap), "web1  events are missing here\n");
+    }
+
+    #[test]
+    fn an_event_is_one_line_of_its_host() {
+        let host = HostName::parse("evil").unwrap();
+        for event in ["process_state", "output_lost", "supervisor_state", "a\nweb1  x"] {
+            let data = json!({"group": "x\nweb1  y", "name": "z", "state": "\n", "stream": "\n", "health": "\n"});
+            let told = line(&host, &FleetEvent { id: "b-1".to_owned(), event: event.to_owned(), data });
+            assert_eq!((told.matches('\n').count(), told.starts_with("evil  ")), (1, true), "{told}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use supervisord_wire::terminal_text::escaped;
+use supervisord_wire::terminal_text::{escaped, escaped_in_line};
 use tokio::time::{Instant, interval, sleep_until};
 
 use crate::asking::Asking;
@@ -62,7 +62,7 @@ pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
                         continue;
                     }
                     status = exit_status::GENERIC;
-                    format!("{host}  ERROR ({})\n", escaped(&detail))
+                    format!("{host}  ERROR ({})\n", escaped_in_line(&detail))
                 }
                 Some((host, Some(_))) => {
                     missing.retain(|other| *other != host);
@@ -104,7 +104,8 @@ impl LogLines {
         }
         let mut told = String::new();
         if dropped > 0 {
-            told = format!("{host}  {}  ({dropped} bytes left out: the log grows too fast)\n", escaped(&program));
+            told =
+                format!("{host}  {}  ({dropped} bytes left out: the log grows too fast)\n", escaped_in_line(&program));
         }
         let key = (host.clone(), program);
         if self.unfinished.len() >= MAX_LOGS && !self.unfinished.contains_key(&key) {
@@ -127,7 +128,7 @@ impl LogLines {
 }
 
 fn line((host, program): &(HostName, String), text: &str) -> String {
-    format!("{host}  {}  {}\n", escaped(program), escaped(text.trim_end_matches('\r')))
+    format!("{host}  {}  {}\n", escaped_in_line(program), escaped(text.trim_end_matches('\r')))
 }
 
 #[cfg(test)]
@@ -145,6 +146,10 @@ mod tests {
         assert_eq!(take("b", "x\u{1b}[31m\r\n", 0), "b  web  x\\x1b[31m\n");
         assert_eq!(take("a", "o\n", 7), "a  web  (7 bytes left out: the log grows too fast)\na  web  two\n");
         assert_eq!(take("a", "end", 0), "");
+        // A name cannot look like the line of another host.
+        let piece = LogPiece { program: "x\nb  web".to_owned(), text: "\t1\n".to_owned(), dropped: 1 };
+        let told = lines.take(&HostName::parse("a").unwrap(), piece);
+        assert_eq!(told.lines().filter(|line| line.starts_with("a  x\\x0ab  web  ")).count(), 2, "{told}");
         assert_eq!(lines.rest(), "a  web  end\n");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use supervisord_wire::name::namespec;
-use supervisord_wire::terminal_text::escaped;
+use supervisord_wire::terminal_text::{escaped, escaped_in_line};
 
 use crate::fleet_error::exit_status;
 use crate::gathering::{Gathering, HostReply};
@@ -27,7 +27,7 @@ pub fn failure(reply: &HostReply) -> Option<String> {
         HostReply::Silent => Some("no answer".to_owned()),
         HostReply::NotConnected(_) => Some("not connected".to_owned()),
         HostReply::Accepted => Some("still being done: no result yet".to_owned()),
-        HostReply::Answered(FleetAnswer::Refused { detail, .. }) => Some(escaped(detail).into_owned()),
+        HostReply::Answered(FleetAnswer::Refused { detail, .. }) => Some(escaped_in_line(detail).into_owned()),
         HostReply::Answered(_) => None,
     }
 }
@@ -101,12 +101,12 @@ pub fn status(gathering: &Gathering) -> FleetText {
                     if !program.is_running() && status == exit_status::SUCCESS {
                         status = exit_status::STATUS_NOT_RUNNING;
                     }
-                    let name = escaped(&program.namespec()).into_owned();
+                    let name = escaped_in_line(&program.namespec()).into_owned();
                     rows.push([
                         host.to_string(),
                         name,
                         program.state.clone(),
-                        escaped(&program.description).into_owned(),
+                        escaped_in_line(&program.description).into_owned(),
                     ]);
                 }
             }
@@ -127,7 +127,7 @@ pub fn actions(gathering: &Gathering, done: &str) -> FleetText {
         }
         for program in listed(reply) {
             let text = |member: &str| program.get(member).and_then(Value::as_str).unwrap_or_default();
-            let detail = escaped(text("detail"));
+            let detail = escaped_in_line(text("detail"));
             let is_ok = program.get("ok").and_then(Value::as_bool).unwrap_or(false);
             let outcome = match (is_ok, detail.is_empty()) {
                 (true, true) => done.to_owned(),
@@ -138,7 +138,7 @@ pub fn actions(gathering: &Gathering, done: &str) -> FleetText {
                 told.status = exit_status::GENERIC;
             }
             let name = namespec(text("group"), text("name"));
-            rows.push([host.to_string(), format!("{}:", escaped(&name)), outcome, String::new()]);
+            rows.push([host.to_string(), format!("{}:", escaped_in_line(&name)), outcome, String::new()]);
         }
     }
     told.text = table(&rows);
@@ -160,7 +160,7 @@ pub fn scaled(gathering: &Gathering) -> FleetText {
             let text = |member: &str| step.get(member).and_then(Value::as_str).unwrap_or_default();
             let outcome = if text("action") == "remove" { "removed" } else { "added" };
             let name = namespec(text("group"), text("name"));
-            rows.push([host.to_string(), format!("{}:", escaped(&name)), outcome.to_owned(), String::new()]);
+            rows.push([host.to_string(), format!("{}:", escaped_in_line(&name)), outcome.to_owned(), String::new()]);
         }
         if steps.is_empty() {
             rows.push([host.to_string(), String::new(), "has so many already".to_owned(), String::new()]);
@@ -180,7 +180,7 @@ pub fn why(gathering: &Gathering) -> FleetText {
         }
         for program in listed(reply) {
             let lines = program.get("explanation").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            for line in lines.iter().filter_map(Value::as_str) {
+            for line in lines.iter().filter_map(Value::as_str).flat_map(str::lines) {
                 let _ = writeln!(told.text, "{host}  {}", escaped(line));
             }
         }
@@ -195,7 +195,7 @@ pub fn problems(gathering: &Gathering) -> Vec<(HostName, String)> {
         problems.extend(failure(reply).map(|text| (host.clone(), text)));
         for program in programs(reply) {
             if let Some(problem) = program.problem() {
-                let text = format!("{}: {}", escaped(&program.namespec()), escaped(&problem));
+                let text = format!("{}: {}", escaped_in_line(&program.namespec()), escaped_in_line(&problem));
                 problems.push((host.clone(), text));
             }
         }
@@ -258,6 +258,25 @@ mod tests {
                         web1.example.com  web:b  FATAL    pid 7\\x1b\n\
                         web3                     no answer\n";
         assert_eq!((told.text.as_str(), told.status), (expected, exit_status::STATUS_UNKNOWN));
+    }
+
+    /// Whatever a host says stands in lines that begin with its own name.
+    #[test]
+    fn a_host_cannot_say_anything_for_another() {
+        let forged = "x\nweb3  web:a  RUNNING\u{1b}[2J\u{202e}";
+        let program = json!([{
+            "group": forged, "name": forged, "state": forged, "description": forged, "health": "unhealthy", "reason": forged,
+            "is_wanted": true, "ok": false, "detail": forged, "action": forged, "explanation": [forged],
+        }]);
+        for answer in [done(program), FleetAnswer::refused(FleetRefusal::Daemon, forged)] {
+            let mut gathering = Gathering::of([HostName::parse("evil").unwrap()]);
+            gathering.take(&HostName::parse("evil").unwrap(), answer);
+            let verbs = [status, why, health, scaled, |gathering: &Gathering| actions(gathering, "restarted")];
+            for text in verbs.map(|verb: fn(&Gathering) -> FleetText| verb(&gathering).text) {
+                assert!(!text.is_empty() && text.lines().all(|line| line.starts_with("evil  ")), "{text}");
+                assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -6,13 +6,23 @@ use std::fmt::Write;
 
 /// The text with its control characters escaped, such as `\x1b`; it may have several lines.
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_terminal_control) {
+    escaped_where(text, is_terminal_control)
+}
+
+/// The same for a text that is a part of one line: line feeds and tabs are escaped, too, so that it cannot look like another line
+/// or column.
+pub fn escaped_in_line(text: &str) -> Cow<'_, str> {
+    escaped_where(text, |letter| is_terminal_control(letter) || matches!(letter, '\n' | '\t' | '\u{2028}' | '\u{2029}'))
+}
+
+fn escaped_where(text: &str, is_escaped: fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for letter in text.chars() {
         match u32::from(letter) {
-            _ if !is_terminal_control(letter) => shown.push(letter),
+            _ if !is_escaped(letter) => shown.push(letter),
             code @ ..0x100 => _ = write!(shown, "\\x{code:02x}"),
             code => _ = write!(shown, "\\u{code:04x}"),
         }
@@ -173,6 +183,12 @@ mod tests {
         ] {
             assert_eq!(escaped(text), shown);
         }
+    }
+
+    #[test]
+    fn a_part_of_a_line_stays_in_its_line() {
+        assert_eq!(escaped_in_line("plain, äöü 日本"), "plain, äöü 日本");
+        assert_eq!(escaped_in_line("a\nb\tc\r\u{2028}\x1b"), "a\\x0ab\\x09c\\x0d\\u2028\\x1b");
     }
 
     /// Filters the log in one piece, and byte by byte with the same result.
