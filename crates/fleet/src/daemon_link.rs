@@ -106,14 +106,28 @@ impl DaemonLink {
         serde_json::from_slice(&body).map_err(|error| DaemonFailure::Broken(error.to_string()))
     }
 
+    /// Whether a path answers in this time.
+    pub async fn answers_within(&self, limit: Duration, path: &str) -> Result<(), DaemonFailure> {
+        self.read_within(limit, FleetRole::Viewer, path).await.map(drop)
+    }
+
     /// The headers and the body that a path answers.
     pub async fn read(&self, path: &str) -> Result<(HeaderMap, Bytes), DaemonFailure> {
         self.read_as(FleetRole::Viewer, path).await
     }
 
     async fn read_as(&self, role: FleetRole, path: &str) -> Result<(HeaderMap, Bytes), DaemonFailure> {
+        self.read_within(ANSWER_WITHIN, role, path).await
+    }
+
+    async fn read_within(
+        &self,
+        limit: Duration,
+        role: FleetRole,
+        path: &str,
+    ) -> Result<(HeaderMap, Bytes), DaemonFailure> {
         let request = self.request(role, Method::GET, path, &[], Bytes::new())?;
-        within(ANSWER_WITHIN, async { whole(self.send(request).await?).await }).await
+        within(limit, async { whole(self.send(request).await?).await }).await
     }
 
     /// Has the daemon do something for somebody.

@@ -16,6 +16,10 @@ const TOGETHER: Duration = Duration::from_millis(100);
 /// How often it is told without a change, because the bucket forgets after a day.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(6 * 3600);
 
+/// After how long without a word the daemon is asked whether it still answers, and how long it may take then.
+const QUIET: Duration = Duration::from_secs(10);
+const ALIVE_WITHIN: Duration = Duration::from_secs(5);
+
 /// Tells it whenever it has changed, for ever.
 pub(super) async fn tell(context: Arc<AgentContext>) {
     let mut attempts = Attempts::new();
@@ -39,6 +43,7 @@ async fn watch(context: &AgentContext) -> Result<(), DaemonFailure> {
     let mut changes = context.daemon.stream("/api/v1/changes", None).await?;
     context.has_daemon.send_if_modified(|has_daemon| !std::mem::replace(has_daemon, true));
     let mut told: Option<HostInventory> = None;
+    let mut told_at = tokio::time::Instant::now();
     let mut connection = 0;
     loop {
         let is_new = tokio::select! {
@@ -46,12 +51,19 @@ async fn watch(context: &AgentContext) -> Result<(), DaemonFailure> {
                 Some(_) => false,
                 None => return Ok(()),
             },
+            // A stream of a daemon that hangs is as silent as that of one where nothing changes.
+            () = tokio::time::sleep(QUIET) => {
+                context.daemon.answers_within(ALIVE_WITHIN, "/api/v1/daemon").await?;
+                if told_at.elapsed() < AT_LEAST_EVERY {
+                    continue;
+                }
+                true
+            }
             // The server may have lost what it had.
             other = context.nats.reconnected(connection) => {
                 connection = other;
                 true
             }
-            () = tokio::time::sleep(AT_LEAST_EVERY) => true,
         };
         tokio::time::sleep(TOGETHER).await;
         while changes.take_ready().is_some() {}
@@ -60,6 +72,7 @@ async fn watch(context: &AgentContext) -> Result<(), DaemonFailure> {
             continue;
         }
         told = Some(inventory.clone());
+        told_at = tokio::time::Instant::now();
         store(context, FleetKey::Inventory(context.host.clone()).subject(), None, inventory.message()).await;
     }
 }

@@ -57,7 +57,11 @@ pub struct Supervising(pub Child);
 impl Supervising {
     /// Asks, and waits. Returns whether it has ended well.
     pub fn end(&mut self) -> bool {
-        let _ = Command::new("kill").arg(self.0.id().to_string()).stderr(Stdio::null()).status();
+        let pid = self.0.id().to_string();
+        // Where a test has failed, it may still be stopped.
+        for signal in ["-TERM", "-CONT"] {
+            let _ = Command::new("kill").args([signal, &pid]).stderr(Stdio::null()).status();
+        }
         self.0.wait().is_ok_and(|status| status.success())
     }
 }
@@ -176,7 +180,7 @@ impl NatsServer {
 /// A real daemon.
 pub struct RealDaemon {
     // Ends before its directory goes.
-    _process: Supervising,
+    process: Supervising,
     pub directory: TempDir,
 }
 
@@ -193,13 +197,19 @@ impl RealDaemon {
         let mut command = Command::new(supervisord());
         command.arg("-c").arg(&file).current_dir(directory.path());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let daemon = RealDaemon { directory, _process: Supervising(child.expect("supervisord runs")) };
+        let daemon = RealDaemon { directory, process: Supervising(child.expect("supervisord runs")) };
         wait_until("the daemon listens", || daemon.directory.path().join("sock").exists());
         daemon
     }
 
     pub fn url(&self) -> String {
         format!("unix://{}/sock", self.directory.path().display())
+    }
+
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process.0.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name} is sent");
     }
 
     pub fn read(&self, name: &str) -> String {

@@ -164,3 +164,21 @@ fn a_hub_that_everybody_reads_stays_on_its_machine() {
     let body = r#"{"action":"stop","hosts":["a"],"select":["a"]}"#;
     assert_eq!(hub.ask("POST", "/api/actions", "Content-Type: application/json\r\n", body).0, 403);
 }
+
+/// A daemon that hangs keeps its connections open, and says nothing.
+#[test]
+fn a_daemon_that_hangs_is_not_connected() {
+    let nats = NatsServer::start();
+    let daemon = RealDaemon::start(PROGRAM);
+    let _agent = nats.agent("web1", &daemon.url(), &[]);
+    let hub = Hub::start(&nats, &[]);
+    let link = || hub.hosts("")["hosts"][0]["link"].as_str().unwrap_or_default().to_owned();
+    wait_until("it is connected", || link() == "connected");
+    daemon.signal("STOP");
+    wait_until("it shows that the daemon hangs", || link() == "no_daemon");
+    let (_, metrics) = hub.ask("GET", "/metrics", "", "");
+    let up = metrics.lines().find(|line| line.starts_with("supervisor_fleet_host_up{")).unwrap_or_default();
+    assert!(up.ends_with(" 0"), "{metrics}");
+    daemon.signal("CONT");
+    wait_until("it is connected again", || link() == "connected");
+}
