@@ -242,6 +242,17 @@ pub fn programs(matches: &ArgMatches) -> Vec<String> {
     texts.map(|text| if text == "all" { "*".to_owned() } else { text.clone() }).collect()
 }
 
+/// Whether a restart goes over the hosts in batches. What is about batches needs that: all hosts would restart at once otherwise.
+pub fn is_rolling(matches: &ArgMatches) -> Result<bool, FleetError> {
+    if matches.get_flag("rolling") {
+        return Ok(true);
+    }
+    match ["batch", "settle"].into_iter().find(|name| matches.contains_id(name)) {
+        Some(name) => Err(FleetError::Usage(format!("--{name} is for batches of hosts: write --rolling, too"))),
+        None => Ok(false),
+    }
+}
+
 /// A program with the number of processes that it is to have.
 pub fn size(matches: &ArgMatches) -> Result<(String, ProgramSize), FleetError> {
     let text = matches.get_one::<String>("size").map(String::as_str).unwrap_or_default();

@@ -112,7 +112,7 @@ async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
             output::print(&command_line::completions(options));
             Ok(exit_status::SUCCESS)
         }
-        Some(("restart", options)) if options.get_flag("rolling") => rolling_restart::run(options).await,
+        Some(("restart", options)) if command_line::is_rolling(options)? => rolling_restart::run(options).await,
         Some(("logs", options)) => log_verb::run(options).await,
         Some(("events", options)) => event_verb::run(options).await,
         Some((verb, options)) => asking::run(verb, options).await,

@@ -69,6 +69,11 @@ impl Rollout {
         RolloutStep::Restart(std::mem::replace(&mut self.left, rest))
     }
 
+    /// The hosts whose turn has not come.
+    pub fn rest(&self) -> &[HostName] {
+        &self.left
+    }
+
     /// A host of the last batch is not well, or its answer is missing.
     pub fn failed(&mut self) {
         self.is_stopped = true;
@@ -98,6 +103,7 @@ mod tests {
     fn it_stops_at_the_first_failure_and_names_the_rest() {
         let mut rollout = Rollout::over(hosts(5), BatchSize::Hosts(2));
         assert_eq!(rollout.step(), RolloutStep::Restart(hosts(2)));
+        assert_eq!(rollout.rest(), hosts(5).split_off(2));
         rollout.failed();
         assert_eq!(rollout.step(), RolloutStep::Stopped(hosts(5).split_off(2)));
         let mut last = Rollout::over(hosts(1), BatchSize::Percent(10));

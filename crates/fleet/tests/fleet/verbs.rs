@@ -1,9 +1,11 @@
 //! The verbs, with real daemons.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::harness::stub_daemon::StubDaemon;
 use crate::harness::{NatsServer, RealDaemon, wait_until};
 
 const PROGRAMS: &str = "[program:web]\ncommand=sh -c 'echo hello; exec sleep 1000'\nprocess_name=web_%(process_num)d\n\
@@ -72,6 +74,23 @@ fn the_verbs_work_over_hosts() {
     let (text, status) = nats.ask(&["restart", "all", "--rolling", "--settle", "1"]);
     assert!(text.contains("db1  bad:        ERROR") && text.ends_with("not restarted: web1.example.com\n"), "{text}");
     assert_eq!(status, 1);
+    // Hosts without the program are left out, in whatever batch they are; where none has it, that is an error.
+    for batch in ["1", "2"] {
+        let (text, status) = nats.ask(&["restart", "web:web_1", "-H", "*", "--rolling", "--batch", batch]);
+        assert!(text.matches(":  restarted\n").count() == 2 && status == 0, "{text}");
+        let (text, status) = nats.ask(&["restart", "bad", "--rolling", "--batch", batch]);
+        assert!(text.starts_with("db1  bad:  ERROR") && !text.contains("web1") && status == 1, "{text}");
+        let (text, status) = nats.ask(&["restart", "nosuch", "--rolling", "--batch", batch]);
+        assert!(text.matches("no program is named nosuch").count() == 2 && status == 1, "{text}");
+    }
+    // Whoever forgets --rolling does not restart all hosts at once.
+    for option in ["--batch", "--settle"] {
+        let (text, status) = nats.ask(&["restart", "web:*", option, "1"]);
+        assert!(
+            text.contains(&format!("{option} is for batches of hosts: write --rolling, too")) && status == 2,
+            "{text}"
+        );
+    }
     let (text, status) = nats.ask(&["stop", "nosuch"]);
     assert!(text.matches("no program is named nosuch").count() == 2 && status == 1, "{text}");
     let (text, status) = nats.ask(&["status", "-H", "nosuch"]);
@@ -92,6 +111,36 @@ fn the_verbs_work_over_hosts() {
         let (text, _) = nats.ask(&["events", "-H", "db1"]);
         text.contains("db1  web:web_1: STOPPING -> STOPPED\n") && !text.contains("web1.example.com")
     });
+}
+
+#[test]
+fn an_interrupted_rolling_restart_tells_how_far_it_has_come() {
+    let nats = NatsServer::start();
+    let stubs = ["a", "b", "c"].map(|host| StubDaemon::listen(&nats.path(&format!("{host}.sock"))));
+    let _agents = ["a", "b", "c"].map(|host| {
+        let daemon = format!("unix://{}", nats.path(&format!("{host}.sock")).display());
+        nats.agent(host, &daemon, &[])
+    });
+    nats.wait_for_hosts(3);
+    stubs[1].hold(true);
+    for (more, told) in [
+        (None, "interrupted; asked to restart, not known to be healthy: b; not restarted: c\n"),
+        (Some("--json"), "{\"interrupted\":true,\"not_restarted\":[\"c\"],\"unfinished\":[\"b\"]}\n"),
+    ] {
+        let before = stubs[1].actions().len();
+        let mut client = nats.fleet();
+        let client = client.args(["restart", "web", "--rolling"]).args(more).stdout(Stdio::piped()).spawn();
+        let client = client.expect("it runs");
+        wait_until("the second host is asked", || stubs[1].actions().len() > before);
+        let sent = Command::new("kill").args(["-INT", &client.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+        let output = client.wait_with_output().expect("it ends");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.ends_with(told) && text.lines().count() == 2, "{text}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+    stubs[1].hold(false);
+    assert!(stubs[2].actions().is_empty());
 }
 
 #[test]
