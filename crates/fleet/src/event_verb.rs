@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use clap::ArgMatches;
-use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 use supervisord_wire::name::namespec;
 use supervisord_wire::terminal_text::escaped_in_line;
@@ -34,9 +33,12 @@ pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
     let (mut messages, mut left) = asking.client.events(from).await?;
     let is_meant_to_be_all = command_line::hosts(matches)?.is_empty();
     let mut reader = EventReader::default();
+    let away = || FleetError::NoServer(format!("the NATS server has sent no event for {} s", asking.limit.as_secs()));
     while follow || left > 0 {
-        let Some(message) = messages.next().await else { break };
-        let message = message.map_err(|error| FleetError::Other(error.to_string()))?;
+        let message = match follow {
+            true => messages.next().await,
+            false => tokio::time::timeout(asking.limit, messages.next()).await.map_err(|_| away())?,
+        };
         left = message.info().map(|info| info.pending).unwrap_or(0);
         let Some(host) = subjects::host_of_event(&message.subject) else { continue };
         if !is_meant_to_be_all && !asking.hosts.contains(&host) {

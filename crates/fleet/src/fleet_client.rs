@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
-use async_nats::jetstream::consumer::push::OrderedConfig;
 use async_nats::{Message, StatusCode, Subscriber};
 use futures_util::StreamExt;
 
@@ -16,6 +15,7 @@ use crate::host_selector::{HostSelector, is_selected};
 use crate::nats_link::NatsLink;
 use crate::random_id::random_id;
 use crate::request::{FleetAnswer, FleetRequest, FleetVerb};
+use crate::stream_reader::StreamReader;
 use crate::subjects::{self, ALL_EVENTS, ALL_KEYS, BUCKET_STREAM, EVENTS_STREAM, FleetRole};
 
 /// How long the server may take to tell which hosts there are.
@@ -65,11 +65,8 @@ impl FleetClient {
             // Keys that are written meanwhile come again, and those that are deleted do not come.
             for _ in 0..pending {
                 match tokio::time::timeout(QUIET, entries.next()).await {
-                    Ok(Some(entry)) => {
-                        let entry = entry.map_err(|error| FleetError::Other(error.to_string()))?;
-                        take(&mut view, &entry);
-                    }
-                    Ok(None) | Err(_) => break,
+                    Ok(entry) => drop(take(&mut view, &entry)),
+                    Err(_) => break,
                 }
             }
             Ok(view)
@@ -82,38 +79,13 @@ impl FleetClient {
     }
 
     /// All keys of the bucket, and those that come; and how many there are now.
-    pub async fn keys(&self) -> Result<(async_nats::jetstream::consumer::push::Ordered, u64), FleetError> {
-        self.consume(BUCKET_STREAM, ALL_KEYS, DeliverPolicy::LastPerSubject).await
+    pub async fn keys(&self) -> Result<(StreamReader, u64), FleetError> {
+        StreamReader::open(self.link.clone(), BUCKET_STREAM, ALL_KEYS, DeliverPolicy::LastPerSubject).await
     }
 
     /// The events of all hosts.
-    pub async fn events(
-        &self,
-        from: DeliverPolicy,
-    ) -> Result<(async_nats::jetstream::consumer::push::Ordered, u64), FleetError> {
-        self.consume(EVENTS_STREAM, ALL_EVENTS, from).await
-    }
-
-    async fn consume(
-        &self,
-        stream: &str,
-        subject: &str,
-        from: DeliverPolicy,
-    ) -> Result<(async_nats::jetstream::consumer::push::Ordered, u64), FleetError> {
-        let config = OrderedConfig {
-            deliver_subject: self.link.client.new_inbox(),
-            filter_subject: subject.to_owned(),
-            deliver_policy: from,
-            ..OrderedConfig::default()
-        };
-        let consumer = self.link.jetstream.create_consumer_on_stream(config, stream).await.map_err(|error| {
-            FleetError::Other(format!(
-                "cannot read the stream {stream}: {error}. No agent has connected yet, or nobody has run `supervisor-fleet setup`"
-            ))
-        })?;
-        let pending = consumer.cached_info().num_pending;
-        let messages = consumer.messages().await.map_err(|error| FleetError::Other(error.to_string()))?;
-        Ok((messages, pending))
+    pub async fn events(&self, from: DeliverPolicy) -> Result<(StreamReader, u64), FleetError> {
+        StreamReader::open(self.link.clone(), EVENTS_STREAM, ALL_EVENTS, from).await
     }
 
     /// The error, with what the server complained about.

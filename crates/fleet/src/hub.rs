@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use signal_hook::consts::SIGHUP;
 use supervisord_tls::server_certificates::TlsContext;
 use supervisord_tls::server_files::ServerTlsFiles;
@@ -116,23 +115,18 @@ async fn watch_bucket(context: Rc<HubContext>) {
                 }
             }
             Ok((mut entries, _)) => {
-                while let Some(entry) = entries.next().await {
-                    match entry {
-                        Err(error) => {
-                            (context.log)(&format!("the bucket: {error}"));
-                            break;
-                        }
-                        // What the hub itself asks for is newer.
-                        Ok(entry) if context.is_python_key(&entry.subject) => {}
-                        Ok(entry) => {
-                            let view = &mut context.view.borrow_mut();
-                            // Most messages say that a host still lives, and change nothing on the page.
-                            let before = view.changes();
-                            take(view, &entry);
-                            if view.changes() != before {
-                                context.revision.send_modify(|revision| *revision += 1);
-                            }
-                        }
+                loop {
+                    let entry = entries.next().await;
+                    // What the hub itself asks for is newer.
+                    if context.is_python_key(&entry.subject) {
+                        continue;
+                    }
+                    let view = &mut context.view.borrow_mut();
+                    // Most messages say that a host still lives, and change nothing on the page.
+                    let before = view.changes();
+                    take(view, &entry);
+                    if view.changes() != before {
+                        context.revision.send_modify(|revision| *revision += 1);
                     }
                 }
             }

@@ -32,6 +32,7 @@ pub mod send_budget;
 pub mod server_sent;
 mod signal_pipe;
 mod store_setup;
+pub mod stream_reader;
 pub mod subjects;
 pub mod table;
 mod termination;

@@ -60,6 +60,59 @@ fn a_server_that_comes_back_has_every_event_once() {
     assert_eq!(all[all.len() - 300..], ids(first + 1..=first + 300));
 }
 
+/// The ids of all events that a file holds.
+fn written(file: &std::path::Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let id = |line: &str| serde_json::from_str::<Value>(line).ok()?["id"].as_str().map(str::to_owned);
+    text.lines().filter_map(id).collect()
+}
+
+#[test]
+fn who_follows_events_misses_none_when_the_server_forgets_him() {
+    let mut nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let _agent = nats.agent("h", &format!("unix://{}", nats.path("sock").display()), &[]);
+    nats.wait_for_hosts(1);
+    let mut first = 0;
+    wait_until("events pass", || {
+        first += 1;
+        stub.happen(first);
+        std::thread::sleep(Duration::from_millis(100));
+        !told(&nats).is_empty()
+    });
+    wait_until("all are there", || told(&nats).last() == Some(&format!("b-{first}")));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Removes the consumers that are there, and says how many there were.
+    let forget = |url: String| {
+        runtime.block_on(async {
+            use futures_util::TryStreamExt;
+            let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.expect("a connection"));
+            let stream = jetstream.get_stream("FLEET_EVENTS").await.expect("the stream");
+            let names: Vec<String> = stream.consumer_names().try_collect().await.expect("the consumers");
+            for name in &names {
+                stream.delete_consumer(name).await.expect("deleted");
+            }
+            names.len()
+        })
+    };
+    // Those of clients that have ended.
+    forget(nats.url());
+    let file = nats.path("followed");
+    let output = std::fs::File::create(&file).expect("a file");
+    let follow = nats.fleet().args(["events", "-f", "--json"]).stdout(output).spawn();
+    let _following = crate::harness::Running(follow.expect("it runs"));
+    // It has had no event yet: those from before are not told now.
+    wait_until("somebody follows", || forget(nats.url()) > 0);
+    (first + 1..=first + 70).for_each(|number| stub.happen(number));
+    wait_until("all are told", || written(&file).last() == Some(&format!("b-{}", first + 70)));
+    assert_eq!(written(&file), ids(first + 1..=first + 70));
+    nats.kill();
+    (first + 71..=first + 140).for_each(|number| stub.happen(number));
+    nats.run();
+    wait_until("all are told", || written(&file).last() == Some(&format!("b-{}", first + 140)));
+    assert_eq!(written(&file), ids(first + 1..=first + 140));
+}
+
 #[test]
 fn views_recover_from_a_cut_network() {
     let nats = NatsServer::start();
