@@ -29,7 +29,7 @@ const LONG_CALL: Duration = Duration::from_secs(20);
 /// Why a connection may be closed for the sake of others; the first reason is the best one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum EvictionReason {
-    /// Its client was never served, like those of more than half of all connections.
+    /// Its client is a stranger, like those of more than half of all connections.
     OneOfManyStrangers,
     /// Its client was served and is silent.
     Silent,
@@ -39,13 +39,17 @@ enum EvictionReason {
     TakesLittle,
     /// Its call takes very long.
     LongCall,
-    /// Its client was never served.
+    /// Its client is a stranger.
     Stranger,
 }
 
-/// Whether a client has never been served.
+/// Whether a client has no request under way that is complete and permitted, and was not served before or is leaving.
 fn is_stranger(socket: &Socket) -> bool {
-    matches!(socket.phase(), ConnectionPhase::Fresh | ConnectionPhase::Head)
+    use ConnectionPhase::{Arriving, Fresh, Handling, Head, Idle, Leaving, Replying, Streaming};
+    match socket.phase() {
+        Fresh | Head | Arriving | Leaving => true,
+        Idle | Handling | Replying | Streaming => false,
+    }
 }
 
 /// The open connections of one server.
@@ -91,7 +95,7 @@ impl Connections {
         }
     }
 
-    /// Strangers, who have never been served, if they have more than half of the connections; then those who are served
+    /// Strangers, who have not completed a request, if they have more than half of the connections; then those who are served
     /// and silent, those who do not take what they asked for, and those whose call takes very long; the longest first.
     /// `None` if that would be a stranger who has only just come.
     fn eviction_candidate(&self) -> Option<Rc<Socket>> {
@@ -99,9 +103,10 @@ impl Connections {
         let strangers = open.values().filter(|socket| is_stranger(socket)).count();
         let candidates = open.values().filter_map(|socket| {
             let reason = match (socket.phase(), socket.blocked()) {
-                (ConnectionPhase::Fresh | ConnectionPhase::Head, _) if strangers * 2 > self.limit => {
-                    (EvictionReason::OneOfManyStrangers, socket.since())
-                }
+                _ if is_stranger(socket) => match strangers * 2 > self.limit {
+                    true => (EvictionReason::OneOfManyStrangers, socket.since()),
+                    false => (EvictionReason::Stranger, socket.since()),
+                },
                 (ConnectionPhase::Idle, _) => (EvictionReason::Silent, socket.since()),
                 (ConnectionPhase::Replying | ConnectionPhase::Streaming, Some(blocked)) => {
                     (EvictionReason::TakesNothing, blocked)
@@ -109,7 +114,6 @@ impl Connections {
                 (ConnectionPhase::Handling, _) if socket.since().elapsed() > LONG_CALL => {
                     (EvictionReason::LongCall, socket.since())
                 }
-                (ConnectionPhase::Fresh | ConnectionPhase::Head, _) => (EvictionReason::Stranger, socket.since()),
                 _ => return None,
             };
             Some((reason, socket))

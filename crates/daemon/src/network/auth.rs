@@ -1,6 +1,8 @@
 //! Authentication: a user name with a password, a token, or what the system tells about the other end of a unix socket. Every
 //! request is asked.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -8,7 +10,7 @@ use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use supervisord_config::pyrepr::repr;
 use supervisord_core::actor::ClientPeer;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::blocking::BlockingThreads;
 use crate::memory_budget::is_possible;
@@ -39,7 +41,7 @@ const MOST_SHOWN: usize = 200;
 pub struct Authenticator {
     throttle: Throttle,
     /// Allows one slow check at a time: each needs the memory that the hash asks for.
-    slow: Semaphore,
+    slow: Arc<Semaphore>,
     blocking: BlockingThreads,
 }
 
@@ -67,7 +69,7 @@ enum Presented {
 impl Authenticator {
     /// Slow checks run on these threads.
     pub fn new(blocking: BlockingThreads) -> Authenticator {
-        Authenticator { throttle: Throttle::new(), slow: Semaphore::new(1), blocking }
+        Authenticator { throttle: Throttle::new(), slow: Arc::new(Semaphore::new(1)), blocking }
     }
 
     /// Finds out who sends a request with these headers. Calls `slowed` when a client that guesses has to wait from now on.
@@ -100,7 +102,7 @@ impl Authenticator {
         match presented(headers) {
             None => Authentication::Refused,
             Some(Presented::Bearer(token)) => {
-                let check = async || logins.of_token(&token).map(|login| login.identity.clone());
+                let check = async |_| logins.of_token(&token).map(|login| login.identity.clone());
                 self.guess(client, ANY_TOKEN, None, slowed, check).await
             }
             Some(Presented::Basic(pair)) => {
@@ -113,10 +115,10 @@ impl Authenticator {
                 let written = login.and_then(|login| login.password.as_deref()).or_else(|| logins.decoy());
                 let Some(written) = written else { return Authentication::Refused };
                 let slow = passwords::is_slow(written).then_some(written);
-                let check = async || {
-                    let is_good = match slow {
+                let check = async |turn: Option<OwnedSemaphorePermit>| {
+                    let is_good = match turn {
                         None => passwords::is(written, password),
-                        Some(_) => self.is_slowly(written, password).await,
+                        Some(turn) => self.is_slowly(written, password, turn).await,
                     };
                     let login = login.filter(|_| is_good)?;
                     if slow.is_some() {
@@ -141,14 +143,15 @@ impl Authenticator {
         }
     }
 
-    /// Makes a check for a client that may be guessing: of this user name, with a password that is slow to check.
+    /// Makes a check for a client that may be guessing: of this user name, with a password that is slow to check, for which it
+    /// gets a turn.
     async fn guess(
         &self,
         client: ClientPeer,
         name: &[u8],
         slow: Option<&str>,
         slowed: impl FnOnce(),
-        check: impl AsyncFnOnce() -> Option<Principal>,
+        check: impl AsyncFnOnce(Option<OwnedSemaphorePermit>) -> Option<Principal>,
     ) -> Authentication {
         let guesser = self.throttle.guesser(client, name);
         let mut place = None;
@@ -156,8 +159,9 @@ impl Authenticator {
             if !self.throttle.wait(guesser, &mut place).await {
                 return Authentication::TooMany;
             }
-            let _turn = match slow {
-                Some(_) => self.slow.acquire().await.ok(),
+            let turn = match slow {
+                // It is never closed.
+                Some(_) => self.slow.clone().acquire_owned().await.ok(),
                 None => None,
             };
             if slow.is_some_and(|written| !is_possible(passwords::memory_of(written))) {
@@ -169,15 +173,20 @@ impl Authenticator {
             if place.is_some_and(|place| place.is_first) {
                 slowed();
             }
-            let Some(identity) = check().await else { return Authentication::Refused };
+            let Some(identity) = check(turn).await else { return Authentication::Refused };
             self.throttle.give_back(guesser);
             return Authentication::Admitted(identity);
         }
     }
 
-    async fn is_slowly(&self, written: &str, password: &[u8]) -> bool {
+    /// The turn ends with the check, also where its client has left meanwhile.
+    async fn is_slowly(&self, written: &str, password: &[u8], turn: OwnedSemaphorePermit) -> bool {
         let (written, password) = (written.to_owned(), password.to_owned());
-        self.blocking.compute(move || passwords::is(&written, &password)).await.unwrap_or(false)
+        let check = move || {
+            let _turn = turn;
+            passwords::is(&written, &password)
+        };
+        self.blocking.compute(check).await.unwrap_or(false)
     }
 }
 

@@ -15,10 +15,7 @@ use crate::network::service::Service;
 use crate::network::socket::{ConnectionPhase, Socket, SocketIo};
 use crate::network::state::PlaneState;
 
-/// How long the rest of what a refused client sends is read, so that it sees the refusal and not a broken connection.
-const LINGER: Duration = Duration::from_secs(2);
-
-/// How much of it is read, in bytes.
+/// How much is read of the rest of what a refused client sends, in bytes.
 const LINGER_BYTES: usize = 4 << 20;
 
 /// How long, at the end of the plane, a call that was answered just now may take to become a reply.
@@ -49,10 +46,14 @@ pub async fn serve(
     );
     let mut ending = state.clone();
     tokio::select! {
-        _ = &mut http => tokio::select! {
-            () = close(&socket) => (),
-            _ = ending.wait_for(PlaneState::is_ending) => (),
-        },
+        _ = &mut http => {
+            socket.enter(ConnectionPhase::Leaving);
+            tokio::select! {
+                () = close(&socket, &limits) => (),
+                () = socket.evicted() => (),
+                _ = ending.wait_for(PlaneState::is_ending) => (),
+            }
+        }
         () = overdue(&socket, &limits) => (),
         () = socket.evicted() => (),
         ended = state.wait_for(PlaneState::is_ending) => {
@@ -76,7 +77,7 @@ pub async fn serve(
             // it must not find the connection broken by a request that was on its way.
             let farewell = async {
                 match is_handing_over {
-                    true => close(&socket).await,
+                    true => close(&socket, &limits).await,
                     false => _ = socket.close_write().await,
                 }
             };
@@ -112,8 +113,9 @@ fn deadline(socket: &Socket, limits: &Limits) -> Option<Instant> {
     let phase = match socket.phase() {
         ConnectionPhase::Fresh | ConnectionPhase::Head => Some(socket.since() + limits.head),
         ConnectionPhase::Idle => Some(socket.since() + limits.idle),
-        ConnectionPhase::Handling | ConnectionPhase::Replying => None,
-        ConnectionPhase::Streaming => return None,
+        // The body of a request has time limits of its own.
+        ConnectionPhase::Arriving | ConnectionPhase::Handling | ConnectionPhase::Replying => None,
+        ConnectionPhase::Streaming | ConnectionPhase::Leaving => return None,
     };
     let write = socket.blocked().map(|blocked| blocked + limits.reply);
     phase.into_iter().chain(write).min()
@@ -121,9 +123,9 @@ fn deadline(socket: &Socket, limits: &Limits) -> Option<Instant> {
 
 /// Closes a connection in a way that lets the client read the last reply even while it is still sending: a plain close
 /// with unread input would destroy what is on its way.
-async fn close(socket: &Socket) {
+async fn close(socket: &Socket, limits: &Limits) {
     if !socket.has_ended() && socket.close_write().await.is_ok() {
-        let _ = timeout(LINGER, socket.discard(LINGER_BYTES)).await;
+        let _ = timeout(limits.linger, socket.discard(LINGER_BYTES)).await;
     }
 }
 
@@ -141,7 +143,7 @@ async fn finish_reply<H: Future>(socket: &Socket, mut http: Pin<&mut H>, is_hand
         _ = &mut http => return,
         () = sleep(PENDING_CALL) => (),
     }
-    let begins = is_handing_over && socket.phase() == ConnectionPhase::Head;
+    let begins = is_handing_over && matches!(socket.phase(), ConnectionPhase::Head | ConnectionPhase::Arriving);
     if begins || socket.phase() == ConnectionPhase::Replying || socket.blocked().is_some() {
         let _ = timeout(PENDING_REPLY, http).await;
     }

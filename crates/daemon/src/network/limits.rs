@@ -17,8 +17,14 @@ pub struct Limits {
     pub body: Duration,
     /// How long the whole body of a request may take.
     pub whole_body: Duration,
+    /// How long it may stand still while others wait for the memory that is reserved for it.
+    pub body_in_demand: Duration,
+    /// How long the whole of it may take while others wait.
+    pub whole_body_in_demand: Duration,
     /// How long a client may leave a reply untaken; a followed log may be left for ever.
     pub reply: Duration,
+    /// How long the rest of what a refused client sends is read, so that it sees the refusal and not a broken connection.
+    pub linger: Duration,
     /// How many bytes the head of a request may have; at least 8192.
     pub head_bytes: usize,
     /// How many bytes the body of a request may have.
@@ -40,7 +46,10 @@ impl Default for Limits {
             idle: Duration::from_secs(2 * 3600),
             body: Duration::from_secs(30),
             whole_body: Duration::from_secs(300),
+            body_in_demand: Duration::from_secs(2),
+            whole_body_in_demand: Duration::from_secs(20),
             reply: Duration::from_secs(60),
+            linger: Duration::from_secs(2),
             head_bytes: 64 << 10,
             body_bytes: 16 << 20,
             all_bodies_bytes: 64 << 20,

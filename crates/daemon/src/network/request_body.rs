@@ -5,7 +5,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use hyper::{Request, StatusCode};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::memory_budget::{MemoryBudget, Reservation, SMALL};
 use crate::network::limits::Limits;
@@ -68,14 +68,21 @@ async fn collect(
     budget: &MemoryBudget,
 ) -> Result<(Bytes, Reservation), StatusCode> {
     let mut reservation = budget.reserve(size.unwrap_or_default()).await.ok_or(NO_MEMORY)?;
+    let begun = Instant::now();
     let mut whole = Vec::new();
     whole.try_reserve_exact(size.unwrap_or(SMALL)).map_err(|_| NO_MEMORY)?;
     loop {
-        match timeout(limits.body, body.frame()).await {
-            Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
-            Ok(None) => break,
-            Ok(Some(Err(_))) => return Err(StatusCode::BAD_REQUEST),
-            Ok(Some(Ok(frame))) => {
+        let is_large = reservation.bytes() > 0;
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            () = sleep(limits.body) => return Err(StatusCode::REQUEST_TIMEOUT),
+            () = in_demand(budget, begun, limits), if is_large => return Err(StatusCode::REQUEST_TIMEOUT),
+        };
+        match frame {
+            None => break,
+            Some(Err(_)) => return Err(StatusCode::BAD_REQUEST),
+            Some(Ok(frame)) => {
                 // Trailers mean nothing to us.
                 let Ok(data) = frame.into_data() else { continue };
                 let length = whole.len() + data.len();
@@ -97,4 +104,12 @@ async fn collect(
         reservation.settle(whole.len());
     }
     Ok((whole.into(), reservation))
+}
+
+/// Returns when others wait for the memory of a body, and it has stood still since this was called, or taken altogether, for longer
+/// than it may then.
+async fn in_demand(budget: &MemoryBudget, begun: Instant, limits: &Limits) {
+    let end = (Instant::now() + limits.body_in_demand).min(begun + limits.whole_body_in_demand);
+    sleep_until(end).await;
+    budget.wanted().await;
 }

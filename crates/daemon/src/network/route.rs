@@ -30,6 +30,11 @@ impl PageRoute {
     pub fn tells_something(self) -> bool {
         !matches!(self, PageRoute::Health | PageRoute::Asset)
     }
+
+    /// Whether the body of a request for it counts.
+    pub fn reads_body(self) -> bool {
+        matches!(self, PageRoute::Rpc | PageRoute::StatusPage | PageRoute::TailPage)
+    }
 }
 
 struct Rule {

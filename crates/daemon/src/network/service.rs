@@ -1,7 +1,9 @@
 //! One request: authentication, dispatch, and the reply with its line in the log.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -11,7 +13,7 @@ use supervisord_core::actor::{Actor, ClientPeer, Way};
 use supervisord_core::scope::ProgramScope;
 use supervisord_sys::host::node_name;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::spawn_local;
+use tokio::task::{JoinError, JoinHandle, spawn_local};
 
 use crate::api::Api;
 use crate::audit::AuditResult;
@@ -120,8 +122,9 @@ impl Service {
         let keeps = is_old_and_keeps(&request);
         let is_for_api = api_v1::below(request.uri().path()).is_some();
         // A task of its own, so that a panic ends only this request, and a client that leaves does not end what it
-        // has asked for.
-        let reply = match spawn_local(self.clone().handle(request)).await {
+        // has asked for as a whole.
+        let task = spawn_local(self.clone().handle(request));
+        let reply = match (HandledRequest { task, socket: self.socket.clone() }).await {
             Ok(reply) => reply?,
             Err(failure) if failure.is_panic() => {
                 let text = format!("{}:Server Error: the handling of {access} failed", PeerName(self.socket.client()));
@@ -217,6 +220,9 @@ impl Service {
         path: &str,
         request: Request<Incoming>,
     ) -> Result<Reply, Broken> {
+        if !endpoint.reads_body() {
+            self.has_arrived();
+        }
         match endpoint {
             PageRoute::Rpc => self.rpc(sender, request).await,
             PageRoute::ProcessLog => {
@@ -232,6 +238,11 @@ impl Service {
             PageRoute::Metrics => Ok(metrics::reply(&self.shared.api, &self.actor(Way::Json), request.headers()).await),
             PageRoute::Asset => Ok(assets::find(&self.shared.assets, path, request.headers())),
         }
+    }
+
+    /// Notes that the whole request is there and may be carried out.
+    fn has_arrived(&self) {
+        self.socket.enter(ConnectionPhase::Handling);
     }
 
     /// Who asks, by this way.
@@ -264,6 +275,7 @@ impl Service {
         let (path, query) = (api_v1::below(uri.path()).unwrap_or_default(), uri.query().unwrap_or_default());
         let sent = Sent { method: &method, path, query, headers: &headers, body: bytes::Bytes::new() };
         if !api_v1::acts(&method) {
+            self.has_arrived();
             return api_v1::respond(caller, sent).await;
         }
         if let Some(objection) = api_v1::objection(sender, &method, &headers) {
@@ -275,6 +287,7 @@ impl Service {
                 Ok(received) => received,
                 Err(status) => return refused(status),
             };
+        self.has_arrived();
         let Ok(_turn) = self.shared.calls.try_acquire() else {
             return Reply::error(StatusCode::SERVICE_UNAVAILABLE);
         };
@@ -293,6 +306,7 @@ impl Service {
             Ok(body) => body,
             Err(status) => return Ok(refused(status)),
         };
+        self.has_arrived();
         let Ok(_turn) = self.shared.calls.try_acquire() else {
             return Ok(Reply::error(StatusCode::SERVICE_UNAVAILABLE));
         };
@@ -331,11 +345,35 @@ impl Service {
             Method::POST => self.body(request).await.map(|(body, reservation)| (body, Some(reservation)))?,
             _ => (bytes::Bytes::new(), None),
         };
+        self.has_arrived();
         Ok((web::Fields::new(&query, &String::from_utf8_lossy(&body)), reservation))
     }
 
     async fn body(&self, request: Request<Incoming>) -> Result<(bytes::Bytes, Reservation), StatusCode> {
         request_body::receive(request, &self.shared.limits, &self.shared.bodies).await
+    }
+}
+
+/// A request that a task of its own handles. Without its client it goes on once it has arrived as a whole; before that nobody waits
+/// for its body, or for the check of its credentials.
+struct HandledRequest {
+    task: JoinHandle<Result<Reply, Broken>>,
+    socket: Rc<Socket>,
+}
+
+impl Future for HandledRequest {
+    type Output = Result<Result<Reply, Broken>, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.task).poll(cx)
+    }
+}
+
+impl Drop for HandledRequest {
+    fn drop(&mut self) {
+        if self.socket.phase() == ConnectionPhase::Arriving {
+            self.task.abort();
+        }
     }
 }
 
@@ -353,10 +391,10 @@ fn refused(status: StatusCode) -> Reply {
 impl hyper::service::Service<Request<Incoming>> for Service {
     type Response = Response<ReplyBody>;
     type Error = Broken;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Broken>>>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Broken>>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.socket.enter(ConnectionPhase::Handling);
+        self.socket.enter(ConnectionPhase::Arriving);
         Box::pin(self.clone().answer(request))
     }
 }

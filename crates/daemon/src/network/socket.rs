@@ -24,6 +24,8 @@ pub enum ConnectionPhase {
     Fresh,
     /// It has sent a part of the head of a request.
     Head,
+    /// It has sent the head of a request. Its credentials are checked, or the body has not come yet.
+    Arriving,
     /// It was answered and may send another request.
     Idle,
     /// Its request is being carried out.
@@ -32,6 +34,8 @@ pub enum ConnectionPhase {
     Replying,
     /// It receives a stream, for as long as it likes.
     Streaming,
+    /// It has got its last answer, and is listened to for a moment so that it can read it.
+    Leaving,
 }
 
 /// One client's socket and the state of its connection; the network thread shares it among its tasks.

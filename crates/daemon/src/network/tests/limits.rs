@@ -75,7 +75,7 @@ fn a_body_that_does_not_come_is_not_waited_for() {
 
 #[test]
 fn large_bodies_wait_for_room() {
-    let plane = with(Limits { all_bodies_bytes: 1 << 20, ..Limits::default() });
+    let plane = with(Limits { all_bodies_bytes: 1 << 20, body_in_demand: PATIENCE, ..Limits::default() });
     let size = 1 << 20;
     let mut first = plane.unix();
     first.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n"));
@@ -94,7 +94,7 @@ fn large_bodies_wait_for_room() {
 #[test]
 fn large_bodies_in_chunks_wait_for_room_too() {
     let size = 1 << 20;
-    let limits = Limits { all_bodies_bytes: size, body_bytes: size, ..Limits::default() };
+    let limits = Limits { all_bodies_bytes: size, body_bytes: size, body_in_demand: PATIENCE, ..Limits::default() };
     let plane = with(limits);
     let head = "POST /RPC2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("{:x}\r\n{}\r\n", 100 << 10, "x".repeat(100 << 10));
@@ -144,6 +144,77 @@ fn silent_connections_make_room() {
     // Those who have been served stay the longest.
     served.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(served.response().status, 200);
+}
+
+/// On whichever socket: what is known of these clients is no more than of those who have sent half a head.
+#[test]
+fn half_requests_make_room() {
+    let plane = with(Limits { connections: 16, body: 10 * PATIENCE, ..Limits::default() });
+    let mut served = plane.unix();
+    served.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(served.response().status, 200);
+    let json = "Content-Type: application/json\r\n";
+    for (path, headers) in [("/RPC2", ""), ("/api/v1/config/plan", json), ("/", ""), ("/tail.html", "")] {
+        let half = format!("POST {path} HTTP/1.1\r\nHost: h\r\n{headers}Content-Length: 100000\r\n\r\n0123456789");
+        let on_unix: Vec<_> = (0..50)
+            .map(|_| {
+                let mut client = plane.unix();
+                client.send(&half);
+                client
+            })
+            .collect();
+        let on_tcp: Vec<_> = (0..50)
+            .map(|_| {
+                let mut client = plane.tcp();
+                client.send(&half);
+                client
+            })
+            .collect();
+        assert_eq!(plane.get("/ok.html").body, "OK", "{path}");
+        let mut client = plane.tcp();
+        client.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(client.response().body, "OK", "{path}");
+        drop((on_unix, on_tcp));
+    }
+    // Those who have been served stay the longest.
+    served.send("GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(served.response().status, 200);
+}
+
+/// They are still listened to, so that they can read why.
+#[test]
+fn refused_clients_make_room() {
+    let credentials = Some(RequiredCredentials { username: "user".into(), password: "secret".into() });
+    let limits = Limits { connections: 16, linger: 10 * PATIENCE, ..Limits::default() };
+    let plane = Setup { limits, credentials, ..Setup::default() }.start();
+    for request in ["POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n0123456789", "nonsense\r\n\r\n"] {
+        let refused: Vec<_> = (0..50)
+            .map(|_| {
+                let mut client = plane.tcp();
+                client.send(request);
+                client
+            })
+            .collect();
+        let mut client = plane.tcp();
+        // "user:secret"
+        client.send("GET /ok.html HTTP/1.1\r\nHost: h\r\nAuthorization: Basic dXNlcjpzZWNyZXQ=\r\n\r\n");
+        assert_eq!(client.response().body, "OK", "{request}");
+        drop(refused);
+    }
+}
+
+/// Small bodies need no room, large ones get that of others who send nothing.
+#[test]
+fn half_bodies_give_up_their_memory() {
+    let size = 1 << 20;
+    let long = 10 * PATIENCE;
+    let limits =
+        Limits { all_bodies_bytes: size, body: long, whole_body: long, body_in_demand: SOON, ..Limits::default() };
+    let plane = with(limits);
+    let mut idler = plane.unix();
+    idler.send(&format!("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n0123456789"));
+    assert_eq!(plane.post("/RPC2", "", &"x".repeat(size)).status, 400, "it was read as a whole");
+    assert_eq!(idler.response().status, 408);
 }
 
 #[test]
