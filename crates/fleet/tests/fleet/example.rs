@@ -1,4 +1,4 @@
-//! The example runs as it is, except for its ports.
+//! The example runs as it is, with other ports.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,15 +17,14 @@ fn one_command_starts_a_server_three_hosts_and_the_hub() {
         || TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port().to_string();
     let (nats, hub) = (free(), free());
     for name in ["supervisord.conf", "host.conf", "nats.conf"] {
-        let text = fs::read_to_string(example.join(name)).expect("a file of the example");
-        let text = text.replace("4229", &nats).replace("9080", &hub);
-        fs::write(directory.path().join(name), text).expect("written");
+        fs::copy(example.join(name), directory.path().join(name)).expect("copied");
     }
     let program = supervisord();
     let own = Path::new(env!("CARGO_BIN_EXE_supervisor-fleet")).with_file_name("");
     let path = format!("{}:{}", own.display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new(program);
     command.args(["-n", "-c"]).arg(directory.path().join("supervisord.conf")).env("PATH", &path);
+    command.env("FLEET_NATS_PORT", &nats).env("FLEET_HUB_PORT", &hub);
     let mut daemon = Supervising(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs"));
     let page = || {
         let mut text = String::new();
@@ -45,6 +44,14 @@ fn one_command_starts_a_server_three_hosts_and_the_hub() {
     wait_until("all is well", || fleet(&["health"]) == "healthy: 3 hosts\n");
     let told = fleet(&["restart", "--rolling", "-H", "role=web", "web:*"]);
     assert_eq!(told.matches(":  restarted\n").count(), 6, "{told}");
+    // The daemons of the hosts have one configuration, and each its own list of disabled programs.
+    for _ in 0..3 {
+        let told = fleet(&["disable", "-H", "host*", "web:web_0"]);
+        assert_eq!(told.matches(":  disabled\n").count(), 3, "{told}");
+        let told = fleet(&["enable", "-H", "host*", "web:web_0"]);
+        assert_eq!(told.matches(":  enabled\n").count(), 3, "{told}");
+    }
+    fleet(&["start", "web:*"]);
     // An agent is a program of its daemon, too, but does not stop itself.
     let told = fleet(&["stop", "all", "-H", "host1"]);
     assert!(told.matches(":  stopped\n").count() == 2 && !told.contains("fleet-agent"), "{told}");
