@@ -39,8 +39,10 @@ pub struct KnownHost {
     /// What it runs, as far as is known.
     pub inventory: HostInventory,
     presence: Option<HostPresence>,
-    /// When the agent last said that it lives.
+    /// When the agent last said that it lives; 0 where it never has.
     seen: u64,
+    /// Until when it is known whether it does: later than `seen` where somebody has asked in vain.
+    known: u64,
     /// When anything of it last came.
     heard: u64,
 }
@@ -59,9 +61,9 @@ pub struct FleetView {
 }
 
 impl KnownHost {
-    /// When the agent last said that it lives, in milliseconds since the epoch.
-    pub fn seen(&self) -> u64 {
-        self.seen
+    /// When the host last said that it lives, in milliseconds since the epoch; none if it never has.
+    pub fn seen(&self) -> Option<u64> {
+        (self.seen > 0).then_some(self.seen)
     }
 
     /// How it is connected at a time of the server.
@@ -69,7 +71,7 @@ impl KnownHost {
         match &self.presence {
             None => HostLink::Lost,
             Some(presence) if presence.is_leaving => HostLink::Left,
-            Some(_) if server_now > self.seen + LOST_AFTER => HostLink::Lost,
+            Some(_) if server_now > self.known + LOST_AFTER => HostLink::Lost,
             Some(presence) if !presence.has_daemon => HostLink::NoDaemon,
             Some(_) => HostLink::Connected,
         }
@@ -123,6 +125,7 @@ impl FleetView {
                 let host = self.hosts.entry(name.clone()).or_default();
                 host.presence = Some(presence);
                 host.seen = published;
+                host.known = published;
                 host.heard = host.heard.max(published);
                 self.changes += u64::from(Some(host.link(now)) != before);
             }
@@ -143,6 +146,20 @@ impl FleetView {
             }
         }
         Some(name)
+    }
+
+    /// A host that tells nothing by itself was asked at a time of the server, and has not answered.
+    pub fn asked_in_vain(&mut self, name: &HostName, server_now: u64) {
+        if !self.hosts.contains_key(name) && self.hosts.len() >= MAX_HOSTS {
+            self.refused += 1;
+            return;
+        }
+        let before = self.hosts.get(name).map(|host| host.link(server_now));
+        let host = self.hosts.entry(name.clone()).or_default();
+        host.presence = Some(HostPresence { boot: String::new(), has_daemon: false, is_leaving: false });
+        host.known = server_now;
+        host.heard = host.heard.max(server_now);
+        self.changes += u64::from(Some(host.link(server_now)) != before);
     }
 
     /// Forgets the hosts of which nothing has come for so long that the bucket has nothing of them any more: it does not tell.
@@ -205,6 +222,21 @@ mod tests {
         assert_eq!(link(&view, 50_005), HostLink::NoDaemon);
         view.take("$KV.fleet.presence.web1", &presence(true, true), 1_050_001, 50_006);
         assert_eq!(link(&view, 50_006), HostLink::Left);
+    }
+
+    #[test]
+    fn whoever_was_asked_in_vain_was_not_seen() {
+        let mut view = FleetView::default();
+        view.asked_in_vain(&name(), 1_000_000);
+        assert_eq!((view.hosts()[&name()].seen(), view.hosts()[&name()].link(1_000_000)), (None, HostLink::NoDaemon));
+        view.take("$KV.fleet.presence.web1", &presence(true, false), 1_001_000, 0);
+        let before = view.changes();
+        for now in [1_050_000, 1_055_000] {
+            view.asked_in_vain(&name(), now);
+            let host = &view.hosts()[&name()];
+            assert_eq!((host.seen(), host.link(now)), (Some(1_001_000), HostLink::NoDaemon));
+        }
+        assert_eq!(view.changes(), before + 1);
     }
 
     #[test]

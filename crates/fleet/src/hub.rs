@@ -22,12 +22,15 @@ use crate::nats_link::{NatsLink, NatsOptions, Patience};
 use crate::signal_pipe::SignalPipe;
 use crate::termination::Termination;
 use context::HubContext;
+use owed_starts::OwedStarts;
 
 mod context;
 mod host_check;
 mod metrics;
+mod owed_starts;
 mod page;
 mod people;
+mod python_actions;
 mod python_member;
 mod python_watch;
 mod reloading;
@@ -78,6 +81,7 @@ pub async fn run(options: HubOptions) -> Result<(), FleetError> {
         revision: watch::channel(0).0,
         people: RefCell::new(people),
         python,
+        owed_starts: OwedStarts::default(),
         log,
     });
     let other = |error: std::io::Error| FleetError::Other(error.to_string());
@@ -96,8 +100,13 @@ pub async fn run(options: HubOptions) -> Result<(), FleetError> {
         tasks.spawn_local(python_watch::watch(context.clone(), number));
     }
     tasks.spawn_local(reloading::obey(context.clone(), reloads, people_file, tls.clone()));
-    tasks.spawn_local(server::serve(context, listener, tls));
+    tasks.spawn_local(server::serve(context.clone(), listener, tls));
     tasks.run_until(termination.requested()).await;
+    for (host, program) in context.owed_starts.all() {
+        log(&format!(
+            "--python {host}: restart of {program:?}: it may be stopped, and the hub that would start it ends"
+        ));
+    }
     Ok(())
 }
 

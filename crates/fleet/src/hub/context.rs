@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use tokio::sync::watch;
 
+use super::owed_starts::OwedStarts;
 use super::people::HubPeople;
 use super::python_member::PythonMember;
 use crate::fleet_client::FleetClient;
@@ -17,6 +18,7 @@ pub(super) struct HubContext {
     pub(super) revision: watch::Sender<u64>,
     pub(super) people: RefCell<HubPeople>,
     pub(super) python: Vec<PythonMember>,
+    pub(super) owed_starts: OwedStarts,
     pub(super) log: fn(&str),
 }
 

@@ -21,7 +21,7 @@ pub(super) fn text(view: &FleetView, person: &HubPerson, server_now: u64) -> Str
     }
     family(&mut text, "supervisor_fleet_host_seen_timestamp_seconds", "gauge", "When a host was last heard of");
     for (name, host) in visible() {
-        let seen = host.seen() as f64 / 1000.0;
+        let Some(seen) = host.seen().map(|seen| seen as f64 / 1000.0) else { continue };
         let _ = writeln!(text, "supervisor_fleet_host_seen_timestamp_seconds{{host=\"{name}\"}} {seen}");
     }
     type Value = fn(&ProgramReport) -> Option<u8>;

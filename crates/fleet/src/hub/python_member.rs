@@ -1,5 +1,7 @@
 //! Daemons of the original as members: the hub asks them by XML-RPC, because they tell nothing by themselves.
 
+use std::cell::Cell;
+use std::fmt;
 use std::time::Duration;
 
 use base64::Engine;
@@ -8,7 +10,6 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use serde_json::{Value as Json, json};
 use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::value::Value;
 use supervisord_wire::xmlrpc::{decode_response, encode_call};
@@ -30,6 +31,17 @@ pub(super) struct PythonMember {
     port: u16,
     /// The header that logs in.
     login: Option<String>,
+}
+
+/// Why a call has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CallFailure {
+    /// The daemon has not got it.
+    NotSent(String),
+    /// The daemon may have got it, and may do it later.
+    NoAnswer(String),
+    /// The daemon refuses.
+    Refused(String),
 }
 
 /// Reads a file with a line for each daemon: name and address.
@@ -61,43 +73,43 @@ impl PythonMember {
     }
 
     /// What it runs.
-    pub(super) async fn list(&self) -> Result<HostInventory, String> {
+    pub(super) async fn list(&self) -> Result<HostInventory, CallFailure> {
         let text = |value: Value| value.into_text().unwrap_or_default();
         let identifier = text(self.call("supervisor.getIdentification", &[], LIST_WITHIN).await?);
         let version = text(self.call("supervisor.getSupervisorVersion", &[], LIST_WITHIN).await?);
         let Value::Array(listed) = self.call("supervisor.getAllProcessInfo", &[], LIST_WITHIN).await? else {
-            return Err("the daemon answers no list".to_owned());
+            return Err(CallFailure::NoAnswer("the daemon answers no list".to_owned()));
         };
         let programs = listed.into_iter().take(MAX_PROGRAMS).filter_map(ProcessInfo::from_value).map(report).collect();
         Ok(HostInventory { identifier, version: format!("Supervisor {version}"), programs, ..HostInventory::default() })
     }
 
-    /// Does something with programs that are named exactly; the answer is like that of an agent.
-    pub(super) async fn act(&self, action: &str, select: &[String]) -> Json {
-        let mut results = Vec::new();
-        for name in select {
-            let mut failed = None;
-            for (wanted, method) in [("stop", "supervisor.stopProcess"), ("start", "supervisor.startProcess")] {
-                let parameters = [Value::Str(name.clone()), Value::Bool(true)];
-                if action == wanted || action == "restart" {
-                    let done = self.call(method, &parameters, ACT_WITHIN).await.err();
-                    // A restart starts what did not run.
-                    failed = done.filter(|text| action != "restart" || !text.starts_with("NOT_RUNNING"));
-                }
-                if failed.is_some() {
-                    break;
-                }
-            }
-            let (group, program) = name.split_once(':').unwrap_or((name, name));
-            results.push(json!({ "group": group, "name": program, "ok": failed.is_none(), "detail": failed }));
-        }
-        json!({ "host": self.name, "answer": "done", "reason": null, "detail": null, "results": results })
+    /// Whether it answers at all.
+    pub(super) async fn answers(&self) -> Result<(), CallFailure> {
+        self.call("supervisor.getState", &[], LIST_WITHIN).await.map(drop)
     }
 
-    async fn call(&self, method: &str, parameters: &[Value], limit: Duration) -> Result<Value, String> {
+    /// Stops a program, and waits until it has stopped.
+    pub(super) async fn stop(&self, program: &str) -> Result<(), CallFailure> {
+        self.act("supervisor.stopProcess", program).await
+    }
+
+    /// Starts a program, and waits until it runs.
+    pub(super) async fn start(&self, program: &str) -> Result<(), CallFailure> {
+        self.act("supervisor.startProcess", program).await
+    }
+
+    async fn act(&self, method: &str, program: &str) -> Result<(), CallFailure> {
+        let parameters = [Value::Str(program.to_owned()), Value::Bool(true)];
+        self.call(method, &parameters, ACT_WITHIN).await.map(drop)
+    }
+
+    async fn call(&self, method: &str, parameters: &[Value], limit: Duration) -> Result<Value, CallFailure> {
+        let is_sent = Cell::new(false);
         let asked = async {
+            let not_sent = |text: String| CallFailure::NotSent(text);
             let socket = tokio::net::TcpStream::connect((self.host.as_str(), self.port)).await;
-            let socket = socket.map_err(|error| error.to_string())?;
+            let socket = socket.map_err(|error| not_sent(error.to_string()))?;
             let mut request = Request::post("/RPC2")
                 .header(HOST, format!("{}:{}", self.host, self.port))
                 .header(CONTENT_TYPE, "text/xml");
@@ -105,17 +117,29 @@ impl PythonMember {
                 request = request.header(AUTHORIZATION, login);
             }
             let body = Full::new(Bytes::from(encode_call(method, parameters)));
-            let request = request.body(body).map_err(|error| error.to_string())?;
-            let response = exchange(socket, request).await.map_err(|failure| failure.to_string())?;
+            let request = request.body(body).map_err(|error| not_sent(error.to_string()))?;
+            is_sent.set(true);
+            let no_answer = |text: String| CallFailure::NoAnswer(text);
+            let response = exchange(socket, request).await.map_err(|failure| no_answer(failure.to_string()))?;
             if !response.status().is_success() {
-                return Err(format!("HTTP status {}", response.status()));
+                return Err(CallFailure::Refused(format!("HTTP status {}", response.status())));
             }
             let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| error.to_string())?.to_bytes();
-            let answered = decode_response(&body).map_err(|_| "no XML-RPC".to_owned())?;
-            answered.map_err(|fault| fault.text)
+            let body = body.map_err(|error| no_answer(error.to_string()))?.to_bytes();
+            let answered = decode_response(&body).map_err(|_| no_answer("no XML-RPC".to_owned()))?;
+            answered.map_err(|fault| CallFailure::Refused(fault.text))
         };
-        tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        let late = || "no answer in time".to_owned();
+        tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| {
+            Err(if is_sent.get() { CallFailure::NoAnswer(late()) } else { CallFailure::NotSent(late()) })
+        })
+    }
+}
+
+impl fmt::Display for CallFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (CallFailure::NotSent(text) | CallFailure::NoAnswer(text) | CallFailure::Refused(text)) = self;
+        f.write_str(text)
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn hosts(view: &FleetView, person: &HubPerson, server_now: u64) -> Va
             })
         });
         json!({
-            "host": name, "link": link.word(), "stale": is_stale, "seen": host.seen() as f64 / 1000.0,
+            "host": name, "link": link.word(), "stale": is_stale, "seen": host.seen().map(|seen| seen as f64 / 1000.0),
             "labels": host.inventory.labels, "identifier": host.inventory.identifier,
             "version": host.inventory.version, "omitted": host.inventory.omitted,
             "programs": programs.collect::<Vec<_>>(),

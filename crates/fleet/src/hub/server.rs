@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::context::HubContext;
 use super::people::HubPerson;
-use super::{host_check, metrics, page, python_watch, resources};
+use super::{host_check, metrics, page, python_actions, python_watch, resources};
 use crate::clock::steady_millis;
 use crate::host_name::HostName;
 use crate::request::{FleetVerb, MAX_SELECTORS};
@@ -201,7 +201,7 @@ async fn act(context: &Rc<HubContext>, person: &HubPerson, request: Request<Inco
         let (context, action, select) = (context.clone(), action.clone(), select.clone());
         tokio::task::spawn_local(async move {
             let member = &context.python[number];
-            let done = member.act(&action, &select).await;
+            let done = python_actions::act(&context, member, &action, &select).await;
             // The page shows the result at once. The watch logs why a daemon does not answer.
             let _ = python_watch::look(&context, member).await;
             done

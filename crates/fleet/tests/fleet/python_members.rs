@@ -37,21 +37,27 @@ startsecs=0
 
 /// A daemon of the original that serves XML-RPC at a port.
 struct Original {
-    _process: Supervising,
+    process: Supervising,
 }
 
 impl Original {
-    fn start(directory: &Path, port: u16) -> Original {
+    fn start(directory: &Path, port: u16, programs: &str) -> Original {
         let dir = directory.display();
         let configuration = format!(
             "[supervisord]\nnodaemon=true\nlogfile={dir}/log\npidfile={dir}/pid\nchildlogdir={dir}\nidentifier=ancient\n\
              [inet_http_server]\nport=127.0.0.1:{port}\nusername=u\npassword=p@ss:word\n[rpcinterface:supervisor]\n\
-             supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n{PROGRAMS}"
+             supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n{programs}"
         );
         fs::write(directory.join("conf"), configuration).expect("written");
         let mut command = Command::new(original::directory().join("supervisord"));
         command.arg("-c").arg(directory.join("conf")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Original { _process: Supervising(command.spawn().expect("the original runs")) }
+        Original { process: Supervising(command.spawn().expect("the original runs")) }
+    }
+
+    /// Sends it a signal by name.
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process.0.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name} is sent");
     }
 }
 
@@ -80,8 +86,11 @@ fn a_daemon_of_the_original_is_a_member() {
     let ann = "Authorization: Bearer foo\r\n";
     let link = |number: usize| hub.hosts(ann)["hosts"][number]["link"].as_str().unwrap_or_default().to_owned();
     wait_until("it is known that nobody answers", || link(0) == "no_daemon");
+    // Nobody has seen it yet.
+    let is_seen = || hub.ask("GET", "/metrics", ann, "").1.contains("_seen_timestamp_seconds{host=\"old1\"}");
+    assert!(hub.hosts(ann)["hosts"][0]["seen"].is_null() && !is_seen());
 
-    let daemon = Original::start(directory.path(), port);
+    let daemon = Original::start(directory.path(), port, PROGRAMS);
     let expected = [
         "broken FATAL FATAL: Exited too quickly (process log may have details)",
         "idle STOPPED null",
@@ -94,6 +103,7 @@ fn a_daemon_of_the_original_is_a_member() {
     wait_until("all programs are known", || programs(&hub.hosts(ann)) == expected);
     let hosts = hub.hosts(ann);
     let host = &hosts["hosts"][0];
+    assert!(host["seen"].is_f64() && is_seen(), "{host}");
     assert_eq!((&host["identifier"], &host["version"]), (&json!("ancient"), &json!("Supervisor 4.3.0")), "{host}");
     // Who has the wrong password is told in the log of the hub, without it.
     wait_until("the refusal is known", || link(1) == "no_daemon");
@@ -143,6 +153,75 @@ fn a_daemon_of_the_original_is_a_member() {
 
     drop(daemon);
     wait_until("it is away", || link(0) == "no_daemon");
-    let _next = Original::start(directory.path(), port);
+    // It was asked in vain, and so not seen.
+    let seen = hub.hosts(ann)["hosts"][0]["seen"].as_f64().expect("a time");
+    let host = hub.hosts(ann)["hosts"][0].clone();
+    assert!(hub.hosts(ann)["now"].as_f64().expect("a time") > seen && host["seen"].as_f64() == Some(seen), "{host}");
+    let _next = Original::start(directory.path(), port, PROGRAMS);
     wait_until("it is back", || link(0) == "connected");
+}
+
+/// A program that takes a moment to stop, and that nothing starts by itself.
+const LATE: &str = "
+[program:late]
+command=sh -c \"trap 'touch %(here)s/stopping; sleep 1; exit 0' TERM; while :; do sleep 0.1; done\"
+autostart=false
+startsecs=0
+";
+
+#[test]
+fn a_restart_leaves_no_program_stopped() {
+    let nats = NatsServer::start();
+    assert_eq!(nats.ask(&["setup"]).1, 0);
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let directory = tempfile::tempdir().expect("a directory");
+    let (people, python) = (nats.path("people"), nats.path("python"));
+    fs::write(&people, format!("ann operator {FOO}\n")).expect("written");
+    fs::write(&python, format!("old1 http://u:p@ss:word@127.0.0.1:{port}\n")).expect("written");
+    let hub =
+        Hub::start(&nats, &["--people", &people.display().to_string(), "--python", &python.display().to_string()]);
+    let ann = "Authorization: Bearer foo\r\n";
+    let act = |action: &str| {
+        let body = json!({"action": action, "hosts": ["old1"], "select": ["late"]}).to_string();
+        let (_, text) = hub.ask("POST", "/api/actions", &format!("{ann}Content-Type: application/json\r\n"), &body);
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        answer["hosts"][0]["results"][0]["detail"].as_str().unwrap_or("ok").to_owned()
+    };
+    let state = || {
+        let host = &hub.hosts(ann)["hosts"][0];
+        format!("{} {}", host["link"], host["programs"][0]["state"]).replace('"', "")
+    };
+    let spawned =
+        || fs::read_to_string(directory.path().join("log")).unwrap_or_default().matches("spawned: 'late'").count();
+    let mut daemon = Original::start(directory.path(), port, LATE);
+    wait_until("it is shown", || state() == "connected STOPPED");
+    assert_eq!(act("start"), "ok");
+
+    // A daemon that hangs is asked nothing that it would do later.
+    daemon.signal("STOP");
+    for action in ["restart", "stop"] {
+        assert_eq!(act(action), "not done: no answer in time");
+    }
+    daemon.signal("CONT");
+    wait_until("it is back", || state() == "connected RUNNING");
+    assert_eq!((spawned(), directory.path().join("stopping").exists()), (1, false));
+
+    // One that ends between the stop and the start has the start done when it is back.
+    std::thread::scope(|scope| {
+        let restart = scope.spawn(|| act("restart"));
+        wait_until("it is being stopped", || directory.path().join("stopping").exists());
+        daemon.signal("KILL");
+        let told = restart.join().expect("an answer");
+        assert!(told.ends_with("it may be stopped, and the hub starts it when the daemon answers again"), "{told}");
+    });
+    let _ = daemon.process.0.wait();
+    daemon = Original::start(directory.path(), port, LATE);
+    wait_until("it is started again", || state() == "connected RUNNING");
+    assert_eq!(spawned(), 2);
+    wait_until("the hub has told", || {
+        fs::read_to_string(nats.path("hub.log"))
+            .unwrap_or_default()
+            .contains("--python old1: restart of \"late\": started")
+    });
+    drop(daemon);
 }
