@@ -23,6 +23,7 @@ mod commands;
 mod context;
 mod events;
 mod follow;
+mod followers;
 mod inventory;
 mod presence;
 mod publishing;

@@ -43,7 +43,8 @@ pub struct OpenRequest {
     answers: Subscriber,
     role: FleetRole,
     person: PersonName,
-    message: bytes::Bytes,
+    /// What each host is sent.
+    messages: Vec<bytes::Bytes>,
 }
 
 impl FleetClient {
@@ -107,29 +108,50 @@ impl FleetClient {
         let failed = |error: &dyn std::fmt::Display| FleetError::Other(error.to_string());
         let role = verb.needs();
         let id = random_id().map_err(|error| failed(&error))?;
-        let message = FleetRequest { id: id.clone(), deadline: deadline(), verb }.message().into();
+        let message: bytes::Bytes = FleetRequest { id: id.clone(), deadline: deadline(), verb }.message().into();
+        let messages = vec![message; hosts.len()];
         let inbox = self.link.client.new_inbox();
         let answers = self.link.client.subscribe(format!("{inbox}.*")).await.map_err(|error| failed(&error))?;
-        let request = OpenRequest { id, hosts, inbox, answers, role, person: person.clone(), message };
+        let request = OpenRequest { id, hosts, inbox, answers, role, person: person.clone(), messages };
         self.ask_again(&request, &request.hosts).await?;
         Ok(request)
     }
 
     /// Sends a request once more: hosts know its id.
     pub async fn ask_again(&self, request: &OpenRequest, hosts: &[HostName]) -> Result<(), FleetError> {
-        for (number, host) in request.hosts.iter().enumerate().filter(|(_, host)| hosts.contains(host)) {
+        let sent = request.hosts.iter().zip(&request.messages).enumerate();
+        for (number, (host, message)) in sent.filter(|(_, (host, _))| hosts.contains(host)) {
             let subject = subjects::request(request.role, &request.person, host);
             let reply = format!("{}.{number}", request.inbox);
-            let sent = self.link.client.publish_with_reply(subject, reply, request.message.clone()).await;
+            let sent = self.link.client.publish_with_reply(subject, reply, message.clone()).await;
             sent.map_err(|error| FleetError::Other(error.to_string()))?;
         }
         Ok(())
     }
 
     /// Sends a followed request once more, with a new deadline: hosts that know its id go on, others begin.
-    pub async fn renew(&self, request: &mut OpenRequest, verb: FleetVerb) -> Result<(), FleetError> {
-        request.message = FleetRequest { id: request.id.clone(), deadline: deadline(), verb }.message().into();
+    pub async fn renew(
+        &self,
+        request: &mut OpenRequest,
+        verb: impl Fn(&HostName) -> FleetVerb,
+    ) -> Result<(), FleetError> {
+        let message = |host| FleetRequest { id: request.id.clone(), deadline: deadline(), verb: verb(host) }.message();
+        request.messages = request.hosts.iter().map(|host| message(host).into()).collect();
         self.ask_again(request, &request.hosts).await
+    }
+
+    /// Sends a followed request as a new one, which hosts begin again: what they have sent before may be lost.
+    pub async fn send_anew(
+        &self,
+        request: &mut OpenRequest,
+        verb: impl Fn(&HostName) -> FleetVerb,
+    ) -> Result<(), FleetError> {
+        let failed = |error: &dyn std::fmt::Display| FleetError::Other(error.to_string());
+        request.id = random_id().map_err(|error| failed(&error))?;
+        request.inbox = self.link.client.new_inbox();
+        let answers = self.link.client.subscribe(format!("{}.*", request.inbox)).await;
+        request.answers = answers.map_err(|error| failed(&error))?;
+        self.renew(request, verb).await
     }
 
     /// Asks hosts for something, and waits until all have answered or the time is over.

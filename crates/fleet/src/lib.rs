@@ -20,6 +20,8 @@ pub mod gathering;
 pub mod host_name;
 pub mod host_selector;
 mod hub;
+mod log_lines;
+pub mod log_place;
 mod log_verb;
 pub mod nats_link;
 mod output;

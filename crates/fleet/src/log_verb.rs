@@ -1,35 +1,43 @@
 //! `logs`: the ends of logs of many hosts, and what follows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::ArgMatches;
-use supervisord_wire::terminal_text::{escaped, escaped_in_line};
+use supervisord_wire::terminal_text::escaped;
 use tokio::time::{Instant, interval, sleep_until};
 
 use crate::asking::Asking;
 use crate::command_line;
 use crate::fleet_error::{FleetError, exit_status};
 use crate::host_name::HostName;
-use crate::output::print;
-use crate::request::{FleetAnswer, FleetRefusal, FleetVerb, LogChannel, LogPiece};
+use crate::log_lines::LogLines;
+use crate::output::{complain, print};
+use crate::request::{FleetAnswer, FleetRefusal, FleetVerb, LogChannel, MAX_SELECTORS};
 
 /// How often followed logs are asked for again. A host stops sending after three times as long.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
-/// The longest line that is put together, in bytes.
-const MAX_LINE: usize = 64 << 10;
-/// The most logs of which an unfinished line is kept.
-const MAX_LOGS: usize = 4096;
+/// After how many times that, a host that says nothing is named.
+const SILENT_AFTER: u32 = 3;
 
 /// Prints logs, each line with its host and program.
 pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
     let (follow, tail) = (matches.get_flag("follow"), command_line::number(matches, "bytes", 4096)?);
     let channel = if matches.get_flag("stderr") { LogChannel::Stderr } else { LogChannel::Stdout };
     let asking = Asking::open(matches).await?;
-    let verb = FleetVerb::Logs { select: command_line::programs(matches), channel, tail, follow };
+    let select = command_line::programs(matches);
+    let verb = FleetVerb::Logs { select: select.clone(), channel, tail, follow, places: BTreeMap::new() };
+    // What has been read is asked for no more, and a log of which nothing is known begins where it is then.
+    let go_on = |lines: &LogLines, host: &HostName| {
+        let places = lines.places(host, MAX_SELECTORS);
+        FleetVerb::Logs { select: select.clone(), channel, tail: 0, follow, places }
+    };
+    let link = asking.client.link();
+    let mut connection = link.connected().await;
     let mut request = asking.client.send(&asking.person, asking.hosts.clone(), verb).await?;
-    let mut lines = LogLines { is_json: asking.is_json, unfinished: BTreeMap::new() };
+    let mut lines = LogLines::new(asking.is_json);
     let mut missing = asking.hosts.clone();
+    let mut followed = FollowedHosts::default();
     let mut status = exit_status::SUCCESS;
     let mut renewal = interval(RENEW_EVERY);
     renewal.tick().await;
@@ -41,31 +49,43 @@ pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
                 missing.iter().map(|host| format!("{host}  no answer\n")).collect()
             }
             _ = renewal.tick() => {
-                // Hosts that come back, and logs whose deadline for a beginning has passed, are new requests.
-                let verb = FleetVerb::Logs { select: command_line::programs(matches), channel, tail: 0, follow };
-                if follow {
-                    asking.client.renew(&mut request, verb).await?;
+                if !follow {
+                    continue;
                 }
+                // Hosts that come back, and logs whose deadline for a beginning has passed, are new requests.
+                asking.client.renew(&mut request, |host| go_on(&lines, host)).await?;
+                followed.asked(&asking.hosts)
+            }
+            () = link.lost(connection), if follow => {
+                complain("supervisor-fleet: the connection to the NATS server is lost; the logs go on where they are when it is back");
+                connection = link.connected().await;
+                // What was on its way is lost.
+                asking.client.send_anew(&mut request, |host| go_on(&lines, host)).await?;
                 continue;
             }
             answer = request.next() => match answer {
                 None => return Err(FleetError::NoServer("the connection to the NATS server has ended".to_owned())),
                 Some((host, Some(FleetAnswer::Log(piece)))) => {
                     end = Instant::now() + asking.limit;
+                    followed.heard(&host);
                     lines.take(&host, piece)
                 }
                 Some((host, Some(FleetAnswer::Refused { reason, detail }))) => {
                     let is_new = missing.contains(&host);
                     missing.retain(|other| *other != host);
                     // A host without this program has nothing to say among others.
-                    if !is_new || reason == FleetRefusal::UnknownProgram && asking.hosts.len() > 1 {
+                    let is_elsewhere = reason == FleetRefusal::UnknownProgram && asking.hosts.len() > 1;
+                    if !followed.refused(&host, &detail) || is_elsewhere {
                         continue;
                     }
-                    status = exit_status::GENERIC;
-                    format!("{host}  ERROR ({})\n", escaped_in_line(&detail))
+                    if is_new {
+                        status = exit_status::GENERIC;
+                    }
+                    format!("{host}  ERROR ({})\n", escaped(&detail))
                 }
                 Some((host, Some(_))) => {
                     missing.retain(|other| *other != host);
+                    followed.well(&host);
                     continue;
                 }
                 Some((host, None)) if missing.contains(&host) && !follow => {
@@ -73,7 +93,10 @@ pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
                     status = exit_status::GENERIC;
                     format!("{host}  not connected\n")
                 }
-                Some((_, None)) => continue,
+                Some((host, None)) => {
+                    followed.not_connected(&host);
+                    continue;
+                }
             }
         };
         if !print(&text) {
@@ -87,48 +110,49 @@ pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
     Ok(status)
 }
 
-/// Makes whole lines of pieces.
-struct LogLines {
-    is_json: bool,
-    unfinished: BTreeMap<(HostName, String), String>,
+/// What is the matter with hosts whose logs are followed, so that it is told once.
+#[derive(Default)]
+struct FollowedHosts {
+    /// How often a host was asked since something came from it.
+    asked: BTreeMap<HostName, u32>,
+    away: BTreeSet<HostName>,
+    refusals: BTreeMap<HostName, String>,
 }
 
-impl LogLines {
-    fn take(&mut self, host: &HostName, piece: LogPiece) -> String {
-        let LogPiece { program, text, dropped } = piece;
-        if self.is_json {
-            return format!(
-                "{}\n",
-                serde_json::json!({ "host": host, "program": program, "text": text, "dropped": dropped })
-            );
-        }
+impl FollowedHosts {
+    /// All are asked once more. Returns what there is to say about those from which nothing comes.
+    fn asked(&mut self, hosts: &[HostName]) -> String {
         let mut told = String::new();
-        if dropped > 0 {
-            told =
-                format!("{host}  {}  ({dropped} bytes left out: the log grows too fast)\n", escaped_in_line(&program));
-        }
-        let key = (host.clone(), program);
-        if self.unfinished.len() >= MAX_LOGS && !self.unfinished.contains_key(&key) {
-            self.unfinished.clear();
-        }
-        let kept = self.unfinished.entry(key.clone()).or_default();
-        kept.push_str(&text);
-        while let Some(end) = kept.find('\n').or_else(|| (kept.len() > MAX_LINE).then_some(kept.len())) {
-            told.push_str(&line(&key, &kept[..end]));
-            kept.drain(..kept.len().min(end + 1));
+        for host in hosts {
+            let asked = self.asked.entry(host.clone()).or_default();
+            *asked = asked.saturating_add(1);
+            if *asked == SILENT_AFTER {
+                let what = if self.away.contains(host) { "not connected" } else { "no answer" };
+                told += &format!("{host}  {what}\n");
+            }
         }
         told
     }
 
-    /// What no line feed has ended.
-    fn rest(&self) -> String {
-        let unfinished = self.unfinished.iter().filter(|(_, text)| !text.is_empty());
-        unfinished.map(|(key, text)| line(key, text)).collect()
+    fn heard(&mut self, host: &HostName) {
+        self.asked.remove(host);
+        self.away.remove(host);
     }
-}
 
-fn line((host, program): &(HostName, String), text: &str) -> String {
-    format!("{host}  {}  {}\n", escaped_in_line(program), escaped(text.trim_end_matches('\r')))
+    fn well(&mut self, host: &HostName) {
+        self.heard(host);
+        self.refusals.remove(host);
+    }
+
+    /// Returns whether that is new.
+    fn refused(&mut self, host: &HostName, detail: &str) -> bool {
+        self.heard(host);
+        self.refusals.insert(host.clone(), detail.to_owned()).is_none_or(|last| last != detail)
+    }
+
+    fn not_connected(&mut self, host: &HostName) {
+        self.away.insert(host.clone());
+    }
 }
 
 #[cfg(test)]
@@ -136,20 +160,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_become_lines_of_their_host() {
-        let mut lines = LogLines { is_json: false, unfinished: BTreeMap::new() };
-        let mut take = |host: &str, text: &str, dropped| {
-            let piece = LogPiece { program: "web".to_owned(), text: text.to_owned(), dropped };
-            lines.take(&HostName::parse(host).unwrap(), piece)
-        };
-        assert_eq!(take("a", "one\ntw", 0), "a  web  one\n");
-        assert_eq!(take("b", "x\u{1b}[31m\r\n", 0), "b  web  x\\x1b[31m\n");
-        assert_eq!(take("a", "o\n", 7), "a  web  (7 bytes left out: the log grows too fast)\na  web  two\n");
-        assert_eq!(take("a", "end", 0), "");
-        // A name cannot look like the line of another host.
-        let piece = LogPiece { program: "x\nb  web".to_owned(), text: "\t1\n".to_owned(), dropped: 1 };
-        let told = lines.take(&HostName::parse("a").unwrap(), piece);
-        assert_eq!(told.lines().filter(|line| line.starts_with("a  x\\x0ab  web  ")).count(), 2, "{told}");
-        assert_eq!(lines.rest(), "a  web  end\n");
+    fn a_host_that_is_away_is_named_once() {
+        let (near, far) = (HostName::parse("near").unwrap(), HostName::parse("far").unwrap());
+        let hosts = [near.clone(), far.clone()];
+        let mut followed = FollowedHosts::default();
+        let mut told = String::new();
+        for _ in 0..10 {
+            followed.not_connected(&far);
+            followed.well(&near);
+            told += &followed.asked(&hosts);
+        }
+        assert_eq!(told, "far  not connected\n");
+        assert!(followed.refused(&far, "no daemon") && !followed.refused(&far, "no daemon"));
+        followed.well(&far);
+        assert!(followed.refused(&far, "no daemon"));
     }
 }

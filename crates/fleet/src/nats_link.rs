@@ -151,6 +151,17 @@ impl NatsLink {
         count.unwrap_or_default()
     }
 
+    /// Which connection it is now. An even number says that there is none.
+    pub fn connection(&self) -> u64 {
+        *self.connected.borrow()
+    }
+
+    /// Waits until this connection is there no longer.
+    pub async fn lost(&self, connection: u64) {
+        let mut connected = self.connected.clone();
+        let _ = connected.wait_for(|count| *count != connection).await;
+    }
+
     /// The last complaint of the server, once.
     pub fn take_complaint(&self) -> Option<String> {
         self.complaint.lock().ok()?.take()

@@ -1,8 +1,11 @@
 //! What is asked of a host, and what it answers: one JSON object each.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::log_place::LogPlace;
 use crate::report::MAX_MESSAGE;
 use crate::subjects::FleetRole;
 
@@ -51,6 +54,9 @@ pub enum FleetVerb {
         tail: u32,
         /// Whether what is appended is sent, too.
         follow: bool,
+        /// How far logs have been read: these go on there.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        places: BTreeMap<String, LogPlace>,
     },
     /// Starts programs.
     Start {
@@ -141,7 +147,7 @@ pub enum FleetAnswer {
 }
 
 /// A piece of a followed log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPiece {
     /// The program.
     pub program: String,
@@ -150,6 +156,15 @@ pub struct LogPiece {
     /// How many bytes before this were left out, because the log grows faster than a host may send.
     #[serde(default)]
     pub dropped: u64,
+    /// Whether more before this is gone, and nobody knows how much.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_gap: bool,
+    /// Where the piece before this ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<LogPlace>,
+    /// Where this one ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<LogPlace>,
 }
 
 /// Why a request was not done.
@@ -191,6 +206,11 @@ impl FleetRequest {
         let select = request.verb.select();
         if select.len() > MAX_SELECTORS || select.iter().any(|text| text.len() > MAX_SELECTOR) {
             return Err(format!("a request has {MAX_SELECTORS} selectors of {MAX_SELECTOR} bytes at the most"));
+        }
+        if let FleetVerb::Logs { places, .. } = &request.verb
+            && (places.len() > MAX_SELECTORS || places.keys().any(|program| program.len() > MAX_SELECTOR))
+        {
+            return Err(format!("a request has {MAX_SELECTORS} places in logs at the most"));
         }
         Ok(request)
     }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::answers::{answer, listed};
 use super::context::{AgentContext, Attempts};
-use super::follow::Followers;
+use super::followers::Followers;
 use crate::clock::epoch_millis;
 use crate::command_journal::CommandJournal;
 use crate::command_memory::CommandDecision;
@@ -102,8 +102,9 @@ async fn respond(
         None => {
             let read = match &request.verb {
                 FleetVerb::Why { select } => explain(context, select).await,
-                FleetVerb::Logs { select, channel, tail, follow } => {
-                    let asked = super::follow::AskedLogs { select, channel: *channel, tail: *tail, follow: *follow };
+                FleetVerb::Logs { select, channel, tail, follow, places } => {
+                    let (channel, tail, follow) = (*channel, *tail, *follow);
+                    let asked = super::follow::AskedLogs { select, channel, tail, follow, places };
                     super::follow::logs(context, followers, &request.id, asked, reply).await
                 }
                 other => listed(context, FleetRole::Viewer, other.select()).await.map(|programs| json!(programs)),

@@ -7,6 +7,7 @@ mod commands;
 mod credentials;
 mod cuts;
 mod example;
+mod followed_logs;
 mod guides;
 mod harness;
 mod hub;

@@ -1,0 +1,190 @@
+//! Lines of the pieces of many logs, and what is missing between the pieces.
+
+use std::collections::BTreeMap;
+
+use supervisord_wire::terminal_text::escaped;
+
+use crate::host_name::HostName;
+use crate::log_place::LogPlace;
+use crate::request::LogPiece;
+
+/// The longest line that is put together, in bytes.
+const MAX_LINE: usize = 64 << 10;
+/// The most logs of which something is kept.
+const MAX_LOGS: usize = 4096;
+
+/// Makes whole lines of pieces.
+#[derive(Default)]
+pub(crate) struct LogLines {
+    is_json: bool,
+    logs: BTreeMap<(HostName, String), KnownLog>,
+}
+
+/// What is known of one log.
+#[derive(Default)]
+struct KnownLog {
+    /// What no line feed has ended yet.
+    unfinished: String,
+    /// How far it has been read.
+    place: Option<LogPlace>,
+}
+
+/// What is missing before a piece.
+#[derive(Default)]
+struct Missing {
+    /// How many bytes have not arrived.
+    bytes: u64,
+    /// Whether there may be more, and nobody knows how much.
+    is_gap: bool,
+}
+
+impl LogLines {
+    /// Of no log yet; each piece is a line of JSON, or lines of text.
+    pub(crate) fn new(is_json: bool) -> LogLines {
+        LogLines { is_json, ..LogLines::default() }
+    }
+
+    /// What is printed for a piece.
+    pub(crate) fn take(&mut self, host: &HostName, piece: LogPiece) -> String {
+        let key = (host.clone(), piece.program.clone());
+        if self.logs.len() >= MAX_LOGS && !self.logs.contains_key(&key) {
+            self.logs.clear();
+        }
+        let log = self.logs.entry(key.clone()).or_default();
+        let Some((text, missing)) = log.unread(&piece) else { return String::new() };
+        let (dropped, is_gap) = (piece.dropped, piece.is_gap || missing.is_gap);
+        if self.is_json {
+            if text.is_empty() && dropped + missing.bytes == 0 && !is_gap {
+                return String::new();
+            }
+            let (program, dropped) = (&piece.program, dropped + missing.bytes);
+            let told = serde_json::json!({
+                "host": host, "program": program, "text": text, "dropped": dropped, "gap": is_gap
+            });
+            return format!("{told}\n");
+        }
+        let mut told = String::new();
+        let program = escaped(&piece.program);
+        if missing.bytes > 0 || is_gap || dropped > 0 {
+            // The rest of that line does not come.
+            if !log.unfinished.is_empty() {
+                told.push_str(&line(&key, &std::mem::take(&mut log.unfinished)));
+            }
+            if missing.bytes > 0 {
+                told += &format!("{host}  {program}  ({} bytes left out: they did not arrive)\n", missing.bytes);
+            }
+            if is_gap {
+                told +=
+                    &format!("{host}  {program}  (output may be missing here: the log is another one than before)\n");
+            }
+            if dropped > 0 {
+                told += &format!("{host}  {program}  ({dropped} bytes left out: the log grows too fast)\n");
+            }
+        }
+        log.unfinished.push_str(text);
+        let kept = &mut log.unfinished;
+        while let Some(end) = kept.find('\n').or_else(|| (kept.len() > MAX_LINE).then_some(kept.len())) {
+            told.push_str(&line(&key, &kept[..end]));
+            kept.drain(..kept.len().min(end + 1));
+        }
+        told
+    }
+
+    /// How far the logs of a host have been read, of at most so many.
+    pub(crate) fn places(&self, host: &HostName, most: usize) -> BTreeMap<String, LogPlace> {
+        let logs = self.logs.range((host.clone(), String::new())..).take_while(|((other, _), _)| other == host);
+        logs.filter_map(|((_, program), log)| Some((program.clone(), log.place?))).take(most).collect()
+    }
+
+    /// What no line feed has ended.
+    pub(crate) fn rest(&self) -> String {
+        let unfinished = self.logs.iter().filter(|(_, log)| !log.unfinished.is_empty());
+        unfinished.map(|(key, log)| line(key, &log.unfinished)).collect()
+    }
+}
+
+impl KnownLog {
+    /// The text of a piece that has not been read, and what is missing before it; none where all of it has been read.
+    fn unread<'a>(&mut self, piece: &'a LogPiece) -> Option<(&'a str, Missing)> {
+        let text = piece.text.as_str();
+        let known = self.place;
+        self.place = piece.place.or(known);
+        let (Some(known), Some(after), Some(place)) = (known, piece.after, piece.place) else {
+            return Some((text, Missing::default()));
+        };
+        if known == after {
+            return Some((text, Missing::default()));
+        }
+        let Some(ahead) = known.bytes_to(&after) else {
+            // It goes on in another file than the one that was read last, and not where that one was left.
+            return Some((text, Missing { bytes: 0, is_gap: true }));
+        };
+        if let Ok(bytes) = u64::try_from(ahead) {
+            return Some((text, Missing { bytes, is_gap: false }));
+        }
+        // It has come in part already, because it was asked for again.
+        match known.bytes_to(&place) {
+            Some(left) if left <= 0 && !piece.is_gap => {
+                self.place = Some(known);
+                None
+            }
+            Some(left) => {
+                let begin = text.len().saturating_sub(usize::try_from(left).unwrap_or(usize::MAX));
+                Some((text.get(begin..).unwrap_or(text), Missing::default()))
+            }
+            None => Some((text, Missing::default())),
+        }
+    }
+}
+
+fn line((host, program): &(HostName, String), text: &str) -> String {
+    format!("{host}  {}  {}\n", escaped(program), escaped(text.trim_end_matches('\r')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(text: &str, after: &str, place: &str) -> LogPiece {
+        let (after, place) = (after.parse().ok(), place.parse().ok());
+        LogPiece { program: "web".to_owned(), text: text.to_owned(), after, place, ..LogPiece::default() }
+    }
+
+    fn host(name: &str) -> HostName {
+        HostName::parse(name).unwrap()
+    }
+
+    #[test]
+    fn pieces_become_lines_of_their_host() {
+        let mut lines = LogLines::new(false);
+        let mut take =
+            |name: &str, text: &str, dropped| lines.take(&host(name), LogPiece { dropped, ..piece(text, "", "") });
+        assert_eq!(take("a", "one\ntw", 0), "a  web  one\n");
+        assert_eq!(take("b", "x\u{1b}[31m\r\n", 0), "b  web  x\\x1b[31m\n");
+        assert_eq!(take("a", "o\n", 0), "a  web  two\n");
+        assert_eq!(take("a", "cut", 0), "");
+        let told = "a  web  cut\na  web  (7 bytes left out: the log grows too fast)\na  web  four\n";
+        assert_eq!(take("a", "four\n", 7), told);
+        assert_eq!(take("a", "", 9), "a  web  (9 bytes left out: the log grows too fast)\n");
+        assert_eq!(take("a", "end", 0), "");
+        assert_eq!(lines.rest(), "a  web  end\n");
+    }
+
+    #[test]
+    fn what_does_not_arrive_is_told_and_what_comes_twice_is_not() {
+        let mut lines = LogLines::new(false);
+        let mut take = |piece| lines.take(&host("a"), piece);
+        assert_eq!(take(piece("one\n", "", "4")), "a  web  one\n");
+        assert_eq!(take(piece("two\n", "4", "8-f")), "a  web  two\n");
+        // Twice, whole and in part.
+        assert_eq!(take(piece("two\n", "4", "8-f")), "");
+        assert_eq!(take(piece("two\nthree\n", "4", "14-f")), "a  web  three\n");
+        assert_eq!(take(piece("x\n", "24-f", "26-f")), "a  web  (10 bytes left out: they did not arrive)\na  web  x\n");
+        // Another file: as it should be, and after a loss.
+        assert_eq!(take(piece("y\n", "26-f", "2-e")), "a  web  y\n");
+        let told = take(piece("z\n", "2-d", "4-d"));
+        assert!(told.starts_with("a  web  (output may be missing here") && told.ends_with("a  web  z\n"), "{told}");
+        assert_eq!(lines.places(&host("a"), 9), [("web".to_owned(), "4-d".parse().unwrap())].into());
+        assert!(lines.places(&host("b"), 9).is_empty());
+    }
+}
