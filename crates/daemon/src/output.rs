@@ -181,11 +181,22 @@ impl Output {
     /// Goes on with what the program before, or a daemon that was killed, had on its way ([`Output::transit_files`]): it is
     /// written first. What a keeper holds for one it holds for the next, at every moment.
     pub fn take_over(&mut self, files: TransitFiles) {
-        self.recovery = take_over(files, &mut self.sinks).unwrap_or_else(|error| {
-            let text = format!("output that the previous daemon was writing when it was killed may be lost: {error}");
+        let (recovery, text) = match take_over(files, &mut self.sinks) {
+            Ok((recovery, 0)) => (recovery, None),
+            Ok((recovery, lost)) => {
+                let text = "bytes of output that waited in memory for logs which took nothing were lost when the previous daemon \
+                            was killed";
+                (recovery, Some(format!("{lost} {text}")))
+            }
+            Err(error) => {
+                let text = "output that the previous daemon was writing when it was killed may be lost";
+                (None, Some(format!("{text}: {error}")))
+            }
+        };
+        self.recovery = recovery;
+        if let Some(text) = text {
             drop(self.activity.log(LogLevel::Warn, &text, &mut self.sinks));
-            None
-        });
+        }
     }
 
     /// Goes on with what the program before, or a daemon that was killed, had kept of output in memory.
@@ -274,11 +285,11 @@ impl Output {
     }
 }
 
-/// Reads what was on its way, if anything was, and replaces the transit.
-fn take_over(files: TransitFiles, sinks: &mut Sinks) -> io::Result<Option<TransitRecovery>> {
+/// Reads what was on its way, if anything was, and replaces the transit. The answer says how many bytes are lost, too.
+fn take_over(files: TransitFiles, sinks: &mut Sinks) -> io::Result<(Option<TransitRecovery>, u64)> {
     let recovery = TransitRecovery::read(&files)?;
-    sinks.replace_transit(Transit::adopt(files)?);
-    Ok(recovery)
+    let lost = sinks.replace_transit(Transit::adopt(files)?);
+    Ok((recovery, lost))
 }
 
 #[cfg(test)]

@@ -11,6 +11,11 @@ use supervisord_config::model::LogLevel;
 /// How many bytes all logs of this daemon could not take, since it began.
 static LOST_BYTES: AtomicU64 = AtomicU64::new(0);
 
+/// So many bytes were lost with the daemon before.
+pub(super) fn count_earlier(amount: u64) {
+    count(BYTES, amount);
+}
+
 /// The unit of logs that are files or streams.
 const BYTES: &str = "bytes";
 
@@ -59,22 +64,33 @@ pub(super) struct Account {
     lost: Option<u64>,
     /// What has been lost and is not counted for anybody yet.
     unassigned: u64,
+    /// Whether output for this log or others was lost with the daemon before.
+    follows_a_loss: bool,
 }
 
 impl Account {
     /// An account without losses for the log called `log`; they will be counted in `unit` (plural).
     pub fn new(log: Arc<str>, unit: &'static str) -> Account {
-        Account { log, unit, lost: None, unassigned: 0 }
+        Account { log, unit, lost: None, unassigned: 0, follows_a_loss: false }
+    }
+
+    /// Output for this log or others was lost with the daemon before.
+    pub fn follow_a_loss(&mut self) {
+        self.follows_a_loss = true;
     }
 
     /// A write came to this end.
     pub fn settle(&mut self, outcome: Result<(), Loss>, entries: &mut Entries) {
-        let Account { log, unit, lost, unassigned } = self;
+        let Account { log, unit, lost, unassigned, follows_a_loss } = self;
         match (outcome, *lost) {
             (Ok(()), None) => {}
             (Ok(()), Some(amount)) => {
                 *lost = None;
                 entries.push(match amount {
+                    0 if *follows_a_loss => {
+                        let text = "can be written again, nothing was lost since this daemon took over";
+                        (LogLevel::Info, format!("{log} {text}"))
+                    }
                     0 => (LogLevel::Info, format!("{log} can be written again, nothing was lost")),
                     _ => (LogLevel::Warn, format!("{log} can be written again, {amount} {unit} were lost")),
                 });
@@ -153,6 +169,16 @@ mod tests {
                 "/l can be written again, nothing was lost"
             ]
         );
+    }
+
+    #[test]
+    fn nobody_vouches_for_the_daemon_before() {
+        let mut account = Account::new("/l".into(), "bytes");
+        let mut entries = Entries::new();
+        account.follow_a_loss();
+        account.settle(Err(Loss::new(0, &"full")), &mut entries);
+        account.settle(Ok(()), &mut entries);
+        assert!(entries[1].1.ends_with("nothing was lost since this daemon took over"), "{entries:?}");
     }
 
     #[test]

@@ -336,6 +336,7 @@ impl Plane {
             self.outlets.sinks.give_up_where_due(Instant::now());
         }
         self.outlets.sinks.close_behind();
+        self.outlets.sinks.note_waiting();
         self.loss_reports.tell(&mut self.outlets);
         self.outlets.sinks.close_system_log();
         self.outlets.write_notices();

@@ -139,6 +139,11 @@ impl Sink {
         if mem::take(&mut self.is_replaced) { Change::Replaced } else { Change::Grown }
     }
 
+    /// Output for this log or others was lost with the daemon before.
+    pub fn follow_a_loss(&mut self) {
+        self.account.follow_a_loss();
+    }
+
     /// From now on it leaves a part of its disk free.
     pub fn guard_disk(&mut self, guard: Option<Arc<Mutex<DiskGuard>>>) {
         self.disk_guard = guard;

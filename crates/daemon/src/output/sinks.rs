@@ -72,6 +72,10 @@ pub(super) struct Sinks {
     system_log: SystemLog,
     /// None where the system has no such memory; then bytes are read and written.
     transit: Option<Transit>,
+    /// How many bytes wait in memory, as noted in the transit.
+    waiting: usize,
+    /// Whether bytes that waited were lost with the daemon before.
+    has_lost_predecessor: bool,
     notices: Vec<Notice>,
     /// How many bytes were lost of which stream, and not reported yet.
     losses: HashMap<StreamKey, u64>,
@@ -119,6 +123,8 @@ impl Sinks {
             unrotatable: HashSet::new(),
             system_log: SystemLog::new(syslog),
             transit,
+            waiting: 0,
+            has_lost_predecessor: false,
             notices: Vec::new(),
             losses: HashMap::new(),
             follow,
@@ -310,6 +316,9 @@ impl Sinks {
         self.by_key.insert(key.clone(), id);
         let is_left = !self.spills.is_empty() && self.spills.remove(&Spill::name(sink.path()));
         let mut shared = Box::new(Shared { sink, key, users: 0, writer: None });
+        if self.has_lost_predecessor {
+            shared.sink.follow_a_loss();
+        }
         let directory = self.spill_directory.as_ref().filter(|_| is_left);
         let entries = directory.map(|directory| shared.sink.adopt_spill(directory));
         self.open.insert(id, shared);

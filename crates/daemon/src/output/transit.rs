@@ -69,6 +69,8 @@ pub(super) mod word {
     pub const TEXT: usize = 11;
     /// See [`super::PipelineNotes`].
     pub const NOTES: usize = 12;
+    /// How many bytes wait in memory for logs that take nothing, and end with the process.
+    pub const WAITING: usize = 13;
 }
 
 /// Where the path of the log is; a longer one than fits in there cannot be opened.
@@ -234,6 +236,16 @@ impl Transit {
         // Copies of what is still in the pipe of a program.
         transit.empty_pipe();
         Ok(transit)
+    }
+
+    /// So many bytes wait in the memory of this process.
+    pub fn note_waiting(&self, bytes: usize) {
+        self.note(word::WAITING, bytes as u64);
+    }
+
+    /// How many bytes waited in the memory of a process that was killed.
+    pub fn take_waiting(&self) -> u64 {
+        self.memory.word(word::WAITING).swap(0, Ordering::SeqCst)
     }
 
     /// Copies of what has to outlive this process.

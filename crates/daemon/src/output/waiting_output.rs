@@ -11,6 +11,11 @@ pub(super) const FULL: usize = 4 << 20;
 /// The most bytes that wait for all logs.
 const FULL_OF_ALL: usize = 64 << 20;
 
+/// How many bytes wait for all logs of this daemon.
+pub(super) fn waiting_bytes() -> usize {
+    WAITING.load(Ordering::Relaxed)
+}
+
 /// With less room than that for all logs, those whose programs wait are fed in small pieces.
 const SCARCE: usize = 1 << 20;
 

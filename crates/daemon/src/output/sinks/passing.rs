@@ -1,6 +1,7 @@
 //! The ways of output into a log that survive the death of this process: what is on its way is noted in a transit memory.
 
 use std::fs;
+use std::mem;
 use std::os::fd::BorrowedFd;
 
 use supervisord_config::model::LogLevel;
@@ -11,9 +12,11 @@ use super::{SinkId, Sinks};
 use crate::output::end_of_output::EndOfOutput;
 use crate::output::log_file::Transfer;
 use crate::output::log_limits::LogLimits;
+use crate::output::loss;
 use crate::output::pipeline_notes::StreamKey;
 use crate::output::transit::{LONGEST_TEXT, Transit};
 use crate::output::transit_recovery::TransitRecovery;
+use crate::output::waiting_output::waiting_bytes;
 
 impl Sinks {
     /// Moves what is in a pipe into a log that is a regular file.
@@ -114,9 +117,22 @@ impl Sinks {
         self.transit.as_mut()
     }
 
-    /// From now on bytes pass through this transit.
-    pub fn replace_transit(&mut self, transit: Transit) {
+    /// From now on bytes pass through this transit. The answer is how many waited in the memory of the daemon before, and are lost
+    /// with it.
+    pub fn replace_transit(&mut self, transit: Transit) -> u64 {
+        let lost = transit.take_waiting();
+        self.has_lost_predecessor |= lost > 0;
+        loss::count_earlier(lost);
         self.transit = Some(transit);
+        lost
+    }
+
+    /// Notes how many bytes wait in memory, where the next daemon finds it.
+    pub fn note_waiting(&mut self) {
+        let waiting = waiting_bytes();
+        if let Some(transit) = self.transit.as_ref().filter(|_| waiting != mem::replace(&mut self.waiting, waiting)) {
+            transit.note_waiting(waiting);
+        }
     }
 
     /// Writes down what a daemon that was killed had taken from a program and not put into its log.

@@ -65,7 +65,8 @@ impl Sinks {
     }
 
     /// The loop is about to wait. What is in directories may be something else when it goes on.
-    pub fn end_turn(&self) {
+    pub fn end_turn(&mut self) {
+        self.note_waiting();
         if self.has_rules && self.time_to_upkeep().is_none_or(|left| !left.is_zero()) {
             self.directories.lock().unwrap_or_else(PoisonError::into_inner).forget();
         }

@@ -463,6 +463,17 @@ fn move_until_killed(log: &str) {
     }
 }
 
+#[test]
+fn the_next_daemon_learns_how_much_waited_in_the_memory_of_a_killed_one() {
+    let transit = Transit::new().expect("a transit");
+    transit.note_waiting(7);
+    let mut sinks = sinks();
+    assert_eq!(sinks.replace_transit(Transit::adopt(transit.files().expect("copies")).expect("adopted")), 7);
+    assert_eq!(transit.take_waiting(), 0, "it is told once");
+    sinks.note_waiting();
+    assert_eq!(sinks.replace_transit(Transit::adopt(transit.files().expect("copies")).expect("adopted")), 0);
+}
+
 fn look_at_until_killed(log: &str) {
     let source = io::stdin();
     fd::set_nonblocking(source.as_fd(), true).expect("set");
