@@ -25,6 +25,10 @@ pub struct Source {
     /// Makes its bytes safe for a terminal.
     filter: Option<LogFilter>,
     pending: Vec<u8>,
+    /// Whether what was passed on as it came ends in a part of a line.
+    is_within_line: bool,
+    /// Whether what comes is the rest of a line whose beginning was not read.
+    is_torn: bool,
 }
 
 impl Source {
@@ -38,18 +42,41 @@ impl Source {
                 LineForm::Prefixed(format!("\x1b[{}m{name:width$} |\x1b[0m ", COLOURS[number % COLOURS.len()]))
             }
         };
-        let source = |form| Source { form, filter: filter(), pending: Vec::new() };
+        let source = |form| Source::of(form, filter());
         names.iter().enumerate().map(form).map(source).collect()
     }
 
     /// A log whose lines become JSON objects, one a line.
     pub fn json(group: &str, name: &str, stream: &'static str) -> Source {
         let form = LineForm::Json { group: group.to_owned(), name: name.to_owned(), stream };
-        Source { form, filter: None, pending: Vec::new() }
+        Source::of(form, None)
+    }
+
+    fn of(form: LineForm, filter: Option<LogFilter>) -> Source {
+        Source { form, filter, pending: Vec::new(), is_within_line: false, is_torn: false }
+    }
+
+    /// Something was not read. What is printed of the line before it; its rest, or that of another one, comes next where
+    /// `is_within_line`.
+    pub fn tear(&mut self, is_within_line: bool) -> Vec<u8> {
+        self.is_torn = is_within_line;
+        let mut printed = self.end();
+        if std::mem::take(&mut self.is_within_line) {
+            printed.push(b'\n');
+        }
+        printed
     }
 
     /// What is printed when these bytes have come.
     pub fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes;
+        if self.is_torn {
+            let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Vec::new() };
+            (self.is_torn, bytes) = (false, &bytes[end + 1..]);
+        }
+        if let Some(last) = bytes.last().filter(|_| matches!(self.form, LineForm::Bare)) {
+            self.is_within_line = *last != b'\n';
+        }
         let bytes = match &mut self.filter {
             Some(filter) => filter.pass(bytes),
             None => bytes.to_vec(),
@@ -137,6 +164,23 @@ mod tests {
         assert!(!sources[0].take(&vec![b'x'; MAX_LINE_BYTES + 1]).is_empty(), "what never ends is passed on");
         let mut coloured = Source::all(&names, true, || Some(LogFilter::default()));
         assert_eq!(coloured[1].take(b"\x1b[2Jx\n"), b"\x1b[33mcache |\x1b[0m x\n");
+    }
+
+    #[test]
+    fn the_rest_of_a_line_whose_beginning_was_not_read_is_left_out() {
+        let names = ["web".to_owned(), "cache".to_owned()];
+        let mut sources = Source::all(&names, false, || None);
+        assert_eq!(sources[0].take(b"one\ntw"), b"web   | one\n");
+        assert_eq!(sources[0].tear(true), b"web   | tw\n");
+        assert_eq!(sources[0].take(b"xxx"), b"");
+        assert_eq!(sources[0].take(b"xxx\nnine\n"), b"web   | nine\n");
+        assert_eq!(sources[0].tear(false), b"");
+        assert_eq!(sources[0].take(b"ten\n"), b"web   | ten\n");
+        let mut alone = Source::all(&names[..1], false, || None);
+        assert_eq!(alone[0].take(b"one\ntw"), b"one\ntw");
+        assert_eq!(alone[0].tear(true), b"\n");
+        assert_eq!(alone[0].take(b"xxx\nnine\n"), b"nine\n");
+        assert_eq!(alone[0].tear(true), b"");
     }
 
     #[test]

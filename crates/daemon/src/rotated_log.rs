@@ -1,14 +1,15 @@
 //! The rotated files of a log, as they are read: listed, and decompressed.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use supervisord_config::date_format::DateFormat;
 use supervisord_config::log_compression::LogCompression;
-use supervisord_core::rotation::backup_name::BackupNames;
+use supervisord_core::rotation::backup_name::{BackupLabel, BackupNames};
 
 use crate::{compressed_log, file_end};
 
@@ -25,6 +26,19 @@ pub struct LogFileEntry {
     /// When its last line was written, in seconds since the epoch.
     pub modified: i64,
     pub compression: LogCompression,
+}
+
+/// A log, or a rotated file of it, as it lies between the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailFile {
+    pub path: String,
+    /// What tells it from the others; none for the log itself.
+    pub label: Option<BackupLabel>,
+    pub compression: LogCompression,
+    /// Its device and inode.
+    pub id: (u64, u64),
+    /// When its last line was written, in seconds since the epoch and nanoseconds.
+    pub modified: (i64, i64),
 }
 
 /// A log at a path, with the format of the dates in the names of rotated files, where one is configured.
@@ -60,6 +74,43 @@ impl RotatedLog {
         Ok(found.into_iter().map(|(_, entry)| entry).collect())
     }
 
+    /// The log and its rotated files as they follow each other, the newest first. May block.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn trail(&self) -> io::Result<Vec<TrailFile>> {
+        let (directory, log) = self.place()?;
+        let mut found: Vec<TrailFile> = Vec::new();
+        for entry in fs::read_dir(directory)?.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let label = self.label(&log, name);
+            if label.is_none() && name != log {
+                continue;
+            }
+            let there = if name == log { fs::metadata(entry.path()) } else { entry.metadata() };
+            let Some(there) = there.ok().filter(Metadata::is_file) else { continue };
+            let (label, compression) = label.map_or((None, LogCompression::None), |(label, form)| (Some(label), form));
+            let path = entry.path().to_string_lossy().into_owned();
+            let modified = (there.mtime(), there.mtime_nsec());
+            found.push(TrailFile { path, label, compression, id: (there.dev(), there.ino()), modified });
+        }
+        found.sort_by(|one, other| match (&one.label, &other.label) {
+            (None, _) => Ordering::Less,
+            (_, None) => Ordering::Greater,
+            (Some(a), Some(b)) => match (a, b) {
+                (BackupLabel::Number(a), BackupLabel::Number(b)) => a.cmp(b),
+                (BackupLabel::Dated(..), BackupLabel::Dated(..)) => b.cmp(a),
+                // The format of the dates has changed.
+                _ => other.modified.cmp(&one.modified),
+            }
+            .then(one.compression.suffix().cmp(other.compression.suffix())),
+        });
+        // For a moment there is one that is compressed beside the one it is made of.
+        found.dedup_by(|later, earlier| later.label.is_some() && later.label == earlier.label);
+        Ok(found)
+    }
+
     /// A part of one of these files, decompressed; where it begins, and how many bytes there are. A negative offset counts from
     /// the end. May block.
     ///
@@ -88,7 +139,11 @@ impl RotatedLog {
         if name == log {
             return Some(LogCompression::None);
         }
-        let by = |dates| BackupNames { log, dates }.find(name).map(|(_, form)| form);
+        self.label(log, name).map(|(_, form)| form)
+    }
+
+    fn label(&self, log: &str, name: &str) -> Option<(BackupLabel, LogCompression)> {
+        let by = |dates| BackupNames { log, dates }.find(name);
         by(None).or_else(|| by(Some(self.dates.as_ref()?)))
     }
 

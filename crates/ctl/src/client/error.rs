@@ -92,6 +92,11 @@ impl ClientError {
         matches!(self, ClientError::Status { code, .. } if *code == wanted)
     }
 
+    /// Whether what was asked for does not exist.
+    pub fn is_missing(&self) -> bool {
+        self.is_status(404) || matches!(self, ClientError::Refused { code: 404, .. })
+    }
+
     /// Whether the daemon refused the credentials (HTTP status 401).
     pub fn is_unauthorized(&self) -> bool {
         self.is_status(401)

@@ -170,7 +170,12 @@ struct Log {
     group: String,
     name: String,
     end: u64,
+    /// Whether it does not exist yet.
+    is_awaited: bool,
 }
+
+/// The pause before another look for a log that does not exist yet.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 fn logs(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Failure> {
     let request = match Request::parse(&invocation.words) {
@@ -204,9 +209,13 @@ fn logs(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fail
     let (mut followed, mut texts) = (Vec::new(), Vec::new());
     for (group, name) in found {
         let history = read(session, &request, extent, (&group, &name))?;
-        let end = history.as_ref().map(|history| history.end);
-        texts.push(history.map(|history| history.text).unwrap_or_default());
-        followed.push(end.map(|end| Log { group, name, end }));
+        let place = match &history {
+            Found::Text(history) => Some((history.end, false)),
+            Found::Awaited => Some((0, true)),
+            Found::None => None,
+        };
+        texts.push(if let Found::Text(history) = history { history.text } else { Vec::new() });
+        followed.push(place.map(|(end, is_awaited)| Log { group, name, end, is_awaited }));
     }
     show(session, &texts, &mut sources);
     if request.follow && followed.iter().any(Option::is_some) {
@@ -218,13 +227,23 @@ fn logs(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fail
     Ok(Flow::Continue)
 }
 
-/// What a log has until now; none where there is no log, which is said.
+/// What there is of a log.
+enum Found {
+    /// What it has until now.
+    Text(History),
+    /// It is made when its program is started.
+    Awaited,
+    /// Nothing, which has been said.
+    None,
+}
+
+/// What a log has until now.
 fn read(
     session: &mut Session,
     request: &Request<'_>,
     extent: Extent,
     (group, name): (&str, &str),
-) -> Result<Option<History>, Failure> {
+) -> Result<Found, Failure> {
     let log = HistoryOf { group, name, channel: request.channel, offset: &utc_offset };
     match log.read(session.client()?, extent) {
         Ok(mut history) => {
@@ -238,13 +257,21 @@ fn read(
             if let Some(gap) = history.gap {
                 session.fail(status::GENERIC, format_args!("{}: ERROR ({gap})", namespec(group, name)));
             }
-            Ok(Some(history))
+            Ok(Found::Text(history))
         }
         Err(error) if error.is_status(404) => {
             let name = namespec(group, name);
+            if request.follow
+                && let Ok(info) = session.client()?.process_info(&name)
+                && let path = if request.channel == Channel::Stdout { info.stdout_logfile } else { info.stderr_logfile }
+                && !path.is_empty()
+            {
+                session.console.print_error_raw(&format!("{name}: waiting for {path}, which does not exist yet\n"));
+                return Ok(Found::Awaited);
+            }
             session.fail(status::GENERIC, format_args!("{name}: ERROR (no log file)"));
             session.hints.push(HintRequest::no_log(&name, request.channel));
-            Ok(None)
+            Ok(Found::None)
         }
         Err(error) => Err(error.into()),
     }
@@ -265,6 +292,8 @@ fn show(session: &mut Session, texts: &[Vec<u8>], sources: &mut [Source]) {
 /// What comes from the threads that follow.
 enum Piece {
     Text(usize, String),
+    /// Something was not read: so many bytes, where that is known.
+    Skipped(usize, Option<u64>),
     /// The log cannot be followed any more.
     Ended,
     Interrupted,
@@ -273,6 +302,19 @@ enum Piece {
 #[derive(Deserialize)]
 struct Output {
     text: String,
+}
+
+/// The log goes on elsewhere.
+#[derive(Deserialize)]
+struct Rotated {
+    /// How many bytes were not read; none where all were, and null where nobody knows.
+    #[serde(default, deserialize_with = "present")]
+    skipped: Option<Option<u64>>,
+}
+
+/// A member that is there, though it may be null.
+fn present<'de, D: serde::Deserializer<'de>>(member: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::deserialize(member).map(Some)
 }
 
 /// Prints what is appended to logs as it arrives, until Ctrl-C or until none can be followed any more.
@@ -291,7 +333,9 @@ fn follow(
         drop(wake.try_send(Piece::Interrupted));
     })?;
     let mut open = 0;
+    let mut names = Vec::new();
     for (number, log) in logs.into_iter().enumerate() {
+        names.push(log.as_ref().map(|log| namespec(&log.group, &log.name)).unwrap_or_default());
         let Some(log) = log else { continue };
         let client = session.settings.client().map_err(ClientError::from)?;
         let (streams, sender) = (streams.clone(), sender.clone());
@@ -307,12 +351,26 @@ fn follow(
                     session.console.raw(&source.take(text.as_bytes()));
                 }
             }
+            Ok(Piece::Skipped(number, count)) => {
+                if let (Some(source), Some(name)) = (sources.get_mut(number), names.get(number)) {
+                    let torn = source.tear(count.is_some());
+                    session.console.raw(&torn);
+                    session.console.print_error_raw(&skipped_text(name, count));
+                }
+            }
             Ok(Piece::Ended) => open -= 1,
             Ok(Piece::Interrupted) | Err(_) => break,
         }
     }
     streams.end();
     Ok(())
+}
+
+fn skipped_text(name: &str, count: Option<u64>) -> String {
+    match count {
+        Some(count) => format!("{name}: {count} bytes were not read in time, and are not kept\n"),
+        None => format!("{name}: rotated files were removed before they were read\n"),
+    }
 }
 
 /// Sends what is appended to a log, through upgrades and restarts of the daemon.
@@ -323,13 +381,21 @@ fn follow_one(
     streams: &StreamGroup,
     sender: &SyncSender<Piece>,
 ) {
-    let mut last = log.end.to_string();
+    let (mut last, mut is_awaited) = (log.end.to_string(), log.is_awaited);
     while !streams.has_ended() {
         match client.follow_log(&log.group, &log.name, channel, &last) {
             Ok(events) => {
                 streams.join(events.stopper());
                 for event in events.map_while(Result::ok) {
+                    is_awaited = false;
                     last.clone_from(&event.id);
+                    if event.name == "rotated" {
+                        let rotated = serde_json::from_str(&event.data).ok();
+                        let skipped = rotated.and_then(|Rotated { skipped }| skipped);
+                        if skipped.is_some_and(|count| sender.send(Piece::Skipped(number, count)).is_err()) {
+                            return;
+                        }
+                    }
                     let output: Option<Output> = serde_json::from_str(&event.data).ok();
                     let Some(Output { text }) = output.filter(|_| event.name == "output") else { continue };
                     if sender.send(Piece::Text(number, text)).is_err() {
@@ -338,6 +404,7 @@ fn follow_one(
                 }
             }
             Err(error) if error.is_passing() => {}
+            Err(error) if is_awaited && error.is_missing() => thread::sleep(LOOK_AGAIN_AFTER),
             Err(_) => break,
         }
         thread::sleep(RECONNECT_AFTER);
@@ -348,6 +415,15 @@ fn follow_one(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_read_is_told() {
+        let skipped = |data: &str| serde_json::from_str(data).map(|Rotated { skipped }| skipped).unwrap();
+        assert_eq!(skipped("{}"), None);
+        assert_eq!(skipped(r#"{"skipped":null}"#), Some(None));
+        assert_eq!(skipped(r#"{"skipped":7}"#), Some(Some(7)));
+        assert!(skipped_text("web", Some(7)).starts_with("web: 7 bytes"));
+    }
 
     #[test]
     fn options_stand_anywhere() {

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use supervisord_core::output::Channel;
+use supervisord_core::rotation::rules::RotationRules;
 use supervisord_core::row::Row;
 
 use crate::output_memory::{MemoryLog, OutputMemory};
+use crate::rotated_log::RotatedLog;
 
 /// Where the log of a stream is read.
 #[derive(Clone)]
 pub enum LogPlace {
-    /// In a file at this path.
-    File(String),
+    /// In a file, and rotated files beside it.
+    File(RotatedLog),
     /// In memory, because it is no file.
     Memory(MemoryLog),
 }
@@ -22,7 +24,12 @@ impl LogPlace {
         let name = row.namespec();
         match (memory.find(&name, channel), row.log_file(channel)) {
             (Some(kept), _) => Some(LogPlace::Memory(kept)),
-            (None, Some(path)) => Some(LogPlace::File(path.to_owned())),
+            (None, Some(path)) => {
+                let logging = &row.config.logging;
+                let log = if channel == Channel::Stdout { &logging.stdout } else { &logging.stderr };
+                let dates = RotationRules::of(&log.rotation).and_then(|rules| rules.dates.clone());
+                Some(LogPlace::File(RotatedLog { path: path.to_owned(), dates }))
+            }
             // Nothing has come yet.
             (None, None) if row.memory_of(channel) > 0 => Some(LogPlace::Memory(memory.stream(&name, channel))),
             (None, None) => None,
@@ -32,7 +39,7 @@ impl LogPlace {
     /// The name by which it is followed.
     pub fn follow_name(&self) -> String {
         match self {
-            LogPlace::File(path) => path.clone(),
+            LogPlace::File(log) => log.path.clone(),
             LogPlace::Memory(log) => log.follow_name(),
         }
     }

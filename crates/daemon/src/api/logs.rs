@@ -16,6 +16,7 @@ use crate::calls::CallFailure;
 use crate::file_end;
 use crate::memory_budget::Reservation;
 use crate::output_memory::MemoryLog;
+use crate::rotated_log::RotatedLog;
 
 /// The end of a log.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Api {
         };
         let progress = self.activity.progress();
         progress.reach(progress.queued()).await;
-        self.read_log(Some(LogPlace::File(path)), offset, length).await
+        self.read_log(Some(LogPlace::File(RotatedLog { path, dates: None })), offset, length).await
     }
 
     /// A part of a log of this process.
@@ -135,7 +136,7 @@ impl Api {
         limit: u64,
     ) -> Result<Option<Vec<u8>>, Refusal> {
         let path = match self.process_log(actor, name, channel)? {
-            Some(LogPlace::File(path)) => path,
+            Some(LogPlace::File(log)) => log.path,
             Some(LogPlace::Memory(log)) => {
                 let end = log.extent().bytes.end;
                 return Ok(log.read(end.saturating_sub(limit)..end).ok().map(|(_, bytes)| bytes));
@@ -227,7 +228,7 @@ enum LogOpenError {
 impl OpenLog {
     fn open(place: LogPlace) -> Result<OpenLog, LogOpenError> {
         let path = match place {
-            LogPlace::File(path) => path,
+            LogPlace::File(log) => log.path,
             LogPlace::Memory(log) => {
                 return Ok(OpenLog { size: log.extent().bytes.end, content: LogContent::Memory(log) });
             }

@@ -18,13 +18,16 @@ use crate::network::reply::{Broken, Reply, ReplyContent};
 use crate::network::route::decode;
 use crate::network::socket::Socket;
 use crate::network::streams::{StreamSource, Streams};
+use crate::rotated_log::RotatedLog;
 
 mod download;
 mod events;
 mod followed;
+mod followed_file;
 mod follower;
 mod memory_follower;
 mod reader;
+mod successor;
 
 use download::Download;
 use events::LogEvents;
@@ -39,6 +42,9 @@ const FIRST: u64 = 1024;
 
 /// What a client sees where the file was emptied in place.
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
+
+/// What a client sees where files were removed that it has not read.
+const GAP: &[u8] = b"==> Rotated files were removed before they were read <==\n";
 
 /// Tells reverse proxies not to hold back what has come so far.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -88,7 +94,10 @@ impl LogStreams {
         match self.api.activity_file(actor) {
             Err(refusal) => refused(&refusal),
             Ok(None) => Reply::error(StatusCode::NOT_FOUND),
-            Ok(Some(path)) => self.follow(socket, LogPlace::File(path.to_owned())).await,
+            Ok(Some(path)) => {
+                let log = RotatedLog { path: path.to_owned(), dates: None };
+                self.follow(socket, LogPlace::File(log)).await
+            }
         }
     }
 
@@ -189,6 +198,7 @@ impl StreamSource for PlainLog {
                 Some(FollowStep::Piece(bytes)) => Some(bytes),
                 Some(FollowStep::Truncated) => Some(Bytes::from_static(TRUNCATED)),
                 Some(FollowStep::Skipped(count)) => Some(format!("==> {count} bytes skipped <==\n").into()),
+                Some(FollowStep::Gap) => Some(Bytes::from_static(GAP)),
                 Some(FollowStep::Replaced) => continue,
                 Some(FollowStep::AtEnd) | None => None,
             });

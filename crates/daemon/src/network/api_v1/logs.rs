@@ -18,6 +18,7 @@ use super::request::{ApiRequest, LAST_EVENT_ID_PARAMETER, encoded, event_stream,
 use crate::api::{LogPart, LogPlace};
 use crate::network::logs::{Resume, Unfollowed};
 use crate::network::reply::Reply;
+use crate::rotated_log::RotatedLog;
 
 /// How many bytes there are where none is said, and the most that are sent at once.
 const LENGTH: u64 = 64 << 10;
@@ -58,7 +59,7 @@ pub(super) async fn get_activity(request: ApiRequest<'_>) -> Result<Reply, Probl
     let file = file.ok_or_else(|| Problem::not_found("the daemon logs to syslog only (logfile=syslog)".to_owned()))?;
     let progress = request.api.activity.progress();
     progress.reach(progress.queued()).await;
-    show(&request, LogPlace::File(file), "supervisord").await
+    show(&request, LogPlace::File(RotatedLog { path: file, dates: None }), "supervisord").await
 }
 
 /// Empties a log of a program.
@@ -135,7 +136,7 @@ fn absent() -> Problem {
 
 async fn download(request: &ApiRequest<'_>, place: LogPlace, name: &str) -> Result<Reply, Problem> {
     let file = match place {
-        LogPlace::File(file) => file,
+        LogPlace::File(log) => log.path,
         LogPlace::Memory(log) => {
             let kept = log.extent().bytes;
             let (offset, length) = (i64::try_from(kept.start).unwrap_or(i64::MAX), kept.end - kept.start);
@@ -168,10 +169,18 @@ pub(super) struct OutputEvent {
     text: String,
 }
 
+/// A log that goes on elsewhere.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct RotatedEvent {
+    /// How many bytes were gone before they were read; null where nobody knows. Absent where none were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<Option<u64>>,
+}
+
 /// The events of a stream.
 pub(super) const EVENTS: &[(&str, SchemaOf)] = &[
     ("output", |generator| generator.subschema_for::<OutputEvent>()),
-    ("rotated", |generator| generator.subschema_for::<Nothing>()),
+    ("rotated", |generator| generator.subschema_for::<RotatedEvent>()),
 ];
 
 /// What can be asked of a log.

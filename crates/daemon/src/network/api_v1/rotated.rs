@@ -2,8 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use supervisord_core::output::Channel;
-use supervisord_core::rotation::rules::RotationRules;
 
 use super::logs;
 use super::problem::Problem;
@@ -59,13 +57,7 @@ pub(super) async fn get(request: ApiRequest<'_>) -> Result<Reply, Problem> {
 
 /// None where it is no file, but in memory.
 fn log(request: &ApiRequest<'_>) -> Result<Option<RotatedLog>, Problem> {
-    let (channel, place, _) = logs::of_program(request)?;
-    let LogPlace::File(path) = place else { return Ok(None) };
-    let row = request.program()?;
-    let log = match channel {
-        Channel::Stdout => &row.config.logging.stdout,
-        Channel::Stderr => &row.config.logging.stderr,
-    };
-    let dates = RotationRules::of(&log.rotation).and_then(|rules| rules.dates.clone());
-    Ok(Some(RotatedLog { path, dates }))
+    let (_, place, _) = logs::of_program(request)?;
+    let LogPlace::File(log) = place else { return Ok(None) };
+    Ok(Some(log))
 }

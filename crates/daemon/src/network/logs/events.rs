@@ -82,8 +82,8 @@ impl LogEvents {
     }
 
     /// The client goes on with another file, or with the same one, which was emptied.
-    fn rotated(&self) -> String {
-        format!("id: {}\nevent: rotated\ndata: {{}}\n\n", self.position)
+    fn rotated(&self, data: String) -> String {
+        format!("id: {}\nevent: rotated\ndata: {data}\n\n", self.position)
     }
 }
 
@@ -92,7 +92,7 @@ impl StreamSource for LogEvents {
         if !std::mem::replace(&mut self.is_begun, true) {
             // Without data it is no event for the client, but it goes on here when it comes back.
             let begin = match self.is_rotated {
-                true => self.rotated(),
+                true => self.rotated("{}".to_owned()),
                 false => format!("id: {}\n\n", self.position),
             };
             return Ok(Some((COME_BACK_SOON.to_owned() + &begin).into()));
@@ -110,7 +110,7 @@ impl StreamSource for LogEvents {
                             self.position = position;
                             self.push(&bytes);
                         }
-                        FollowStep::Truncated | FollowStep::Skipped(_) | FollowStep::Replaced => {
+                        FollowStep::Truncated | FollowStep::Skipped(_) | FollowStep::Replaced | FollowStep::Gap => {
                             // What was held back is not continued.
                             let rest = self.characters.finish();
                             self.position = position;
@@ -119,7 +119,11 @@ impl StreamSource for LogEvents {
                             if !rest.is_empty() {
                                 told = "event: output\ndata: {\"text\":\"\u{fffd}\"}\n\n".to_owned();
                             }
-                            told += &self.rotated();
+                            told += &self.rotated(match step {
+                                FollowStep::Skipped(count) => format!("{{\"skipped\":{count}}}"),
+                                FollowStep::Gap => "{\"skipped\":null}".to_owned(),
+                                _ => "{}".to_owned(),
+                            });
                             return Ok(Some(told.into()));
                         }
                         FollowStep::AtEnd => return Ok(None),

@@ -1,40 +1,26 @@
 //! Reading a log as it grows, through rotation, emptying and replacement.
 
 use std::fmt;
-use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::str::FromStr;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use supervisord_sys::fd;
 
-use crate::file_end;
+use super::followed_file::FollowedFile;
+use super::successor::{self, Successor};
 use crate::network::streams::PIECE;
+use crate::rotated_log::RotatedLog;
 
 /// The size of the smallest pages in which any system keeps files in memory.
 const MEMORY_PAGE: u64 = 4096;
 
-/// How many rotated files are searched for the one being read.
-const DEEPEST: u32 = 1000;
-
 /// A place in a log. All methods may block, except [`read_cached`](Follower::read_cached).
 #[derive(Debug)]
 pub struct Follower {
-    path: String,
+    log: RotatedLog,
     file: FollowedFile,
     position: u64,
-}
-
-/// An open file of the log.
-#[derive(Debug)]
-struct FollowedFile {
-    file: File,
-    identity: FileIdentity,
-    /// Whether no read of it waits for a disk.
-    is_in_memory: bool,
 }
 
 /// What came next.
@@ -48,11 +34,11 @@ pub enum FollowStep {
     Skipped(u64),
     /// Reading goes on at the beginning of the file that continues this one.
     Replaced,
+    /// The same, but files in between may have been removed.
+    Gap,
     /// There is nothing more for now.
     AtEnd,
 }
-
-type FileIdentity = (u64, u64);
 
 /// A place in a file of a log, or in what is kept in memory, which clients get as text and bring back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,47 +68,42 @@ impl FromStr for LogPosition {
     }
 }
 
-fn identity(metadata: &Metadata) -> FileIdentity {
-    (metadata.dev(), metadata.ino())
-}
-
 impl Follower {
     /// Begins so many bytes before the end of the log; also says when the log was last written.
-    pub fn open(path: &str, before_end: u64) -> io::Result<(Follower, SystemTime)> {
-        let (file, metadata) = FollowedFile::open(path)?;
+    pub fn open(log: &RotatedLog, before_end: u64) -> io::Result<(Follower, SystemTime)> {
+        let (file, metadata) = FollowedFile::open(&log.path)?;
         let position = metadata.len().saturating_sub(before_end);
-        Ok((Follower { path: path.to_owned(), file, position }, metadata.modified()?))
+        Ok((Follower { log: log.clone(), file, position }, metadata.modified()?))
     }
 
     /// Goes on at a place where a reader was before, in a rotated file where that one has been rotated meanwhile. `None` where
     /// there is no such place any more.
-    pub fn open_at(path: &str, position: LogPosition) -> io::Result<Option<Follower>> {
-        for place in 0..=DEEPEST {
-            let candidate = if place == 0 { path.to_owned() } else { format!("{path}.{place}") };
-            let (file, metadata) = match FollowedFile::open(&candidate) {
-                Ok(found) => found,
-                Err(error) if place == 0 => return Err(error),
-                Err(_) => return Ok(None),
-            };
-            let is_it = position.file.is_none_or(|inode| inode == file.identity.1);
-            if is_it && position.offset <= metadata.len() {
-                return Ok(Some(Follower { path: path.to_owned(), file, position: position.offset }));
+    pub fn open_at(log: &RotatedLog, position: LogPosition) -> io::Result<Option<Follower>> {
+        let (file, metadata) = FollowedFile::open(&log.path)?;
+        let (mut file, length) = if position.file.is_none_or(|inode| inode == file.inode()) {
+            (file, Some(metadata.len()))
+        } else {
+            match successor::with_inode(log, position.file) {
+                None => return Ok(None),
+                Some((file, length)) => (file, length),
             }
-            if is_it {
-                return Ok(None);
-            }
-        }
-        Ok(None)
+        };
+        // How long a compressed file is tells only its end.
+        let is_there = match length {
+            Some(length) => position.offset <= length,
+            None => file.skip(position.offset)?,
+        };
+        Ok(is_there.then(|| Follower { log: log.clone(), file, position: position.offset }))
     }
 
     /// Where the next byte is read.
     pub fn position(&self) -> LogPosition {
-        LogPosition { offset: self.position, file: Some(self.file.identity.1) }
+        LogPosition { offset: self.position, file: Some(self.file.inode()) }
     }
 
     /// What follows. After [`FollowStep::AtEnd`] ask again when the log may have changed.
     pub fn next(&mut self) -> io::Result<FollowStep> {
-        if self.file.file.metadata()?.len() < self.position {
+        if self.file.length()?.is_some_and(|length| length < self.position) {
             self.position = 0;
             return Ok(FollowStep::Truncated);
         }
@@ -130,13 +111,15 @@ impl Follower {
         if !bytes.is_empty() {
             return Ok(FollowStep::Piece(bytes));
         }
-        let Some(successor) = self.successor() else { return Ok(FollowStep::AtEnd) };
+        let Some(Successor { file, is_gap }) = successor::of(&self.log, &self.file) else {
+            return Ok(FollowStep::AtEnd);
+        };
         // What was written to the old file before it was put aside may have come after our last look at it.
         let rest = self.read()?;
         if rest.is_empty() {
-            self.file = successor;
+            self.file = file;
             self.position = 0;
-            return Ok(FollowStep::Replaced);
+            return Ok(if is_gap { FollowStep::Gap } else { FollowStep::Replaced });
         }
         Ok(FollowStep::Piece(rest))
     }
@@ -144,76 +127,30 @@ impl Follower {
     /// What follows in the same file and is in memory, perhaps nothing, and whether the file ends there. `None` if only
     /// [`next`](Follower::next) can tell.
     pub fn read_cached(&mut self) -> Option<(Bytes, bool)> {
-        let bytes = match self.file.is_in_memory {
-            true => self.read().ok(),
-            false => self.read_with(|file, bytes, position| fd::read_cached_at(file.as_fd(), bytes, position)).ok(),
-        }?;
+        let bytes = self.file.read_cached(self.position)?;
+        self.position += bytes.len() as u64;
         // The system has whole pages in memory, so that within a page nothing but the end of the file ends a read.
         let is_at_end = bytes.len() < PIECE && !self.position.is_multiple_of(MEMORY_PAGE);
         Some((bytes, is_at_end))
     }
 
     fn read(&mut self) -> io::Result<Bytes> {
-        self.read_with(|file, bytes, position| file.read_at(bytes, position))
-    }
-
-    fn read_with(&mut self, read: impl Fn(&File, &mut [u8], u64) -> io::Result<usize>) -> io::Result<Bytes> {
-        let mut bytes = [0; PIECE];
-        let count = loop {
-            match read(&self.file.file, &mut bytes, self.position) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                count => break count?,
-            }
-        };
-        self.position += count as u64;
-        Ok(Bytes::copy_from_slice(&bytes[..count]))
-    }
-
-    /// The file that continues this one, once something has been written to it. Until then the old one may be the
-    /// one that is still written to, as is so between the moves of a log rotating program and the signal to reopen.
-    fn successor(&self) -> Option<FollowedFile> {
-        let current = fs::metadata(&self.path).ok()?;
-        if identity(&current) == self.file.identity {
-            return None;
-        }
-        let path = match self.place_in_rotation() {
-            // Several rotations since the last look: the files in between are to be read as well.
-            Some(place) if place > 1 => format!("{}.{}", self.path, place - 1),
-            _ => self.path.clone(),
-        };
-        let (file, metadata) = FollowedFile::open(&path).ok()?;
-        // A rotation in just this moment is found out the next time.
-        let moved = file.identity == self.file.identity;
-        (!moved && metadata.len() > 0).then_some(file)
-    }
-
-    /// Which number the file being read has been given among the rotated ones.
-    fn place_in_rotation(&self) -> Option<u32> {
-        for place in 1..=DEEPEST {
-            let found = fs::metadata(format!("{}.{place}", self.path)).ok()?;
-            if identity(&found) == self.file.identity {
-                return Some(place);
-            }
-        }
-        None
-    }
-}
-
-impl FollowedFile {
-    fn open(path: &str) -> io::Result<(FollowedFile, Metadata)> {
-        let file = file_end::open(path)?;
-        let metadata = file.metadata()?;
-        let is_in_memory = fd::is_on_memory_file_system(file.as_fd());
-        Ok((FollowedFile { identity: identity(&metadata), file, is_in_memory }, metadata))
+        let bytes = self.file.read(self.position)?;
+        self.position += bytes.len() as u64;
+        Ok(bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
+    use std::fs::{self, File, OpenOptions};
     use std::io::Write;
+    use std::os::unix::fs::MetadataExt;
+
+    use supervisord_config::log_compression::LogCompression;
 
     use super::*;
+    use crate::compressed_log::Encoder;
 
     struct Log {
         directory: tempfile::TempDir,
@@ -242,7 +179,23 @@ mod tests {
         }
 
         fn follow(&self) -> Follower {
-            Follower::open(&self.path(""), 1024).expect("opened").0
+            Follower::open(&self.log(), 1024).expect("opened").0
+        }
+
+        fn log(&self) -> RotatedLog {
+            RotatedLog { path: self.path(""), dates: None }
+        }
+
+        /// As the daemon does it after a rotation.
+        fn compress(&self, suffix: &str, form: LogCompression) {
+            let text = fs::read(self.path(suffix)).expect("read");
+            let modified = fs::metadata(self.path(suffix)).and_then(|found| found.modified()).expect("found");
+            let part = File::create(self.path(".compressing")).expect("created");
+            let mut encoder = Encoder::new(form, part);
+            encoder.write_all(&text).expect("written");
+            encoder.finish().expect("finished").set_modified(modified).expect("set");
+            self.rename(".compressing", &format!("{suffix}{}", form.suffix()));
+            fs::remove_file(self.path(suffix)).expect("removed");
         }
     }
 
@@ -254,6 +207,7 @@ mod tests {
                 FollowStep::Piece(bytes) => text.push_str(str::from_utf8(&bytes).expect("text")),
                 FollowStep::Truncated => text.push_str("<truncated>"),
                 FollowStep::Skipped(_) | FollowStep::Replaced => {}
+                FollowStep::Gap => text.push_str("<gap>"),
                 FollowStep::AtEnd => return text,
             }
         }
@@ -322,6 +276,52 @@ mod tests {
         assert_eq!(drain(&mut follower), "1234");
     }
 
+    /// Reading goes on in a rotated file that has been compressed, be it the one that was read or one after it.
+    #[test]
+    fn rotated_files_that_were_compressed_are_read_on() {
+        for form in [LogCompression::Gzip, LogCompression::Zstd] {
+            let log = Log::new();
+            log.append("1");
+            let mut follower = log.follow();
+            assert_eq!(drain(&mut follower), "1");
+            log.append("2");
+            let shift = |last: u32, text: &str| {
+                for place in (1..=last).rev() {
+                    log.rename(&format!(".{place}{}", form.suffix()), &format!(".{}{}", place + 1, form.suffix()));
+                }
+                log.rename("", ".1");
+                log.compress(".1", form);
+                log.append(text);
+            };
+            shift(0, "3");
+            shift(1, &"4".repeat(3 * PIECE));
+            shift(2, "5");
+            shift(3, "6");
+            assert_eq!(drain(&mut follower), format!("23{}56", "4".repeat(3 * PIECE)));
+            let inode = fs::metadata(log.path(&format!(".3{}", form.suffix()))).expect("there").ino();
+            let open =
+                |offset| Follower::open_at(&log.log(), LogPosition { offset, file: Some(inode) }).expect("readable");
+            assert_eq!(drain(&mut open(0).expect("the place")), format!("3{}56", "4".repeat(3 * PIECE)));
+            assert_eq!(drain(&mut open(1).expect("the place")), format!("{}56", "4".repeat(3 * PIECE)));
+            assert!(open(2).is_none());
+        }
+    }
+
+    #[test]
+    fn what_was_removed_before_it_was_read_is_told() {
+        let log = Log::new();
+        log.append("1");
+        let mut follower = log.follow();
+        assert_eq!(drain(&mut follower), "1");
+        for text in ["2", "3"] {
+            log.rename("", ".1");
+            let later = SystemTime::now() + std::time::Duration::from_secs(1);
+            log.append(text);
+            File::open(log.path("")).and_then(|file| file.set_modified(later)).expect("set");
+        }
+        assert_eq!(drain(&mut follower), "<gap>23");
+    }
+
     #[test]
     fn the_old_file_is_read_until_the_new_one_is_used() {
         let log = Log::new();
@@ -356,7 +356,7 @@ mod tests {
         let position: LogPosition = follower.position().to_string().parse().expect("its own text");
         assert_eq!(position, follower.position());
         log.append("3");
-        let open = || Follower::open_at(&log.path(""), position).expect("readable");
+        let open = || Follower::open_at(&log.log(), position).expect("readable");
         assert_eq!(drain(&mut open().expect("the place")), "3");
         log.rename("", ".1");
         log.append("4");
@@ -364,9 +364,9 @@ mod tests {
         log.rename(".1", ".gone");
         assert!(open().is_none());
         let plain: LogPosition = "1".parse().expect("an offset alone");
-        assert_eq!(drain(&mut Follower::open_at(&log.path(""), plain).expect("readable").expect("the place")), "");
+        assert_eq!(drain(&mut Follower::open_at(&log.log(), plain).expect("readable").expect("the place")), "");
         let beyond = LogPosition { offset: 9, file: None };
-        assert!(Follower::open_at(&log.path(""), beyond).expect("readable").is_none());
+        assert!(Follower::open_at(&log.log(), beyond).expect("readable").is_none());
         for text in ["", "-1", "1-", "1-x", "x", "1-2-3"] {
             assert_eq!(text.parse::<LogPosition>(), Err(()), "{text}");
         }

@@ -70,7 +70,7 @@ impl MemoryFollower {
                 Some((piece, is_at_end))
             }
             FollowStep::AtEnd => Some((Bytes::new(), true)),
-            FollowStep::Truncated | FollowStep::Skipped(_) | FollowStep::Replaced => None,
+            FollowStep::Truncated | FollowStep::Skipped(_) | FollowStep::Replaced | FollowStep::Gap => None,
         }
     }
 }

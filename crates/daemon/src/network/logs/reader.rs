@@ -19,8 +19,8 @@ impl LogReader {
     /// Begins so many bytes before the end of the log; also says when the log was last written, as far as that is known.
     pub fn open(place: &LogPlace, before_end: u64) -> io::Result<(LogReader, SystemTime)> {
         Ok(match place {
-            LogPlace::File(path) => {
-                let (follower, modified) = Follower::open(path, before_end)?;
+            LogPlace::File(log) => {
+                let (follower, modified) = Follower::open(log, before_end)?;
                 (LogReader::File(follower), modified)
             }
             LogPlace::Memory(log) => {
@@ -32,7 +32,7 @@ impl LogReader {
     /// Goes on at a place where a reader was before. `None` where there is no such place any more.
     pub fn open_at(place: &LogPlace, position: LogPosition) -> io::Result<Option<LogReader>> {
         Ok(match place {
-            LogPlace::File(path) => Follower::open_at(path, position)?.map(LogReader::File),
+            LogPlace::File(log) => Follower::open_at(log, position)?.map(LogReader::File),
             LogPlace::Memory(log) => MemoryFollower::at(log.clone(), position).map(LogReader::Memory),
         })
     }
