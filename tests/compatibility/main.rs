@@ -121,7 +121,7 @@ fn run_suite(record: &Path, programs: Option<&Path>) -> bool {
     let _ = fs::remove_file(record);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let suite = Command::new(cargo)
-        .args(["test", "--test", "suite"])
+        .args(["test", "--workspace", "--test", "suite"])
         .current_dir(repository())
         .env("SUBJECT", "both")
         .env(RECORD, record)

@@ -11,7 +11,8 @@ fn next_version() -> std::path::PathBuf {
     let ours = Subject::Ours.path(Program::Supervisord);
     let directory = ours.parent().expect("it is in the build directory");
     let mut build = std::process::Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--offline", "--package", "supervisord-daemon", "--example", "next_version"]);
+    // Of the workspace, as of the daemon alone its dependencies would have other features, and be built again.
+    build.args(["build", "--quiet", "--offline", "--workspace", "--example", "next_version"]);
     build.arg("--target-dir").arg(directory.parent().expect("above the profile"));
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
     if directory.ends_with("release") {
