@@ -12,6 +12,8 @@
 
 #[path = "../suite/harness/areas.rs"]
 mod areas;
+#[path = "../suite/harness/cargo.rs"]
+mod cargo;
 #[allow(dead_code)] // only the suite writes
 #[path = "../suite/harness/record.rs"]
 mod record;
@@ -19,7 +21,7 @@ mod report;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use record::{Entry, RECORD};
 use report::Report;
@@ -119,8 +121,7 @@ fn repository() -> &'static Path {
 /// Runs the suite against both programs and records what it compares. Returns whether it passed.
 fn run_suite(record: &Path, programs: Option<&Path>) -> bool {
     let _ = fs::remove_file(record);
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let suite = Command::new(cargo)
+    let suite = cargo::cargo()
         .args(["test", "--workspace", "--test", "suite"])
         .current_dir(repository())
         .env("SUBJECT", "both")

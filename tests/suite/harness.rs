@@ -6,6 +6,7 @@
 
 pub mod additions;
 pub mod areas;
+pub mod cargo;
 pub mod command;
 pub mod compare;
 pub mod daemon;

@@ -4,13 +4,13 @@ use std::fs;
 
 use super::{LIVING, pids, scene, wait_for_more_lines, wait_for_others};
 use crate::harness::subject::Program;
-use crate::harness::{Daemon, Subject, command, processes};
+use crate::harness::{Daemon, Subject, cargo, command, processes};
 
 /// `supervisord` as it is when the form of its state has changed.
 fn next_version() -> std::path::PathBuf {
     let ours = Subject::Ours.path(Program::Supervisord);
     let directory = ours.parent().expect("it is in the build directory");
-    let mut build = std::process::Command::new(env!("CARGO"));
+    let mut build = cargo::cargo();
     // Of the workspace, as of the daemon alone its dependencies would have other features, and be built again.
     build.args(["build", "--quiet", "--offline", "--workspace", "--example", "next_version"]);
     build.arg("--target-dir").arg(directory.parent().expect("above the profile"));

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+#[path = "../../../../tests/suite/harness/cargo.rs"]
+mod cargo;
 #[path = "../../../../tests/suite/harness/http.rs"]
 #[expect(dead_code, reason = "the tests of the daemon use more of it")]
 pub mod http;
@@ -228,7 +230,7 @@ pub fn beside(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_supervisor-fleet")).with_file_name(name);
     if !path.exists() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let built = Command::new(env!("CARGO")).args(["build", "--bin", name]).current_dir(root).status();
+        let built = cargo::cargo().args(["build", "--bin", name]).current_dir(root).status();
         assert!(built.is_ok_and(|status| status.success()), "{name} is built");
     }
     path
