@@ -19,6 +19,7 @@ use crate::termination::Termination;
 use context::AgentContext;
 
 mod answers;
+mod command_order;
 mod commands;
 mod context;
 mod events;

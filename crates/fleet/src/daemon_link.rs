@@ -1,12 +1,15 @@
 //! The JSON API of the daemon beside an agent.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{HeaderMap, Method, Request, Response};
@@ -14,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::server_sent::{ServerSentDecoder, ServerSentEvent};
@@ -130,7 +134,7 @@ impl DaemonLink {
         within(limit, async { whole(self.send(request).await?).await }).await
     }
 
-    /// Has the daemon do something for somebody.
+    /// Has the daemon do something for somebody. `sent` is told when the request has been sent, and dropped if it cannot be.
     pub async fn act(
         &self,
         role: FleetRole,
@@ -138,9 +142,11 @@ impl DaemonLink {
         path: &str,
         body: &Value,
         limit: Duration,
+        sent: oneshot::Sender<()>,
     ) -> Result<Value, DaemonFailure> {
         let headers = [("on-behalf-of", person), (CONTENT_TYPE.as_str(), "application/json")];
         let request = self.request(role, Method::POST, path, &headers, body.to_string().into())?;
+        let request = request.map(|body| ToldBody { body, sent: Some(sent) });
         let (_, body) = within(limit, async { whole(self.send(request).await?).await }).await?;
         serde_json::from_slice(&body).map_err(|error| DaemonFailure::Broken(error.to_string()))
     }
@@ -180,7 +186,7 @@ impl DaemonLink {
         request.body(Full::new(body)).map_err(|error| DaemonFailure::Unreachable(error.to_string()))
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, DaemonFailure> {
+    async fn send<B: RequestBody>(&self, request: Request<B>) -> Result<Response<Incoming>, DaemonFailure> {
         let unreachable = |error: std::io::Error| DaemonFailure::Unreachable(error.to_string());
         match &self.address {
             DaemonAddress::Unix(path) => exchange(UnixStream::connect(path).await.map_err(unreachable)?, request).await,
@@ -188,6 +194,39 @@ impl DaemonLink {
                 exchange(TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?, request).await
             }
         }
+    }
+}
+
+/// What can be sent with a request.
+pub trait RequestBody: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static {}
+
+impl<B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static> RequestBody for B {}
+
+/// A body that tells when the connection has taken it, and writes it.
+struct ToldBody {
+    body: Full<Bytes>,
+    sent: Option<oneshot::Sender<()>>,
+}
+
+impl Body for ToldBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let told = self.get_mut();
+        let frame = ready!(Pin::new(&mut told.body).poll_frame(context));
+        if let Some(sent) = told.sent.take() {
+            let _ = sent.send(());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -214,9 +253,10 @@ impl DaemonEvents {
 }
 
 /// Sends one request over a connection of its own.
-pub async fn exchange<S>(socket: S, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, DaemonFailure>
+pub async fn exchange<S, B>(socket: S, request: Request<B>) -> Result<Response<Incoming>, DaemonFailure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: RequestBody,
 {
     let broken = |error: hyper::Error| DaemonFailure::Broken(error.to_string());
     let mut http = http1::Builder::new();

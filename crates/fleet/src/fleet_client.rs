@@ -26,7 +26,7 @@ const QUIET: Duration = Duration::from_secs(2);
 const AGAIN_EVERY: Duration = Duration::from_millis(500);
 /// After how many times that, hosts that have begun are asked, too.
 const BEGUN_AFTER: u32 = 10;
-/// For how long a host may begin with a command.
+/// For how long a host may begin with a command, at the most.
 const BEGIN_WITHIN: Duration = Duration::from_secs(30);
 
 /// A connection, and for whom it asks.
@@ -98,17 +98,18 @@ impl FleetClient {
         }
     }
 
-    /// Sends a request to hosts, for somebody.
+    /// Sends a request to hosts, for somebody who waits so long: what a host has not begun by then, it does not begin later.
     pub async fn send(
         &self,
         person: &PersonName,
         hosts: Vec<HostName>,
         verb: FleetVerb,
+        limit: Duration,
     ) -> Result<OpenRequest, FleetError> {
         let failed = |error: &dyn std::fmt::Display| FleetError::Other(error.to_string());
         let role = verb.needs();
         let id = random_id().map_err(|error| failed(&error))?;
-        let message: bytes::Bytes = FleetRequest { id: id.clone(), deadline: deadline(), verb }.message().into();
+        let message: bytes::Bytes = FleetRequest { id: id.clone(), deadline: deadline(limit), verb }.message().into();
         let messages = vec![message; hosts.len()];
         let inbox = self.link.client.new_inbox();
         let answers = self.link.client.subscribe(format!("{inbox}.*")).await.map_err(|error| failed(&error))?;
@@ -135,7 +136,8 @@ impl FleetClient {
         request: &mut OpenRequest,
         verb: impl Fn(&HostName) -> FleetVerb,
     ) -> Result<(), FleetError> {
-        let message = |host| FleetRequest { id: request.id.clone(), deadline: deadline(), verb: verb(host) }.message();
+        let deadline = deadline(BEGIN_WITHIN);
+        let message = |host| FleetRequest { id: request.id.clone(), deadline, verb: verb(host) }.message();
         request.messages = request.hosts.iter().map(|host| message(host).into()).collect();
         self.ask_again(request, &request.hosts).await
     }
@@ -163,7 +165,7 @@ impl FleetClient {
         limit: Duration,
     ) -> Result<Gathering, FleetError> {
         let mut gathering = Gathering::of(hosts.iter().cloned());
-        let mut request = self.send(person, hosts, verb).await?;
+        let mut request = self.send(person, hosts, verb, limit).await?;
         let end = tokio::time::Instant::now() + limit;
         let mut again = tokio::time::interval(AGAIN_EVERY);
         again.tick().await;
@@ -207,9 +209,9 @@ impl OpenRequest {
     }
 }
 
-/// Until when a host may begin.
-fn deadline() -> u64 {
-    epoch_millis() + BEGIN_WITHIN.as_millis() as u64
+/// Until when a host may begin with what somebody waits for so long.
+fn deadline(limit: Duration) -> u64 {
+    epoch_millis() + limit.min(BEGIN_WITHIN).as_millis() as u64
 }
 
 /// An entry of the bucket reaches the view.

@@ -34,7 +34,7 @@ pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
     };
     let link = asking.client.link();
     let mut connection = link.connected().await;
-    let mut request = asking.client.send(&asking.person, asking.hosts.clone(), verb).await?;
+    let mut request = asking.client.send(&asking.person, asking.hosts.clone(), verb, asking.limit).await?;
     let mut lines = LogLines::new(asking.is_json);
     let mut missing = asking.hosts.clone();
     let mut followed = FollowedHosts::default();

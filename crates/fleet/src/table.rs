@@ -45,9 +45,13 @@ fn listed(reply: &HostReply) -> &[Value] {
     result(reply).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The row of a host that has no result.
+/// The row of a host that has no result of a command.
 fn failed_row(host: &HostName, reply: &HostReply) -> Option<[String; 4]> {
-    let text = failure(reply)?;
+    let text = match reply {
+        // Its deadline has passed.
+        HostReply::Silent => "no answer: it may have been done, and does not begin later".to_owned(),
+        reply => failure(reply)?,
+    };
     Some([host.to_string(), String::new(), format!("ERROR ({text})"), String::new()])
 }
 

@@ -2,15 +2,16 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::{Message, Subject};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::answers::{answer, listed};
+use super::command_order::{CommandOrder, WaitingCommand};
 use super::context::{AgentContext, Attempts};
 use super::followers::Followers;
 use crate::clock::epoch_millis;
@@ -40,6 +41,38 @@ impl Commands {
     pub(super) fn open(directory: &Path) -> io::Result<Commands> {
         Ok(Commands { journal: Mutex::new(CommandJournal::open(directory)?) })
     }
+
+    fn journal(&self) -> MutexGuard<'_, CommandJournal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request, and who may ask for it.
+pub(super) struct AskedRequest {
+    role: FleetRole,
+    person: PersonName,
+    pub(super) request: FleetRequest,
+}
+
+impl AskedRequest {
+    /// Of a message; the refusal where it asks for nothing that this role may have.
+    fn of(message: &Message) -> Result<AskedRequest, FleetAnswer> {
+        let malformed = |detail: String| FleetAnswer::refused(FleetRefusal::Malformed, detail);
+        let Some((role, person)) = subjects::asker(&message.subject) else {
+            return Err(malformed("the subject names no role and person".to_owned()));
+        };
+        let request = FleetRequest::read(&message.payload).map_err(malformed)?;
+        if role < request.verb.needs() {
+            let told = format!("a {} may not do that", role.word());
+            return Err(FleetAnswer::refused(FleetRefusal::NotPermitted, told));
+        }
+        Ok(AskedRequest { role, person, request })
+    }
+
+    /// Whether the daemon is to do something.
+    fn is_command(&self) -> bool {
+        self.request.verb.action(&[]).is_some()
+    }
 }
 
 /// Answers requests for ever.
@@ -47,6 +80,7 @@ pub(super) async fn serve(context: Arc<AgentContext>, commands: Commands) {
     let commands = Arc::new(commands);
     let followers = Arc::new(Followers::default());
     let places = Arc::new(Semaphore::new(AT_A_TIME));
+    let order = CommandOrder::begin(context.clone(), commands.clone(), AT_A_TIME);
     let mut attempts = Attempts::new();
     loop {
         context.nats.connected().await;
@@ -58,16 +92,34 @@ pub(super) async fn serve(context: Arc<AgentContext>, commands: Commands) {
                     let Some(reply) = message.reply.clone().filter(|reply| reply.starts_with("_INBOX.")) else {
                         continue;
                     };
+                    let asked = AskedRequest::of(&message);
+                    let command = asked.as_ref().ok().filter(|asked| asked.is_command());
+                    // It has come again: its answer is on its way.
+                    if command.is_some_and(|asked| order.knows(&asked.request.id)) {
+                        continue;
+                    }
                     let Ok(place) = places.clone().try_acquire_owned() else {
-                        answer(&context, &reply, &FleetAnswer::refused(FleetRefusal::Busy, "too many requests")).await;
+                        // One that is being done is not refused; who has asked for it asks again.
+                        if command.is_none_or(|asked| commands.journal().answer(&asked.request.id).is_none()) {
+                            let told = FleetAnswer::refused(FleetRefusal::Busy, "too many requests");
+                            answer(&context, &reply, &told).await;
+                        }
                         continue;
                     };
-                    let (context, commands, followers) = (context.clone(), commands.clone(), followers.clone());
-                    tokio::spawn(async move {
-                        let told = respond(&context, &commands, &followers, &message, &reply).await;
-                        answer(&context, &reply, &told).await;
-                        drop(place);
-                    });
+                    match asked {
+                        Ok(asked) if asked.is_command() => order.push(WaitingCommand { asked, reply, place }).await,
+                        asked => {
+                            let (context, followers) = (context.clone(), followers.clone());
+                            tokio::spawn(async move {
+                                let told = match asked {
+                                    Ok(asked) => read(&context, &followers, &asked.request, &reply).await,
+                                    Err(told) => told,
+                                };
+                                answer(&context, &reply, &told).await;
+                                drop(place);
+                            });
+                        }
+                    }
                 }
             }
         }
@@ -75,85 +127,75 @@ pub(super) async fn serve(context: Arc<AgentContext>, commands: Commands) {
     }
 }
 
-async fn respond(
+/// Answers what only reads.
+async fn read(
     context: &Arc<AgentContext>,
-    commands: &Commands,
     followers: &Arc<Followers>,
-    message: &Message,
-    reply: &Subject,
-) -> FleetAnswer {
-    let malformed = |detail: String| FleetAnswer::refused(FleetRefusal::Malformed, detail);
-    let Some((role, person)) = subjects::asker(&message.subject) else {
-        return malformed("the subject names no role and person".to_owned());
-    };
-    let request = match FleetRequest::read(&message.payload) {
-        Ok(request) => request,
-        Err(detail) => return malformed(detail),
-    };
-    if role < request.verb.needs() {
-        let told = format!("a {} may not do that", role.word());
-        return FleetAnswer::refused(FleetRefusal::NotPermitted, told);
-    }
-    match request.verb.action(&[]) {
-        Some(_) => act(context, commands, role, &person, &request, reply).await,
-        None if epoch_millis() > request.deadline => {
-            FleetAnswer::refused(FleetRefusal::Expired, "its deadline has passed by the clock of this host")
-        }
-        None => {
-            let read = match &request.verb {
-                FleetVerb::Why { select } => explain(context, select).await,
-                FleetVerb::Logs { select, channel, tail, follow, places } => {
-                    let (channel, tail, follow) = (*channel, *tail, *follow);
-                    let asked = super::follow::AskedLogs { select, channel, tail, follow, places };
-                    super::follow::logs(context, followers, &request.id, asked, reply).await
-                }
-                other => listed(context, FleetRole::Viewer, other.select()).await.map(|programs| json!(programs)),
-            };
-            read.map_or_else(|failure| refusal(&failure), |result| FleetAnswer::Done { result })
-        }
-    }
-}
-
-/// Has the daemon do something, once.
-async fn act(
-    context: &AgentContext,
-    commands: &Commands,
-    role: FleetRole,
-    person: &PersonName,
     request: &FleetRequest,
     reply: &Subject,
 ) -> FleetAnswer {
-    let journal = || commands.journal.lock().unwrap_or_else(PoisonError::into_inner);
-    // What the daemon says now has nothing to do with what has been done.
-    if let Some(told) = journal().answer(&request.id) {
-        return told;
+    if epoch_millis() > request.deadline {
+        return FleetAnswer::refused(FleetRefusal::Expired, "its deadline has passed by the clock of this host");
     }
-    let select = match without_own(context, role, &request.verb).await {
-        Ok(select) => select,
-        Err(failure) => return refusal(&failure),
+    let read = match &request.verb {
+        FleetVerb::Why { select } => explain(context, select).await,
+        FleetVerb::Logs { select, channel, tail, follow, places } => {
+            let (channel, tail, follow) = (*channel, *tail, *follow);
+            let asked = super::follow::AskedLogs { select, channel, tail, follow, places };
+            super::follow::logs(context, followers, &request.id, asked, reply).await
+        }
+        other => listed(context, FleetRole::Viewer, other.select()).await.map(|programs| json!(programs)),
     };
-    let Some(DaemonAction { path, body, result }) = request.verb.action(&select) else {
-        return FleetAnswer::refused(FleetRefusal::Malformed, "nothing is to be done");
+    read.map_or_else(|failure| refusal(&failure), |result| FleetAnswer::Done { result })
+}
+
+/// What the daemon is to do for a command, which is written down when this returns; the answer where it is not to be done.
+pub(super) async fn prepare(
+    context: &AgentContext,
+    commands: &Commands,
+    asked: &AskedRequest,
+) -> Result<DaemonAction, FleetAnswer> {
+    let request = &asked.request;
+    // What the daemon says now has nothing to do with what has been done.
+    if let Some(told) = commands.journal().answer(&request.id) {
+        return Err(told);
+    }
+    let select = without_own(context, asked.role, &request.verb).await.map_err(|failure| refusal(&failure))?;
+    let Some(action) = request.verb.action(&select) else {
+        return Err(FleetAnswer::refused(FleetRefusal::Malformed, "nothing is to be done"));
     };
-    let decision = journal().begin(&request.id, request.deadline);
+    let decision = commands.journal().begin(&request.id, request.deadline);
     match decision {
         Err(error) => {
             (context.log)(&format!("cannot write down a command, and do not execute it: {error}"));
             let told = format!("the agent cannot write down what it executes: {error}");
-            return FleetAnswer::refused(FleetRefusal::Busy, told);
+            Err(FleetAnswer::refused(FleetRefusal::Busy, told))
         }
-        Ok(CommandDecision::Answer(told)) => return told,
-        Ok(CommandDecision::Execute(_)) => {}
+        Ok(CommandDecision::Answer(told)) => Err(told),
+        Ok(CommandDecision::Execute(_)) => Ok(action),
     }
+}
+
+/// Has the daemon do something. `sent` says when it has been sent.
+pub(super) async fn execute(
+    context: &AgentContext,
+    commands: &Commands,
+    asked: &AskedRequest,
+    action: &DaemonAction,
+    reply: &Subject,
+    sent: oneshot::Sender<()>,
+) -> FleetAnswer {
+    let DaemonAction { path, body, result } = action;
     // Where the network is away, the acknowledgement waits for it, and the command must not: it would begin after its deadline.
     let accepted = answer(context, reply, &FleetAnswer::Accepted);
-    let ((), done) = tokio::join!(accepted, context.daemon.act(role, person.as_str(), path, &body, ACT_WITHIN));
+    let act = context.daemon.act(asked.role, asked.person.as_str(), path, body, ACT_WITHIN, sent);
+    let ((), done) = tokio::join!(accepted, act);
     let told = match done {
-        Ok(answer) => FleetAnswer::Done { result: answer.get(result).cloned().unwrap_or(Value::Null) },
+        Ok(answer) => FleetAnswer::Done { result: answer.get(*result).cloned().unwrap_or(Value::Null) },
         Err(DaemonFailure::Broken(text)) => FleetAnswer::refused(FleetRefusal::InDoubt, text),
         Err(failure) => refusal(&failure),
     };
-    if let Err(error) = journal().end(&request.id, &told) {
+    if let Err(error) = commands.journal().end(&asked.request.id, &told) {
         (context.log)(&format!("cannot write down the result of a command: {error}"));
     }
     told
@@ -197,7 +239,7 @@ async fn explain(context: &AgentContext, select: &[String]) -> Result<Value, Dae
 }
 
 /// A failure of the daemon, as an answer.
-fn refusal(failure: &DaemonFailure) -> FleetAnswer {
+pub(super) fn refusal(failure: &DaemonFailure) -> FleetAnswer {
     let reason = match failure {
         DaemonFailure::Unreachable(_) | DaemonFailure::Broken(_) => FleetRefusal::NoDaemon,
         DaemonFailure::NoToken(_) | DaemonFailure::Refused(401 | 403, _) => FleetRefusal::NotPermitted,

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::harness::proxy::Proxy;
 use crate::harness::stub_daemon::StubDaemon;
-use crate::harness::{NatsServer, wait_until};
+use crate::harness::{NatsServer, Running, wait_until};
 
 /// Somebody who sends what he likes.
 struct Sender {
@@ -110,6 +110,62 @@ fn what_the_network_delays_is_done_once_or_not_at_all() {
     wait_until("all have come", || sender.reason(SUBJECT, &stop('b', soon)) == "\"done\"");
     assert_eq!(sender.reason(SUBJECT, &stop('a', late)), "expired");
     assert_eq!(stub.actions().len(), 2, "one of five, and the last");
+}
+
+/// Stops a process, or has it go on.
+fn signal(agent: &Running, signal: &str) {
+    let sent = std::process::Command::new("kill").args([signal, &agent.0.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "{signal}");
+}
+
+#[test]
+fn commands_that_come_together_begin_in_their_order() {
+    let nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let daemon = format!("unix://{}", nats.path("sock").display());
+    // The agent lists programs before it acts, because it must not stop itself.
+    let own = [("SUPERVISOR_GROUP_NAME", "agent"), ("SUPERVISOR_PROCESS_NAME", "agent")];
+    let agent = nats.agent_with(&own, "h", &daemon, &[]);
+    nats.wait_for_hosts(1);
+    let sender = Sender::to(&nats);
+    let soon = now() + 120_000;
+    let selected = |number: usize| json!([format!("program{number}")]);
+    signal(&agent, "-STOP");
+    // None of them is done before all have begun.
+    stub.hold(true);
+    sender.runtime.block_on(async {
+        for number in 0..20 {
+            let mut command = stop('0', soon);
+            (command["id"], command["select"]) = (json!(format!("{number:032x}")), selected(number));
+            for _ in 0..3 {
+                let (subject, inbox) = (SUBJECT.to_owned(), sender.client.new_inbox());
+                let sent = sender.client.publish_with_reply(subject, inbox, command.to_string().into());
+                sent.await.expect("published");
+            }
+        }
+        sender.client.flush().await.expect("sent");
+    });
+    signal(&agent, "-CONT");
+    wait_until("all have begun", || stub.actions().len() == 20);
+    stub.hold(false);
+    let begun: Vec<Value> = stub.actions().iter().map(|action| action["select"].clone()).collect();
+    assert_eq!(begun, (0..20).map(selected).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_done() {
+    let nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let agent = nats.agent("h", &format!("unix://{}", nats.path("sock").display()), &[]);
+    nats.wait_for_hosts(1);
+    signal(&agent, "-STOP");
+    let (text, status) = nats.ask(&["stop", "web", "--timeout", "1"]);
+    let told = "h    ERROR (no answer: it may have been done, and does not begin later)\n";
+    assert_eq!((text.as_str(), status), (told, 1));
+    signal(&agent, "-CONT");
+    assert_eq!(nats.ask(&["restart", "web"]).1, 0);
+    let actions: Vec<Value> = stub.actions().iter().map(|action| action["action"].clone()).collect();
+    assert_eq!(actions, ["restart"]);
 }
 
 #[test]

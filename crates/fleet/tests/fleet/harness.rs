@@ -161,10 +161,20 @@ impl NatsServer {
         self.agent_by(&self.url(), host, daemon, more)
     }
 
+    /// An agent with more variables in its environment.
+    pub fn agent_with(&self, variables: &[(&str, &str)], host: &str, daemon: &str, more: &[&str]) -> Running {
+        self.run_agent(&self.url(), variables, host, daemon, more)
+    }
+
     /// An agent that reaches the server by another address.
     pub fn agent_by(&self, url: &str, host: &str, daemon: &str, more: &[&str]) -> Running {
+        self.run_agent(url, &[], host, daemon, more)
+    }
+
+    fn run_agent(&self, url: &str, variables: &[(&str, &str)], host: &str, daemon: &str, more: &[&str]) -> Running {
         let log = File::options().create(true).append(true).open(self.path(&format!("{host}.log"))).expect("a log");
         let mut command = self.fleet();
+        command.envs(variables.iter().copied());
         command.env("SUPERVISOR_FLEET_NATS", url).args(["agent", "--host", host, "--daemon", daemon, "--state"]);
         command.arg(self.path(&format!("{host}.state"))).args(more).stdout(Stdio::null()).stderr(log);
         Running(command.spawn().expect("the agent runs"))

@@ -21,6 +21,42 @@ struct World {
     changes: u64,
 }
 
+/// The path of actions.
+const ACTIONS: &str = "/api/v1/programs/actions";
+
+/// A request that has come.
+struct StubRequest {
+    /// Without what is behind the question mark.
+    path: String,
+    body: Vec<u8>,
+    /// Where a stream of events goes on.
+    after: Option<u64>,
+}
+
+impl StubRequest {
+    fn read(stream: &UnixStream) -> Option<StubRequest> {
+        let mut reader = BufReader::new(stream);
+        let mut head = Vec::new();
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+                break;
+            }
+            let line = line.trim().to_owned();
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                length = value.parse().unwrap_or(0);
+            }
+            head.push(line);
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let path = head.first()?.split([' ', '?']).nth(1)?.to_owned();
+        let after = head.iter().find_map(|line| line.strip_prefix("last-event-id: b-")?.parse().ok());
+        Some(StubRequest { path, body, after })
+    }
+}
+
 /// A daemon that only pretends.
 #[derive(Clone, Default)]
 pub struct StubDaemon {
@@ -36,8 +72,16 @@ impl StubDaemon {
         let small = || std::thread::Builder::new().stack_size(128 << 10);
         let accept = move || {
             for stream in listener.incoming().flatten() {
+                // Like the daemon, it reads requests in the order in which they come, and answers them at the same time.
+                let Some(request) = StubRequest::read(&stream) else { continue };
                 let stub = answering.clone();
-                let _ = small().spawn(move || stub.answer(stream));
+                if request.path == ACTIONS {
+                    let action = serde_json::from_slice(&request.body).unwrap_or_default();
+                    // Nobody waits for that: 600 streams need not wake.
+                    stub.world.0.lock().expect("no panic").actions.push(action);
+                }
+                // Whoever has gone away needs no answer.
+                let _ = small().spawn(move || drop(stub.respond(stream, &request)));
             }
         };
         small().spawn(accept).expect("a thread");
@@ -66,42 +110,13 @@ impl StubDaemon {
         self.world.1.notify_all();
     }
 
-    fn answer(&self, stream: UnixStream) {
-        let mut reader = BufReader::new(stream.try_clone().expect("a copy"));
-        let mut head = Vec::new();
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
-                break;
-            }
-            let line = line.trim().to_owned();
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
-                length = value.parse().unwrap_or(0);
-            }
-            head.push(line);
-        }
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() || head.is_empty() {
-            return;
-        }
-        let after =
-            head.iter().find_map(|line| line.strip_prefix("last-event-id: b-")).and_then(|text| text.parse().ok());
-        // Whoever has gone away needs no answer.
-        let _ = self.respond(stream, head.first().map_or("", String::as_str), &body, after);
-    }
-
-    fn respond(&self, mut stream: UnixStream, request: &str, body: &[u8], after: Option<u64>) -> std::io::Result<()> {
-        let path = request.split(' ').nth(1).unwrap_or_default();
+    fn respond(&self, mut stream: UnixStream, request: &StubRequest) -> std::io::Result<()> {
         let program =
             json!({"group": "web", "name": "web", "state": "RUNNING", "wanted": "up", "description": "pid 7"});
-        let answer = match path.split('?').next().unwrap_or_default() {
+        let answer = match request.path.as_str() {
             "/api/v1/daemon" => json!({"identifier": "stub", "version": "0"}),
             "/api/v1/programs" => json!({"programs": [program]}),
-            "/api/v1/programs/actions" => {
-                let action: Value = serde_json::from_slice(body).unwrap_or_default();
-                // Nobody waits for that: 600 streams need not wake.
-                self.world.0.lock().expect("no panic").actions.push(action);
+            ACTIONS => {
                 let held = |world: &mut World| world.is_held;
                 drop(self.world.1.wait_while(self.world.0.lock().expect("no panic"), held).expect("no panic"));
                 json!({"results": [{"group": "web", "name": "web", "ok": true, "detail": null}]})
@@ -116,7 +131,7 @@ impl StubDaemon {
             }
             "/api/v1/events" => {
                 let last = |world: &World| world.events.keys().next_back().copied().unwrap_or(0);
-                let from = after.unwrap_or_else(|| last(&self.world.0.lock().expect("no panic")));
+                let from = request.after.unwrap_or_else(|| last(&self.world.0.lock().expect("no panic")));
                 return self.stream(stream, Some(from), last, |world, number| {
                     let Some(event) = world.events.get(&number) else { return String::new() };
                     format!("id: b-{number}\nevent: process_state\ndata: {event}\n\n")
