@@ -26,6 +26,7 @@ use owed_starts::OwedStarts;
 
 mod context;
 mod host_check;
+mod left_out_starts;
 mod metrics;
 mod owed_starts;
 mod page;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use supervisord_wire::terminal_text::escaped_in_line;
 
 use super::context::HubContext;
-use super::owed_starts;
+use super::left_out_starts;
 use super::python_member::PythonMember;
 use crate::clock::steady_millis;
 use crate::report::HostPresence;
@@ -22,7 +22,7 @@ pub(super) async fn watch(context: Rc<HubContext>, number: usize) {
     loop {
         let problem = look(&context, member).await.err();
         if problem.is_none() {
-            owed_starts::pay(&context, member).await;
+            left_out_starts::make_up(&context, member).await;
         }
         // A daemon that is away is away each time in the same way.
         if let Some(problem) = problem.as_ref().filter(|problem| told.as_ref() != Some(*problem)) {
