@@ -64,4 +64,6 @@ pub struct ChannelPlan {
     pub forward: Option<Arc<ForwardPlan>>,
     /// Report the first line that this matches, by which the process says that it is ready. Boxed, because hardly any stream has one.
     pub ready_line: Option<Box<LinePattern>>,
+    /// Its bytes go to the log and nowhere else: they may tell a secret.
+    pub is_private: bool,
 }

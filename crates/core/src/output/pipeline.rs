@@ -417,6 +417,7 @@ mod tests {
             memory: None,
             forward: None,
             ready_line: None,
+            is_private: false,
         }
     }
 

@@ -191,7 +191,7 @@ impl Outlets {
         let Source { run, process, channel, plan, .. } = source;
         match follow_up {
             FollowUp::Observed(bytes) => {
-                if self.activity.wants(LogLevel::Debug) {
+                if self.activity.wants(LogLevel::Debug) && !plan.is_private {
                     self.log(LogLevel::Debug, &debug_text::copy(process, *channel, &bytes));
                 }
                 if plan.events_enabled {

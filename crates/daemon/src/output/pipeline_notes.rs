@@ -186,6 +186,7 @@ mod tests {
             memory: None,
             forward: None,
             ready_line: None,
+            is_private: false,
         }
     }
 

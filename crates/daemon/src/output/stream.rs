@@ -438,5 +438,5 @@ impl Stream {
 
 /// Whether control, or the activity log, sees what it carries. What control reads itself it also shows to the observers itself.
 fn is_observed(source: &Source, outlets: &Outlets) -> bool {
-    source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug)
+    source.plan.events_enabled || outlets.activity.wants(LogLevel::Debug) && !source.plan.is_private
 }

@@ -83,6 +83,7 @@ impl Rig {
             memory: None,
             forward: None,
             ready_line: None,
+            is_private: false,
         }
     }
 

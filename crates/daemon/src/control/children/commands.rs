@@ -188,7 +188,14 @@ impl Children {
                 continue;
             }
             let channel = if is_environment { spawn::log_of_stderr(process, command) } else { channel };
-            channels.extend(spawn::command_channel(supervisor, id, Some(child.pid), channel, Some(pipe), pipeline));
+            channels.extend(spawn::command_channel(
+                supervisor,
+                id,
+                Some(child.pid),
+                (command, channel),
+                Some(pipe),
+                pipeline,
+            ));
         }
         tools.output.send(OutputRequest::Resume { run, process: name.into(), channels });
         let orphan = match child.orphan {

@@ -83,7 +83,8 @@ impl ChildSpawner {
             if is_captured { (Some(stdout.reader), None) } else { (None, Some(stdout.reader)) };
         let outputs = [(Channel::Stdout, stdout_reader), (log_of_stderr(process, command), stderr)];
         let outputs = outputs.into_iter().filter(|(_, pipe)| pipe.is_some());
-        let channels = outputs.filter_map(|(kind, pipe)| command_channel(supervisor, id, None, kind, pipe, None));
+        let channels =
+            outputs.filter_map(|(kind, pipe)| command_channel(supervisor, id, None, (command, kind), pipe, None));
         let opening = logs::open(run, process, channels.collect(), tools);
         let stdio = Stdio {
             stdin: stdin.as_fd(),

@@ -10,7 +10,7 @@ use supervisord_config::model::{Identity, LogLevel, Process};
 use supervisord_core::output::pipeline::Pipeline;
 use supervisord_core::output::records::{RecordPlan, RecordSource};
 use supervisord_core::output::{Channel, ChannelPlan};
-use supervisord_core::process::ExitStatus;
+use supervisord_core::process::{ExitStatus, ProgramCommand};
 use supervisord_core::rotation::rules::RotationRules;
 use supervisord_core::row::Row;
 use supervisord_core::supervisor::{ProcessId, Supervisor};
@@ -160,6 +160,7 @@ pub(in crate::control) fn channel(
         memory: output_memory::plan(&row, channel),
         forward: if is_protocol { None } else { forwarding::plan(&row, channel, pid).map(Arc::new) },
         ready_line: None,
+        is_private: false,
     };
     Some(AttachChannel { channel, pipe, plan, pipeline, end })
 }
@@ -175,16 +176,22 @@ pub(in crate::control) fn awaiting(channel: AttachChannel, line: Option<&LinePat
     AttachChannel { plan, ..channel }
 }
 
+/// What a command writes beside what it tells about the environment: it goes to the log of the program, and nowhere else.
+fn private(plan: ChannelPlan) -> ChannelPlan {
+    ChannelPlan { syslog: false, forward: None, keeps_end: false, is_private: true, ..plan }
+}
+
 /// What the output plane is to read of a command of a process: it goes to the logs of the program, and causes no events.
 pub(in crate::control) fn command_channel(
     supervisor: &Supervisor,
     id: ProcessId,
     pid: Option<u32>,
-    kind: Channel,
+    (command, kind): (ProgramCommand, Channel),
     pipe: Option<OwnedFd>,
     pipeline: Option<Pipeline>,
 ) -> Option<AttachChannel> {
     let channel = channel(supervisor, id, pid, kind, pipe, pipeline, Vec::new())?;
     let plan = ChannelPlan { capture_maxbytes: 0, events_enabled: false, markers: false, ..channel.plan };
+    let plan = if command == ProgramCommand::Environment { private(plan) } else { plan };
     Some(AttachChannel { plan, ..channel })
 }

@@ -153,6 +153,21 @@ fn clearing_a_device_fails_and_leaves_it_alone() {
     }
 }
 
+/// What a command writes that tells secrets is in the log of its program, and nowhere else.
+#[test]
+fn private_output_is_not_copied_to_the_activity_log() {
+    let rig = Rig::with(|options| options.level = LogLevel::Debug);
+    let mut open = rig.attach(1, rig.plan("open"));
+    let mut private = rig.attach(2, ChannelPlan { is_private: true, ..rig.plan("private") });
+    private.write_all(b"hunter2\n").expect("written");
+    open.write_all(b"public\n").expect("written");
+    drop((open, private));
+    (1..=2).for_each(|run| _ = rig.drain(run));
+    assert_eq!(rig.text("private"), "hunter2\n");
+    let lines = rig.stop().join("\n");
+    assert!(lines.contains("public") && !lines.contains("hunter2"), "{lines}");
+}
+
 #[test]
 fn the_lowest_level_shows_every_reading() {
     let rig = Rig::with(|options| options.level = LogLevel::Blather);

@@ -188,6 +188,7 @@ fn plan() -> ChannelPlan {
         memory: None,
         forward: None,
         ready_line: None,
+        is_private: false,
     }
 }
 
