@@ -59,7 +59,7 @@ fn the_plan_of_an_update_is_what_the_update_does() {
         rewrite(&daemon, "\"secret\"", "\"other\"");
         let json: Value =
             serde_json::from_str(&daemon.ctl(&["update", "--plan", "--minimal", "--json"]).stdout).unwrap();
-        assert_eq!(json["steps"][0]["changes"][0]["new"], "A=(hidden)", "{json}");
+        assert_eq!(json["steps"][0]["changes"][0]["new"], "A=(hidden, changed)", "{json}");
         assert!(!json.to_string().contains("other"), "{json}");
         rewrite(&daemon, "numprocs=4", "numprocs=1");
         daemon.ctl(&["update", "--minimal", "web"]);

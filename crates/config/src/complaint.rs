@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::url_user;
+
 /// What stands in a message in place of a secret.
 pub(crate) const HIDDEN: &str = "***";
 
@@ -58,7 +60,8 @@ impl From<String> for Complaint {
 
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.before, self.quoted.as_deref().unwrap_or_default(), self.after)
+        let text = format!("{}{}{}", self.before, self.quoted.as_deref().unwrap_or_default(), self.after);
+        f.write_str(&url_user::hidden(&text))
     }
 }
 

@@ -71,6 +71,7 @@ mod stop_steps;
 pub mod suggest;
 pub mod synonyms;
 pub mod syslog_code;
+pub mod url_user;
 pub mod value;
 pub mod words;
 

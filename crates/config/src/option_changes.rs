@@ -8,10 +8,14 @@ use crate::duration::Shown;
 use crate::model::{ActivityLog, AutoRestart, Backoff, Identity, LogFile, Process, RestartLimit};
 use crate::schema::{Kind, Needs, OptionSpec, options_of_processes};
 use crate::signal;
+use crate::url_user;
 use crate::value::ConfigValue;
 
 /// What stands for a value that may be secret.
 const HIDDEN: &str = "(hidden)";
+
+/// The same of one that differs from the one before.
+const CHANGED: &str = "(hidden, changed)";
 
 /// An option that two definitions set to different values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +40,7 @@ pub fn option_changes(old: &Process, new: &Process) -> Vec<OptionChange> {
         (!is_same(&before, &after)).then(|| OptionChange {
             option: row.name,
             old: shown(row, &before),
-            new: shown(row, &after),
+            new: shown_after(row, &before, &after),
             needs: row.needs,
         })
     });
@@ -70,6 +74,10 @@ pub fn shown(row: &OptionSpec, value: &ConfigValue<'_>) -> String {
             let names: Vec<String> = pairs.iter().map(|(name, _)| format!("{name}={HIDDEN}")).collect();
             names.join(",")
         }
+        ConfigValue::Texts(secrets) if row.kind == Kind::Secret => {
+            let names = secrets.iter().map(|secret| name_and_value(secret).0);
+            names.map(|name| format!("{name}={HIDDEN}")).collect::<Vec<_>>().join(",")
+        }
         ConfigValue::Unset => String::new(),
         _ if row.is_secret() => HIDDEN.to_owned(),
         ConfigValue::Integer(number) => integer(row.kind, *number),
@@ -80,8 +88,8 @@ pub fn shown(row: &OptionSpec, value: &ConfigValue<'_>) -> String {
         ConfigValue::Boolean(truth) => truth.to_string(),
         ConfigValue::Fraction(number) => number.to_string(),
         ConfigValue::Duration(length) => Shown(*length).to_string(),
-        ConfigValue::Text(text) => text.clone().into_owned(),
-        ConfigValue::Texts(texts) => texts.join(", "),
+        ConfigValue::Text(text) => url_user::hidden(text).into_owned(),
+        ConfigValue::Texts(texts) => url_user::hidden(&texts.join(", ")).into_owned(),
         ConfigValue::User(account) => account.name.clone(),
         ConfigValue::Owner(user, group) => {
             let mut text = user.to_string();
@@ -120,6 +128,30 @@ pub fn shown(row: &OptionSpec, value: &ConfigValue<'_>) -> String {
         },
         ConfigValue::Socket(socket) => socket.url.clone(),
     }
+}
+
+/// The same of a new value, which says of variables and secrets which of them are others than before.
+fn shown_after(row: &OptionSpec, before: &ConfigValue<'_>, after: &ConfigValue<'_>) -> String {
+    let marked = |new: Vec<(&str, &str)>, old: Vec<(&str, &str)>| {
+        let is_changed = |(name, value): &(&str, &str)| old.iter().any(|(known, was)| known == name && was != value);
+        let one = |pair: &(&str, &str)| format!("{}={}", pair.0, if is_changed(pair) { CHANGED } else { HIDDEN });
+        new.iter().map(one).collect::<Vec<_>>().join(",")
+    };
+    match (before, after) {
+        (ConfigValue::Pairs(old), ConfigValue::Pairs(new)) => {
+            marked(new.iter().map(|(a, b)| (&**a, &**b)).collect(), old.iter().map(|(a, b)| (&**a, &**b)).collect())
+        }
+        (ConfigValue::Texts(old), ConfigValue::Texts(new)) if row.kind == Kind::Secret => marked(
+            new.iter().map(|secret| name_and_value(secret)).collect(),
+            old.iter().map(|secret| name_and_value(secret)).collect(),
+        ),
+        _ => shown(row, after),
+    }
+}
+
+/// The name of a secret, and where it is.
+fn name_and_value(secret: &str) -> (&str, &str) {
+    secret.split_once('=').unwrap_or((secret, ""))
 }
 
 fn integer(kind: Kind, number: i64) -> String {
@@ -176,8 +208,13 @@ mod tests {
 
     #[test]
     fn the_values_of_variables_are_not_shown() {
+        let shown = changes("command=a\n", "command=curl http://u:hunter2@h/");
+        assert_eq!(shown, ["command: a -> curl http://***@h/ (restart)"]);
         let shown = changes("command=a\nenvironment=A=\"secret1\"", "command=a\nenvironment=A=\"secret2\",B=\"x\"");
-        assert_eq!(shown, ["environment: A=(hidden) -> A=(hidden),B=(hidden) (restart)"]);
+        assert_eq!(shown, ["environment: A=(hidden) -> A=(hidden, changed),B=(hidden) (restart)"]);
+        let secrets = |place| format!("command=a\nsecret.A=file:/a\nsecret.B=file:{place}");
+        let shown = changes(&secrets("/b"), &secrets("/c"));
+        assert_eq!(shown, ["secret.name: A=(hidden),B=(hidden) -> A=(hidden),B=(hidden, changed) (restart)"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::complaint::HIDDEN;
 use crate::origin::Origin;
+use crate::url_user;
 
 /// How many characters of a value are shown.
 const LONGEST: usize = 100;
@@ -56,7 +57,7 @@ impl Place {
 
     /// It is about this value of an option.
     pub fn value(self, name: &str, value: &str) -> Place {
-        Place { option: Some((name.to_owned(), Shown::Text(value.to_owned()))), ..self }
+        Place { option: Some((name.to_owned(), Shown::Text(url_user::hidden(value).into_owned()))), ..self }
     }
 
     /// It counts for this section, which inherits it.

@@ -11,6 +11,7 @@ use crate::model::Origin;
 use crate::pytext::strip;
 use crate::schema::{Default, OptionSpec, SectionKind};
 use crate::secret::SecretSource;
+use crate::url_user;
 
 /// The width to which a line is filled up before the note where its value comes from.
 const COLUMN: usize = 40;
@@ -132,12 +133,12 @@ fn options(
         if kind == SectionKind::Supervisord
             && let Some(value) = overrides.written(row.name)
         {
-            let (name, value) = (row.name.into(), Some(value.to_owned().into()));
+            let (name, value) = (row.name.into(), Some(without_users(value)));
             return ResolvedOption { name, value, source: ValueSource::CommandLine };
         }
         match entry {
             Some(entry) => {
-                let value = if row.is_secret() { HIDDEN.into() } else { entry.value.clone().into() };
+                let value = if row.is_secret() { HIDDEN.into() } else { without_users(&entry.value) };
                 ResolvedOption { name: row.name.into(), value: Some(value), source: source(entry) }
             }
             None => unwritten(row, &implied),
@@ -147,12 +148,17 @@ fn options(
         let row = kind.option(name);
         let is_member = row.is_some_and(|row| row.is_family);
         // What only a plug-in knows may be anything, and what is no place of a secret may be the secret.
-        let value = if is_member && is_place(&entry.value) { entry.value.clone().into() } else { HIDDEN.into() };
+        let value = if is_member && is_place(&entry.value) { without_users(&entry.value) } else { HIDDEN.into() };
         let name = entry.spelling.as_deref().unwrap_or(name).to_owned().into();
         let is_of_plugin = kind.is_open() && row.is_none() && entry.written_in == WrittenIn::Here;
         (is_member || is_of_plugin).then(|| ResolvedOption { name, value: Some(value), source: source(entry) })
     });
     known.chain(further).collect()
+}
+
+/// A value without the users of URLs in it.
+fn without_users(value: &str) -> Cow<'static, str> {
+    url_user::hidden(value).into_owned().into()
 }
 
 /// Whether a value, before `%` expansions, is the place of a secret.
