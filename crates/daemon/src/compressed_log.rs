@@ -1,7 +1,8 @@
 //! Compressed logs: how they are made and read.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -13,12 +14,30 @@ use supervisord_config::log_compression::LogCompression;
 /// How much of a log is one frame of Zstandard, in bytes.
 const FRAME: usize = 1 << 20;
 
+/// What a file of Zstandard begins with that was made here: a frame that is skipped, with a name in it.
+const MARK: &[u8; 19] = b"\x5b\x2a\x4d\x18\x0b\0\0\0supervisord";
+
+/// The same of gzip: no name, no time, and no system.
+const GZIP_BEGINNING: &[u8; 10] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff";
+
+/// Whether a compressed file was made here, as far as its beginning tells.
+pub fn is_made_here(form: LogCompression, file: &File) -> bool {
+    let mut beginning = [0; MARK.len()];
+    let count = file.read_at(&mut beginning, 0).unwrap_or(0);
+    let expected: &[u8] = match form {
+        LogCompression::None => return false,
+        LogCompression::Gzip => GZIP_BEGINNING,
+        LogCompression::Zstd => MARK,
+    };
+    beginning[..count].starts_with(expected)
+}
+
 /// Compresses what is written to it.
 pub enum Encoder {
     None(File),
     Gzip(Box<GzEncoder<File>>),
-    /// The file, and what is not in a frame yet.
-    Zstd(File, Vec<u8>),
+    /// The file, what is not in a frame yet, and whether the file has its mark.
+    Zstd(File, Vec<u8>, bool),
 }
 
 impl Encoder {
@@ -27,7 +46,7 @@ impl Encoder {
         match form {
             LogCompression::None => Encoder::None(target),
             LogCompression::Gzip => Encoder::Gzip(Box::new(GzEncoder::new(target, Compression::default()))),
-            LogCompression::Zstd => Encoder::Zstd(target, Vec::with_capacity(FRAME)),
+            LogCompression::Zstd => Encoder::Zstd(target, Vec::with_capacity(FRAME), false),
         }
     }
 
@@ -39,7 +58,8 @@ impl Encoder {
         match self {
             Encoder::None(file) => Ok(file),
             Encoder::Gzip(encoder) => encoder.finish(),
-            Encoder::Zstd(mut file, rest) => {
+            Encoder::Zstd(mut file, rest, mut is_marked) => {
+                mark(&mut file, &mut is_marked)?;
                 file.write_all(&frame(&rest))?;
                 Ok(file)
             }
@@ -52,9 +72,10 @@ impl Write for Encoder {
         match self {
             Encoder::None(file) => file.write(bytes),
             Encoder::Gzip(encoder) => encoder.write(bytes),
-            Encoder::Zstd(file, rest) => {
+            Encoder::Zstd(file, rest, is_marked) => {
                 rest.extend_from_slice(bytes);
                 if rest.len() >= FRAME {
+                    mark(file, is_marked)?;
                     file.write_all(&frame(rest))?;
                     rest.clear();
                 }
@@ -68,6 +89,10 @@ impl Write for Encoder {
     }
 }
 
+fn mark(file: &mut File, is_marked: &mut bool) -> io::Result<()> {
+    if std::mem::replace(is_marked, true) { Ok(()) } else { file.write_all(MARK) }
+}
+
 /// In memory, where nothing can fail: the library panics when a file does.
 fn frame(bytes: &[u8]) -> Vec<u8> {
     compress_to_vec(bytes, CompressionLevel::Fastest)
@@ -77,7 +102,10 @@ fn frame(bytes: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// It is not compressed like that, or cannot be read.
-pub fn decoder(form: LogCompression, file: File) -> io::Result<Box<dyn Read + Send>> {
+pub fn decoder(form: LogCompression, mut file: File) -> io::Result<Box<dyn Read + Send>> {
+    if form == LogCompression::Zstd && is_made_here(form, &file) {
+        file.seek(SeekFrom::Start(MARK.len() as u64))?;
+    }
     Ok(match form {
         LogCompression::None => Box::new(file),
         LogCompression::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::new(file))),
@@ -138,8 +166,6 @@ impl Read for Frames {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Seek;
-
     use super::*;
 
     /// So many bytes of numbered lines.
@@ -155,6 +181,7 @@ mod tests {
                 let mut encoder = Encoder::new(form, tempfile::tempfile().expect("a file"));
                 bytes.chunks(64 << 10).for_each(|piece| encoder.write_all(piece).expect("written"));
                 let mut file = encoder.finish().expect("finished");
+                assert_eq!(is_made_here(form, &file), form != LogCompression::None, "{form:?} {length}");
                 file.rewind().expect("rewound");
                 let size = file.metadata().expect("found").len();
                 let mut read = Vec::new();

@@ -18,7 +18,7 @@ use supervisord_sys::trusted;
 
 use super::directories::Directories;
 use super::passed_over::PassedOver;
-use crate::clock;
+use crate::{clock, compressed_log};
 
 /// With at most this many backups each is looked for by name; with more, the directory is read.
 const LOOK_UP_LIMIT: u32 = 100;
@@ -75,7 +75,7 @@ impl<'a> Backups<'a> {
             loop {
                 let label = self.names.next(dates, time, labels.iter());
                 // Somebody may have made it since the directory was read.
-                if !self.forms().iter().any(|form| self.is_there(&self.names.file(&label, *form))) {
+                if !LogCompression::ALL.iter().any(|form| self.is_there(&self.names.file(&label, *form))) {
                     return self.rename(self.names.log, &self.names.file(&label, LogCompression::None));
                 }
                 labels.push(label);
@@ -120,7 +120,15 @@ impl<'a> Backups<'a> {
             0 => self.names.log.to_owned(),
             number => self.names.file(&BackupLabel::Number(number), form),
         };
-        moved.into_iter().try_for_each(|form| self.rename(&name(from, form), &name(to, form)))
+        for form in moved {
+            let target = name(to, form);
+            // A compressed file of somebody else is in the way, who may have given it this name without us.
+            let is_foreign = form != LogCompression::None && self.is_there(&target) && !self.is_ours(&target, form);
+            if !is_foreign {
+                self.rename(&name(from, form), &target)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes those that are not to be kept; the answer is when the next one becomes too old, in seconds since the epoch.
@@ -233,11 +241,12 @@ impl<'a> Backups<'a> {
         if self.names.dates.is_some() || self.last > LOOK_UP_LIMIT {
             return self.files_in_directory();
         }
-        let forms = |number: u32| self.forms().iter().map(move |form| (BackupLabel::Number(number), *form));
+        let forms = |number: u32| LogCompression::ALL.into_iter().map(move |form| (BackupLabel::Number(number), form));
         let all = (1..=self.last).flat_map(forms);
         let found = |(label, form)| {
-            let found = fs::symlink_metadata(self.directory.join(self.names.file(&label, form))).ok()?;
-            Some(Found { label, form, is_regular: found.is_file() })
+            let name = self.names.file(&label, form);
+            let found = fs::symlink_metadata(self.directory.join(&name)).ok()?;
+            self.is_ours(&name, form).then_some(Found { label, form, is_regular: found.is_file() })
         };
         Ok(all.filter_map(found).collect())
     }
@@ -246,14 +255,18 @@ impl<'a> Backups<'a> {
         let names = self.lock().names(&self.directory, self.names.start())?;
         let found = names.into_iter().filter_map(|(name, is_regular)| {
             let (label, form) = self.names.find(&name)?;
-            Some(Found { label, form, is_regular })
+            self.is_ours(&name, form).then_some(Found { label, form, is_regular })
         });
-        Ok(found.filter(|found| self.forms().contains(&found.form)).collect())
+        Ok(found.collect())
     }
 
-    /// In which forms there may be backups. Without rules, others are somebody else's.
-    fn forms(&self) -> &'static [LogCompression] {
-        if self.rules.is_some() { &LogCompression::ALL } else { &[LogCompression::None] }
+    /// Whether a file with the name of a backup is one of this log. Without rules, a compressed one may be somebody else's, or be
+    /// left from the time when there were rules.
+    fn is_ours(&self, name: &str, form: LogCompression) -> bool {
+        let is_made_here = || {
+            open_regular(&self.directory.join(name)).is_ok_and(|(file, _)| compressed_log::is_made_here(form, &file))
+        };
+        self.rules.is_some() || form == LogCompression::None || is_made_here()
     }
 
     fn is_there(&self, name: &str) -> bool {

@@ -193,6 +193,44 @@ fn a_compression_that_was_interrupted_is_begun_anew() {
     rig.drain(1);
 }
 
+/// Compression has been switched off; what it made is kept within the number, and what somebody else has compressed stays.
+#[test]
+fn compressed_files_go_on_to_be_removed_without_compression() {
+    for form in [LogCompression::Gzip, LogCompression::Zstd] {
+        let rig = Rig::new();
+        let name = |number: u32| format!("out.{number}{}", form.suffix());
+        for number in [1, 2, 3] {
+            let file = fs::File::create(rig.path(&name(number))).expect("created");
+            let mut encoder = compressed_log::Encoder::new(form, file);
+            writeln!(encoder, "{number}").expect("written");
+            encoder.finish().expect("finished");
+        }
+        write(&rig.path("out.1.gz.zst"), "somebody's", DAY);
+        let foreign = if form == LogCompression::Gzip { "out.2.zst" } else { "out.2.gz" };
+        write(&rig.path(foreign), "somebody's", DAY);
+        let mut writer = rig.attach(1, ChannelPlan { maxbytes: 10, backups: 3, ..rig.plan("out") });
+        let present = || names(&rig, |name| name.starts_with("out") && name != "out");
+        let with_foreign = |own: [String; 3]| {
+            let mut all: Vec<String> = own.into_iter().chain([foreign.to_owned(), "out.1.gz.zst".to_owned()]).collect();
+            all.sort();
+            all
+        };
+        let plain = |number: u32| format!("out.{number}");
+        for (round, own) in
+            [[plain(1), name(2), name(3)], [plain(1), plain(2), name(3)], [plain(1), plain(2), plain(3)]]
+                .into_iter()
+                .enumerate()
+        {
+            writeln!(writer, "a long line {round}").expect("written");
+            let expected = with_foreign(own);
+            wait_until("it is rotated", || present() == expected);
+        }
+        drop(writer);
+        rig.drain(1);
+        assert_eq!(rig.text(foreign), "somebody's");
+    }
+}
+
 /// What is no regular file is told once, and stops nobody.
 #[test]
 fn a_backup_that_is_no_regular_file_is_left_alone_and_the_others_are_compressed() {
