@@ -1,10 +1,13 @@
 //! What of a configuration does not fit the system: programs that are missing, logs that cannot be written, addresses that are taken.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
 use supervisord_config::CheckedConfig;
+use supervisord_config::host::reason;
 use supervisord_config::model::{ActivityLog, Config, HttpServer, LogFile, Process, ServerAddress, SocketAddress};
 use supervisord_config::pyrepr::repr;
 use supervisord_config::schema::{Kind, SectionKind, options_of_processes};
@@ -16,6 +19,7 @@ use supervisord_sys::host::is_writable;
 use supervisord_sys::priority;
 use supervisord_sys::small_file;
 use supervisord_sys::socket::{Holder, holder_of_path, holder_of_port};
+use supervisord_sys::trusted;
 use supervisord_sys::user::{current_name, current_uid};
 
 use super::problem::{Problem, Severity};
@@ -29,6 +33,7 @@ pub(super) fn problems(config: &Config, checked: &CheckedConfig) -> Vec<Problem>
         said: BTreeSet::new(),
         found: Vec::new(),
         daemon: running_daemon(config),
+        own_files: own_files(config),
         powerless: powerless_user(config),
     };
     let settings = &config.supervisord;
@@ -62,11 +67,48 @@ fn running_daemon(config: &Config) -> Option<u32> {
     String::from_utf8(content).ok()?.trim().parse().ok()
 }
 
+fn own_files(config: &Config) -> Vec<(String, &'static str)> {
+    let settings = &config.supervisord;
+    let mut files = vec![
+        (settings.pidfile.clone(), "its pid file"),
+        (format!("{}.lock", settings.pidfile), "its lock"),
+        (format!("{}.state", settings.pidfile), "its state"),
+        (format!("{}.spawned", settings.pidfile), "its state"),
+        (disabled_file::path(config), "its list of disabled programs"),
+    ];
+    if let ActivityLog::File(path) = &settings.logfile {
+        files.push((path.clone(), "its activity log"));
+    }
+    files
+}
+
+/// The terminal of whoever opens it, which is asked for by trying: nothing else is opened to find out about it.
+fn is_controlling_terminal(found: &Metadata) -> bool {
+    let is_device = |found: &Metadata| found.file_type().is_char_device();
+    is_device(found) && fs::metadata("/dev/tty").is_ok_and(|tty| is_device(&tty) && tty.rdev() == found.rdev())
+}
+
+/// The directory in which a file would be made that does not exist, behind links; none where there is no such directory.
+fn new_file_directory(file: &Path) -> Option<PathBuf> {
+    let mut file = file.to_owned();
+    // As many links as the system follows.
+    for _ in 0..40 {
+        let directory = file.parent().unwrap_or(Path::new("/")).to_owned();
+        match fs::read_link(&file) {
+            Ok(target) => file = directory.join(target),
+            Err(_) => return directory.is_dir().then_some(directory),
+        }
+    }
+    None
+}
+
 struct SystemLook<'c> {
     checked: &'c CheckedConfig,
     said: BTreeSet<String>,
     found: Vec<Problem>,
     daemon: Option<u32>,
+    /// The files that the daemon writes for itself, and what each is.
+    own_files: Vec<(String, &'static str)>,
     /// The user of the daemon, where that is not root.
     powerless: Option<String>,
 }
@@ -104,7 +146,7 @@ impl SystemLook<'_> {
         for (log, option) in [(&process.logging.stdout, "stdout_logfile"), (&process.logging.stderr, "stderr_logfile")]
         {
             if let LogFile::Path(path) = &log.file {
-                self.file(section, option, path);
+                self.log(section, option, path);
             }
         }
         let of_files = SectionKind::Program.options().find(|row| row.kind == Kind::EnvironmentFiles);
@@ -183,18 +225,73 @@ impl SystemLook<'_> {
     fn file(&mut self, section: &str, option: &str, path: &str) {
         let file = Path::new(path);
         let directory = file.parent().unwrap_or(Path::new("/"));
+        let unwritable = || format!("{path} cannot be written by user {}", current_name());
         let reason = match fs::metadata(file) {
             Ok(found) if found.is_dir() => format!("{path} is a directory"),
+            Ok(found) if found.is_file() && is_writable(file) && !is_writable(directory) => {
+                return self.unrotatable(section, option, path);
+            }
+            Ok(found) if is_controlling_terminal(&found) && trusted::open_write(path, 0).is_err() => {
+                format!("{path} cannot be opened, because there is no controlling terminal")
+            }
             Ok(_) if is_writable(file) => return,
-            Err(_) if directory.is_dir() && is_writable(directory) => return,
-            _ => format!("{path} cannot be written by user {}", current_name()),
+            Err(error) if error.kind() != ErrorKind::NotFound => format!("{}: {}", unwritable(), reason(&error)),
+            Err(_) => match new_file_directory(file) {
+                Some(directory) if is_writable(&directory) => return,
+                Some(_) => unwritable(),
+                None => format!("{}: it leads to a directory that does not exist", unwritable()),
+            },
+            Ok(_) => unwritable(),
         };
         self.say(Severity::Error, &reason, section, option);
+    }
+
+    /// A log that can be written, in a directory in which nothing can be renamed.
+    fn unrotatable(&mut self, section: &str, option: &str, path: &str) {
+        if option.ends_with("_logfile") {
+            let text = format!(
+                "{path} cannot be rotated, because user {} may not rename files in its directory: it grows without limit",
+                current_name()
+            );
+            self.say(Severity::Warning, &text, section, option);
+        }
+    }
+
+    /// A log of a program.
+    fn log(&mut self, section: &str, option: &str, path: &str) {
+        self.file(section, option, path);
+        let target = |path: &str| fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        if let Some((_, owner)) = self.own_files.iter().find(|(own, _)| own == path || target(own) == target(path)) {
+            let text = format!("{path} is a file of the daemon itself, {owner}: write another one");
+            self.say(Severity::Warning, &text, section, option);
+        }
     }
 
     /// Somebody else who has an address; the daemon that is to be started is not there yet, or has it already.
     fn holder(&mut self, holder: Option<Holder>, address: &str, section: &str, option: &str) {
         let Some(Holder { pid, name }) = holder.filter(|holder| Some(holder.pid) != self.daemon) else { return };
         self.say(Severity::Warning, &format!("{address} is in use by {name} (pid {pid})"), section, option);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_made_where_links_lead() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        for (name, target) in [("good", "real"), ("dangling", "nowhere/x"), ("one", "other"), ("other", "one")] {
+            symlink(target, path(name)).expect("linked");
+        }
+        assert_eq!(new_file_directory(&path("new")), Some(directory.path().to_owned()));
+        assert_eq!(new_file_directory(&path("good")), Some(directory.path().to_owned()));
+        assert_eq!(new_file_directory(&path("dangling")), None);
+        assert_eq!(new_file_directory(&path("one")), None);
+        assert_eq!(new_file_directory(&path("none/x")), None);
+        assert!(!is_controlling_terminal(&fs::metadata("/dev/null").expect("found")));
     }
 }
