@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
+use supervisord_wire::calendar::{LocalTime, rfc_3339};
 
-use crate::calendar::{LocalTime, rfc_3339};
 use crate::json_text;
 
 /// `YYYY-MM-DD HH:MM:SS,mmm CODE text` and a line feed. `millis` is 0 to 999; line feeds within the text stay. Lines of

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::calendar::rfc_3339_seconds;
+use supervisord_wire::calendar::rfc_3339_seconds;
+
 use crate::event::ProcessName;
 
 /// Who has disabled a program, and when.

@@ -5,7 +5,6 @@ pub mod actor;
 pub mod audit;
 pub mod auto_log;
 mod byte_search;
-pub mod calendar;
 pub mod call;
 pub mod dependencies;
 pub mod disabled;

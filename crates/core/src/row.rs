@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisord_config::model::Process;
+pub use supervisord_wire::calendar::LocalTime;
 use supervisord_wire::channel::Channel;
 use supervisord_wire::info::ProcessInfo;
 use supervisord_wire::name::namespec;
 use supervisord_wire::number::push_decimal;
 use supervisord_wire::state::ProcessState;
 
-pub use crate::calendar::LocalTime;
 use crate::dependencies::{AwaitedDependency, waiting_for};
 use crate::disabled::Disabling;
 use crate::event_queue_counts::EventQueueCounts;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_nats::jetstream::consumer::DeliverPolicy;
 use clap::ArgMatches;
 use serde_json::{Map, Value, json};
+use supervisord_wire::calendar::rfc_3339;
 use supervisord_wire::name::namespec;
 use supervisord_wire::terminal_text::escaped_in_line;
 
@@ -18,6 +19,9 @@ use crate::subjects;
 
 /// How far to go back when nobody says so, in seconds.
 const BACK: f64 = 3600.0;
+
+/// Times from the year 10,000 on are no times, in seconds since the epoch.
+const END_OF_TIME: f64 = 253_402_300_800.0;
 
 /// Prints events as they come.
 pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
@@ -68,7 +72,7 @@ fn as_json(host: &HostName, event: FleetEvent) -> String {
     format!("{}\n", Value::Object(members))
 }
 
-/// The line of an event, with the same words as `supervisorctl events`.
+/// The line of an event: its time, its host, and the same words as `supervisorctl events`.
 fn line(host: &HostName, event: &FleetEvent) -> String {
     let text = |member: &str| event.data.get(member).and_then(Value::as_str).unwrap_or("?");
     let process = || namespec(text("group"), text("name"));
@@ -85,7 +89,11 @@ fn line(host: &HostName, event: &FleetEvent) -> String {
         "gap" => "events are missing here".to_owned(),
         other => format!("{other}: {}", event.data),
     };
-    format!("{host}  {}\n", escaped_in_line(&told))
+    // UTC: hosts may be in different places.
+    let time = event.data.get("time").and_then(Value::as_f64).filter(|time| *time < END_OF_TIME);
+    let time = time.and_then(|time| Duration::try_from_secs_f64(time).ok()).map(rfc_3339);
+    let time = time.as_deref().unwrap_or("-");
+    format!("{time:24}  {host}  {}\n", escaped_in_line(&told))
 }
 
 #[cfg(test)]
@@ -95,13 +103,18 @@ mod tests {
     #[test]
     fn an_event_is_a_line_or_an_object() {
         let host = HostName::parse("web1").unwrap();
-        let data = json!({"group": "web", "name": "a\u{1b}", "from": "STARTING", "state": "RUNNING"});
+        let data = json!({"group": "web", "name": "a\u{1b}", "from": "STARTING", "state": "RUNNING", "time": 1.5});
         let event = FleetEvent { id: "b-1".to_owned(), event: "process_state".to_owned(), data };
-        assert_eq!(line(&host, &event), "web1  web:a\\x1b: STARTING -> RUNNING\n");
+        assert_eq!(line(&host, &event), "1970-01-01T00:00:01.500Z  web1  web:a\\x1b: STARTING -> RUNNING\n");
         let read: Value = serde_json::from_str(&as_json(&host, event.clone())).unwrap();
         assert_eq!((&read["host"], &read["id"], &read["state"]), (&json!("web1"), &json!("b-1"), &json!("RUNNING")));
         let gap = FleetEvent { event: "gap".to_owned(), data: Value::Null, ..event };
-        assert_eq!(line(&host, &gap), "web1  events are missing here\n");
+        let none = format!("{:24}  web1  events are missing here\n", "-");
+        assert_eq!(line(&host, &gap), none);
+        for time in [json!(-1), json!(1e300), json!("x")] {
+            let gap = FleetEvent { data: json!({ "time": time }), ..gap.clone() };
+            assert_eq!(line(&host, &gap), none);
+        }
     }
 
     #[test]
@@ -110,7 +123,11 @@ mod tests {
         for event in ["process_state", "output_lost", "supervisor_state", "a\nweb1  x"] {
             let data = json!({"group": "x\nweb1  y", "name": "z", "state": "\n", "stream": "\n", "health": "\n"});
             let told = line(&host, &FleetEvent { id: "b-1".to_owned(), event: event.to_owned(), data });
-            assert_eq!((told.matches('\n').count(), told.starts_with("evil  ")), (1, true), "{told}");
+            assert_eq!(
+                (told.matches('\n').count(), told.starts_with(&format!("{:24}  evil  ", "-"))),
+                (1, true),
+                "{told}"
+            );
         }
     }
 }

@@ -3,6 +3,7 @@
 //! This crate makes no decisions: a state has a code and a name, a fault a number and a text, an event type a parent,
 //! and a value its representation in XML-RPC.
 
+pub mod calendar;
 pub mod channel;
 pub mod event;
 pub mod fault;

@@ -10,13 +10,14 @@
 
 use std::borrow::Cow;
 
+use supervisord_wire::calendar::rfc_3339;
+
 use super::ChannelPlan;
 use super::capture::{Capture, Held, Part};
 use super::characters::WholeCharacters;
 use super::note;
 use super::records::{ReadTime, RecordPlan, Records, UnfinishedLine};
 use super::strip::Stripper;
-use crate::calendar::rfc_3339;
 
 /// A part of the output and its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]

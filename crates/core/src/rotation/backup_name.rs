@@ -4,8 +4,7 @@
 
 use supervisord_config::date_format::{DateFormat, DateItem, DatePart};
 use supervisord_config::log_compression::LogCompression;
-
-use crate::calendar::LocalTime;
+use supervisord_wire::calendar::LocalTime;
 
 /// What tells a backup from the others of its log. The first one is the oldest where all have dates, the newest where all have
 /// numbers.

@@ -1,7 +1,8 @@
 //! Messages of the system log (RFC 5424), and how they stand in a connection (RFC 6587, RFC 5425).
 
+use supervisord_wire::calendar::rfc_3339;
+
 use super::ForwardedLine;
-use crate::calendar::rfc_3339;
 
 /// The most characters of the names in a message.
 const MOST_HOSTNAME: usize = 255;

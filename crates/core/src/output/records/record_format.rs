@@ -1,10 +1,10 @@
 //! The form of records, and how it becomes bytes.
 
 use supervisord_config::log_form::{LogFormat, TemplateField, TemplatePart};
+use supervisord_wire::calendar::rfc_3339;
 
 use super::record_time::{ReadTime, formatted};
 use super::severity::Severity;
-use crate::calendar::rfc_3339;
 use crate::json_text;
 use crate::output::{Channel, note};
 

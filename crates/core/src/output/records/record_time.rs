@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::calendar::{LocalTime, utc};
+use supervisord_wire::calendar::{LocalTime, utc};
 
 /// When something was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

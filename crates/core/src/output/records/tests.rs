@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use supervisord_wire::calendar::LocalTime;
+use supervisord_wire::calendar::utc;
 
 use super::*;
-use crate::calendar::LocalTime;
-use crate::calendar::utc;
 use crate::output::Channel;
 use crate::output::cuts::{cut, cuts};
 
