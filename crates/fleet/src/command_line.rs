@@ -13,6 +13,7 @@ use crate::daemon_link::{DaemonAddress, DaemonLink};
 use crate::fleet_error::FleetError;
 use crate::host_name::{HostName, PersonName};
 use crate::host_selector::{HostLabels, HostSelector};
+use crate::login_name::login_name;
 use crate::nats_link::{NatsOptions, secret};
 use crate::report::MAX_LABELS;
 use crate::request::ProgramSize;
@@ -159,7 +160,11 @@ fn asking_options() -> [Arg; 4] {
         .action(ArgAction::Append),
         flag("json", "print JSON"),
         option("timeout", "SECONDS", "how long to wait for answers [default: 60]"),
-        option("as", "NAME", "name that the server knows you by [$SUPERVISOR_FLEET_AS; default: the user name]"),
+        option(
+            "as",
+            "NAME",
+            "name that the server knows you by [$SUPERVISOR_FLEET_AS; default: --user, or your login name]",
+        ),
     ]
 }
 
@@ -224,7 +229,7 @@ pub fn asks_nobody(matches: &ArgMatches) -> Result<(), FleetError> {
 pub fn person(matches: &ArgMatches) -> Result<PersonName, FleetError> {
     let given = text(matches, "as", "SUPERVISOR_FLEET_AS")
         .or_else(|| text(matches, "user", "SUPERVISOR_FLEET_USER"))
-        .or_else(|| std::env::var("USER").ok())
+        .or_else(login_name)
         .unwrap_or_else(|| "nobody".to_owned());
     PersonName::parse(&given).map_err(|error| FleetError::Usage(format!("--as: {error}")))
 }

@@ -23,6 +23,7 @@ mod hub;
 mod log_lines;
 pub mod log_place;
 mod log_verb;
+mod login_name;
 pub mod nats_link;
 mod output;
 mod random_id;

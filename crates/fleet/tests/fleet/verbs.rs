@@ -96,6 +96,16 @@ fn the_verbs_work_over_hosts() {
     let (text, status) = nats.ask(&["status", "-H", "nosuch"]);
     assert!(text.contains("no host is selected; the fleet has 2") && status == 1, "{text}");
 
+    // Who has no name for the server has that of the system.
+    let mut nameless = nats.fleet();
+    for variable in ["USER", "LOGNAME", "SUPERVISOR_FLEET_AS"] {
+        nameless.env_remove(variable);
+    }
+    assert!(nameless.args(["restart", "-H", "db1", "web:web_0"]).output().expect("it runs").status.success());
+    let who = Command::new("id").arg("-un").output().expect("it runs");
+    let who = String::from_utf8_lossy(&who.stdout).trim().to_owned();
+    assert!(db.read("audit").contains(&format!("\"on_behalf_of\":\"{who}\"")), "{}", db.read("audit"));
+
     // The client of the daemon hands over.
     let mut ctl = std::process::Command::new(crate::harness::beside("supervisorctl"));
     ctl.env("SUPERVISOR_FLEET_NATS", nats.url()).env("SUPERVISOR_FLEET_AS", "ann");
