@@ -41,8 +41,10 @@ impl Asking {
         let view = client.view().await?;
         let hosts = selected(&view, &selectors);
         if hosts.is_empty() {
-            let known = view.hosts().len();
-            return Err(FleetError::Other(format!("no host is selected; the fleet has {known}")));
+            return Err(FleetError::Other(match view.hosts().len() {
+                0 => "the fleet has no hosts: no agent has connected yet".to_owned(),
+                known => format!("no host is selected; the fleet has {known}"),
+            }));
         }
         Ok(Asking { client, person, hosts, limit, is_json: matches.get_flag("json") })
     }

@@ -110,6 +110,7 @@ async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
                 |_| {},
             );
             store_setup::set_up(&link.await?.jetstream, limits).await?;
+            output::print(&format!("ready: bucket {}, stream {}\n", subjects::BUCKET, subjects::EVENTS_STREAM));
             Ok(exit_status::SUCCESS)
         }
         Some(("completions", options)) => {

@@ -56,7 +56,7 @@ pub struct NatsLink {
     /// How often it has been connected; 0 before the first time, and an even number while it is not.
     connected: watch::Receiver<u64>,
     /// The last complaint of the server.
-    complaint: Arc<Mutex<Option<String>>>,
+    complaint: Arc<watch::Sender<Option<String>>>,
 }
 
 impl NatsLink {
@@ -70,7 +70,7 @@ impl NatsLink {
     ) -> Result<NatsLink, FleetError> {
         let (tell, connected) = watch::channel(0u64);
         let tell = Arc::new(tell);
-        let complaint: Arc<Mutex<Option<String>>> = Arc::default();
+        let complaint = Arc::new(watch::Sender::new(None));
         let kept = complaint.clone();
         let last_told = Mutex::new(String::new());
         let mut connecting = ConnectOptions::new()
@@ -89,10 +89,8 @@ impl NatsLink {
                     Event::Disconnected => tell.send_modify(|count| *count += *count & 1),
                     _ => {}
                 }
-                if let Event::ServerError(error) = &event
-                    && let Ok(mut kept) = kept.lock()
-                {
-                    *kept = Some(error.to_string());
+                if let Event::ServerError(error) = &event {
+                    kept.send_replace(Some(error.to_string()));
                 }
                 let text = event.to_string();
                 // A server that is away fails each attempt in the same way.
@@ -164,7 +162,16 @@ impl NatsLink {
 
     /// The last complaint of the server, once.
     pub fn take_complaint(&self) -> Option<String> {
-        self.complaint.lock().ok()?.take()
+        self.complaint.send_replace(None)
+    }
+
+    /// Waits until the server refuses something. It tells that by itself, and what was asked for gets no answer.
+    pub async fn refused(&self) -> String {
+        let is_refusal =
+            |complaint: &Option<String>| complaint.as_ref().is_some_and(|text| text.contains("ermissions"));
+        let mut complaint = self.complaint.subscribe();
+        let complaint = complaint.wait_for(is_refusal).await.ok();
+        complaint.and_then(|complaint| complaint.clone()).unwrap_or_default()
     }
 }
 

@@ -44,10 +44,15 @@ fn check(nats: &NatsServer, login: impl Fn(&str) -> Vec<String>) {
         let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
         (text, status.code().unwrap_or(-1))
     };
-    assert_eq!(run("admin", &["setup"]), (String::new(), 0));
     let credentials = login("web1");
     let credentials: Vec<&str> = credentials.iter().map(String::as_str).collect();
     let _agent = nats.agent("web1", &daemon, &credentials);
+    // The agent says what it waits for, and when that has come.
+    let log = || fs::read_to_string(nats.path("web1.log")).unwrap_or_default();
+    wait_until("the agent tells what is missing", || log().contains("runs `supervisor-fleet setup`"));
+    let ready = "ready: bucket fleet, stream FLEET_EVENTS\n";
+    assert_eq!(run("admin", &["setup"]), (ready.to_owned(), 0));
+    wait_until("the agent goes on", || log().contains("$KV.fleet.presence.web1: stored"));
     wait_until("the host answers", || run("ann", &["status"]).0.contains("web1  web  RUNNING"));
     assert_eq!(run("vera", &["status"]).1, 0);
     let mut number = 0;
