@@ -29,8 +29,9 @@ const AT_A_TIME: usize = 32;
 const ACT_WITHIN: Duration = Duration::from_secs(600);
 /// The refusal of what is about the agent itself.
 const OWN_PROGRAM: &str = "the agent does not start or stop itself: use supervisorctl on its host";
-/// How many programs are explained in one answer.
-const MAX_EXPLAINED: usize = 64;
+/// How many programs are explained in one answer, and in how many bytes.
+const MAX_EXPLAINED: usize = 1000;
+const MAX_EXPLANATIONS: usize = 512 << 10;
 
 /// What the agent remembers about commands.
 pub(super) struct Commands {
@@ -228,11 +229,23 @@ async fn without_own(context: &AgentContext, role: FleetRole, verb: &FleetVerb) 
 }
 
 async fn explain(context: &AgentContext, select: &[String]) -> Result<Value, DaemonFailure> {
+    let programs = listed(context, FleetRole::Viewer, select).await?;
     let mut explained = Vec::new();
-    for program in listed(context, FleetRole::Viewer, select).await?.into_iter().take(MAX_EXPLAINED) {
+    let mut size = 0;
+    for (number, program) in programs.iter().enumerate() {
+        if number >= MAX_EXPLAINED || size >= MAX_EXPLANATIONS {
+            let left = programs.len() - number;
+            let told = format!(
+                "{left} more {} not explained: name fewer",
+                if left == 1 { "program is" } else { "programs are" }
+            );
+            explained.push(json!({ "program": null, "omitted": left, "explanation": [told] }));
+            break;
+        }
         let (group, name) = (encoded(&program.group), encoded(&program.name));
         let why = context.daemon.get(&format!("/api/v1/programs/{group}/{name}/why")).await?;
         let lines = why.get("explanation").cloned().unwrap_or(Value::Null);
+        size += lines.to_string().len();
         explained.push(json!({ "program": program.namespec(), "explanation": lines }));
     }
     Ok(json!(explained))
