@@ -187,9 +187,20 @@ impl FollowedLog {
                     self.tell_losses().await;
                 }
                 "rotated" => {
-                    let skipped = self.read.zip(place).and_then(|(read, place)| read.bytes_to(&place));
-                    self.left_out(u64::try_from(skipped.unwrap_or(0)).unwrap_or(0));
+                    let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+                    match data.get("skipped") {
+                        Some(Value::Null) => self.is_gap = true,
+                        Some(skipped) => self.left_out(skipped.as_u64().unwrap_or(0)),
+                        // An older daemon does not say it.
+                        None => {
+                            let skipped = self.read.zip(place).and_then(|(read, place)| read.bytes_to(&place));
+                            self.left_out(u64::try_from(skipped.unwrap_or(0)).unwrap_or(0));
+                        }
+                    }
                     self.read = place;
+                    if self.is_gap {
+                        self.tell_losses().await;
+                    }
                 }
                 "output" => {
                     let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
