@@ -28,6 +28,7 @@ mod followers;
 mod inventory;
 mod presence;
 mod publishing;
+mod storage_complaint;
 
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -52,9 +53,13 @@ pub struct AgentOptions {
 pub async fn run(options: AgentOptions) -> Result<(), FleetError> {
     let AgentOptions { host, labels, daemon, state, nats, log } = options;
     let other = |error: std::io::Error| FleetError::Other(error.to_string());
-    let in_state = |error: std::io::Error| FleetError::Other(format!("{}: {error}", state.display()));
-    std::fs::create_dir_all(&state).map_err(in_state)?;
-    let commands = commands::Commands::open(&state).map_err(in_state)?;
+    let (commands, complaint) = commands::Commands::open(&state).map_err(|error| {
+        let told = format!("cannot keep commands in {}: {error}; write --state DIRECTORY", state.display());
+        FleetError::Other(told)
+    })?;
+    if let Some(complaint) = complaint {
+        log(&complaint);
+    }
     let boot = random_id().map_err(other)?;
     let name = format!("supervisor-fleet agent of {host}");
     let nats = NatsLink::open(&nats, name, subjects::agent_inbox_prefix(&host), Patience::Endless, log).await?;

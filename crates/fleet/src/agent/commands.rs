@@ -14,6 +14,7 @@ use super::answers::{answer, listed};
 use super::command_order::{CommandOrder, WaitingCommand};
 use super::context::{AgentContext, Attempts};
 use super::followers::Followers;
+use super::storage_complaint::StorageComplaint;
 use crate::clock::epoch_millis;
 use crate::command_journal::CommandJournal;
 use crate::command_memory::CommandDecision;
@@ -36,11 +37,22 @@ const MAX_EXPLANATIONS: usize = 512 << 10;
 /// What the agent remembers about commands.
 pub(super) struct Commands {
     journal: Mutex<CommandJournal>,
+    complaint: Mutex<StorageComplaint>,
 }
 
 impl Commands {
-    pub(super) fn open(directory: &Path) -> io::Result<Commands> {
-        Ok(Commands { journal: Mutex::new(CommandJournal::open(directory)?) })
+    /// Also returns what there is to complain about, where commands are refused until they can be written down.
+    pub(super) fn open(directory: &Path) -> io::Result<(Commands, Option<String>)> {
+        let (journal, failure) = CommandJournal::open(directory)?;
+        let commands = Commands { journal: Mutex::new(journal), complaint: Mutex::default() };
+        let complaint = commands.complaint(failure.as_ref());
+        Ok((commands, complaint))
+    }
+
+    /// What there is to say after something was to be written down.
+    fn complaint(&self, failure: Option<&io::Error>) -> Option<String> {
+        let what = format!("cannot write commands down in {}, and refuse them", self.journal().path().display());
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).after(failure, &what)
     }
 
     fn journal(&self) -> MutexGuard<'_, CommandJournal> {
@@ -166,10 +178,13 @@ pub(super) async fn prepare(
         return Err(FleetAnswer::refused(FleetRefusal::Malformed, "nothing is to be done"));
     };
     let decision = commands.journal().begin(&request.id, request.deadline);
+    if let Some(complaint) = commands.complaint(decision.as_ref().err()) {
+        (context.log)(&complaint);
+    }
     match decision {
         Err(error) => {
-            (context.log)(&format!("cannot write down a command, and do not execute it: {error}"));
-            let told = format!("the agent cannot write down what it executes: {error}");
+            let file = commands.journal().path().display().to_string();
+            let told = format!("the agent cannot write down what it executes: {file}: {error}");
             Err(FleetAnswer::refused(FleetRefusal::Busy, told))
         }
         Ok(CommandDecision::Answer(told)) => Err(told),
@@ -196,8 +211,9 @@ pub(super) async fn execute(
         Err(DaemonFailure::Broken(text)) => FleetAnswer::refused(FleetRefusal::InDoubt, text),
         Err(failure) => refusal(&failure),
     };
-    if let Err(error) = commands.journal().end(&asked.request.id, &told) {
-        (context.log)(&format!("cannot write down the result of a command: {error}"));
+    let ended = commands.journal().end(&asked.request.id, &told);
+    if let Some(complaint) = commands.complaint(ended.as_ref().err()) {
+        (context.log)(&complaint);
     }
     told
 }

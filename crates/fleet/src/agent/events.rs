@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::context::{AgentContext, Attempts, LONG};
 use super::publishing::store;
+use super::storage_complaint::StorageComplaint;
 use crate::daemon_link::DaemonFailure;
 use crate::event_batch::{EventBatch, FULL, FleetEvent, MAX_EVENTS};
 use crate::subjects;
@@ -52,9 +53,9 @@ async fn follow(context: &AgentContext, place: &mut EventPlace) -> Result<(), Da
             store(context, subjects::event(&context.host), Some(id), message).await;
         }
         if !last.is_empty()
-            && let Err(error) = place.set(last)
+            && let Some(complaint) = place.set(last)
         {
-            (context.log)(&format!("cannot note how far the events are: {error}"));
+            (context.log)(&complaint);
         }
     }
     Ok(())
@@ -64,6 +65,7 @@ async fn follow(context: &AgentContext, place: &mut EventPlace) -> Result<(), Da
 struct EventPlace {
     file: PathBuf,
     last: Option<String>,
+    complaint: StorageComplaint,
 }
 
 impl EventPlace {
@@ -71,13 +73,20 @@ impl EventPlace {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         let is_id = |text: &&str| (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         let last = Some(text.trim()).filter(is_id).map(str::to_owned);
-        EventPlace { file, last }
+        EventPlace { file, last, complaint: StorageComplaint::default() }
     }
 
-    fn set(&mut self, id: String) -> io::Result<()> {
-        let new = self.file.with_extension("new");
-        std::fs::write(&new, &id)?;
+    /// Events up to here have been passed on. Returns what there is to complain about.
+    fn set(&mut self, id: String) -> Option<String> {
+        let noted = self.note(&id).err();
         self.last = Some(id);
+        let what = format!("cannot note in {} how far the events are", self.file.display());
+        self.complaint.after(noted.as_ref(), &what)
+    }
+
+    fn note(&self, id: &str) -> io::Result<()> {
+        let new = self.file.with_extension("new");
+        std::fs::write(&new, id)?;
         std::fs::rename(&new, &self.file)
     }
 }

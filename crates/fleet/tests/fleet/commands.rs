@@ -153,6 +153,35 @@ fn commands_that_come_together_begin_in_their_order() {
 }
 
 #[test]
+fn an_agent_begins_on_a_full_disk_and_complains_once() {
+    let nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let state = nats.path("h.state");
+    std::fs::create_dir(&state).expect("a directory");
+    let doubtful = stop('a', now() + 60_000);
+    let begun = json!({"entry": "begun", "id": doubtful["id"], "deadline": doubtful["deadline"]});
+    std::fs::write(state.join("commands"), format!("{begun}\n")).expect("written");
+    for name in ["commands.new", "events.new"] {
+        std::os::unix::fs::symlink("/dev/full", state.join(name)).expect("a link");
+    }
+    let _agent = nats.agent("h", &format!("unix://{}", nats.path("sock").display()), &[]);
+    nats.wait_for_hosts(1);
+    let mut number = 0;
+    wait_until("events pass", || {
+        number += 1;
+        stub.happen(number);
+        nats.ask(&["events"]).0.lines().count() > 5
+    });
+    let log = std::fs::read_to_string(nats.path("h.log")).expect("a log");
+    assert_eq!(log.matches("cannot write commands down in ").count(), 1, "{log}");
+    assert_eq!(log.matches("how far the events are: No space left on device").count(), 1, "{log}");
+    // There is room again, and what was written before is known.
+    let sender = Sender::to(&nats);
+    assert_eq!(sender.reason(SUBJECT, &doubtful), "in_doubt");
+    assert_eq!(sender.reason(SUBJECT, &stop('b', now() + 60_000)), "\"done\"");
+}
+
+#[test]
 fn what_nobody_waits_for_any_more_is_not_done() {
     let nats = NatsServer::start();
     let stub = StubDaemon::listen(&nats.path("sock"));
