@@ -85,7 +85,7 @@ fn child_log(text: &str) -> Result<String, Complaint> {
         value::ConfigValue::LogFile(file) => match file.into_owned() {
             LogFile::None => "NONE".to_owned(),
             LogFile::Auto => "AUTO".to_owned(),
-            LogFile::Path(path) => path,
+            LogFile::Path(path) => path.to_string(),
         },
         other => panic!("{other:?}"),
     })

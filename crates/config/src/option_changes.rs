@@ -119,7 +119,7 @@ pub fn shown(row: &OptionSpec, value: &ConfigValue<'_>) -> String {
         ConfigValue::LogFile(file) => match &**file {
             LogFile::Auto => "AUTO".to_owned(),
             LogFile::None => "NONE".to_owned(),
-            LogFile::Path(path) => path.clone(),
+            LogFile::Path(path) => path.to_string(),
         },
         ConfigValue::Syslog => "syslog".to_owned(),
         ConfigValue::ActivityLog(log) => match &**log {

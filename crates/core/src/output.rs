@@ -37,7 +37,7 @@ pub struct MemoryPlan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelPlan {
     /// The log file, absolute; none to discard the output.
-    pub file: Option<String>,
+    pub file: Option<Arc<str>>,
     /// Size at which the file is rotated, in bytes; 0 for never.
     pub maxbytes: u64,
     /// How many rotated files to keep.

@@ -69,9 +69,9 @@ pub struct Row {
     /// When it is stopped because it has run for long enough, on the monotonic clock.
     pub runs_until: Option<Duration>,
     /// The path of its stdout log, with the made-up name of an automatic one.
-    pub stdout_logfile: Option<String>,
+    pub stdout_logfile: Option<Arc<str>>,
     /// The path of its stderr log.
-    pub stderr_logfile: Option<String>,
+    pub stderr_logfile: Option<Arc<str>>,
     /// What it waits for before it is started.
     pub awaited: Vec<AwaitedDependency>,
     /// Its health; none where it is not up, or nothing tells how it is.

@@ -98,8 +98,8 @@ struct Member {
     group: Arc<str>,
     config: Arc<Process>,
     machine: Machine,
-    stdout_log: Option<String>,
-    stderr_log: Option<String>,
+    stdout_log: Option<Arc<str>>,
+    stderr_log: Option<Arc<str>>,
     /// Whether somebody asked for the start that it waits for.
     is_asked_for: bool,
     /// Its commands that run.
@@ -135,7 +135,7 @@ struct Member {
     /// Its probes while it is getting ready and must be asked.
     probes: Option<Box<ReadinessProbe>>,
     /// Set if the process is an event listener.
-    listener: Option<ListenerProgress>,
+    listener: Option<Box<ListenerProgress>>,
 }
 
 impl Member {
@@ -173,7 +173,7 @@ impl Member {
         self.machine.is_down() && self.commands.is_empty()
     }
 
-    fn log(&self, channel: Channel) -> Option<&String> {
+    fn log(&self, channel: Channel) -> Option<&Arc<str>> {
         match channel {
             Channel::Stdout => self.stdout_log.as_ref(),
             Channel::Stderr => self.stderr_log.as_ref(),
@@ -329,7 +329,7 @@ impl Supervisor {
     }
 
     /// The log file of a channel. For an automatic log file, this is the generated name.
-    pub fn log_file(&self, id: ProcessId, channel: Channel) -> Option<&String> {
+    pub fn log_file(&self, id: ProcessId, channel: Channel) -> Option<&Arc<str>> {
         self.members.get(&id)?.log(channel)
     }
 

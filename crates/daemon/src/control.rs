@@ -265,7 +265,6 @@ impl Control {
             }
             self.elapse();
             self.admit_clients();
-            self.release_memory();
             self.note_waiting_events();
         }
     }
@@ -289,13 +288,11 @@ impl Control {
         }
     }
 
-    /// Releases the memory that only the start needed.
+    /// Releases the memory that only the start needed. Nothing but to sleep follows, which needs little code.
     fn release_memory(&mut self) {
-        if self.release_at.is_some_and(|deadline| deadline <= present().mono) {
-            self.release_at = None;
-            memory::trim_heap();
-            memory::release_code_pages();
-        }
+        self.release_at = None;
+        memory::trim_heap();
+        memory::release_code_pages();
     }
 
     /// The plug-ins are there to see the programs started, or have been waited for long enough.
@@ -308,6 +305,7 @@ impl Control {
     /// Sleeps until something happens or the next deadline comes.
     fn wait(&mut self, events: &mut Events) {
         let now = present();
+        let is_release_due = self.release_at.is_some_and(|deadline| deadline <= now.mono);
         let deadlines = [
             self.supervisor.next_deadline(now),
             self.children.next_drain_deadline(),
@@ -321,7 +319,7 @@ impl Control {
             self.upgrade.deadline().filter(|_| self.rereads == 0 && !self.children.is_lingering()),
             self.begin_by,
             self.admit_at,
-            self.release_at,
+            self.release_at.filter(|_| !is_release_due),
             self.listener_batching.deadline(),
         ];
         let sleep = |deadline: Duration| round_up(deadline.saturating_sub(now.mono));
@@ -334,6 +332,9 @@ impl Control {
             if !events.is_empty() {
                 return;
             }
+        }
+        if is_release_due && timeout.is_none_or(|timeout| !timeout.is_zero()) {
+            self.release_memory();
         }
         self.poll(events, timeout);
     }

@@ -111,7 +111,10 @@ impl StartMode {
     pub fn logs_in_use(&self) -> HashSet<String> {
         let Some(handed) = self.handed() else { return HashSet::new() };
         let members = handed.snapshot.groups.iter().flat_map(|group| &group.members);
-        members.flat_map(|member| member.stdout_log.iter().chain(&member.stderr_log)).cloned().collect()
+        members
+            .flat_map(|member| member.stdout_log.iter().chain(&member.stderr_log))
+            .map(|log| log.as_ref().to_owned())
+            .collect()
     }
 
     /// What is taken over.

@@ -1,6 +1,7 @@
 //! Where the output of a process goes.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::CopyOnWrite;
@@ -61,6 +62,13 @@ pub struct Logging {
     pub log_markers: bool,
     /// What happens to output that a log cannot take, in place of what happens to all.
     pub log_when_blocked: Option<WhenBlocked>,
+    /// How lines are forwarded to log services.
+    pub forwarding: CopyOnWrite<LogForwarding>,
+}
+
+/// What log services are told beside the lines, and by what they are trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogForwarding {
     /// What names the program in forwarded lines; none for the name of the process.
     pub syslog_tag: Option<String>,
     /// What kind of program it is for log services.
@@ -78,7 +86,7 @@ pub struct Logging {
 impl Logging {
     /// The certificates by which log services are trusted, for those who only read where they are.
     pub fn trusted_certificates(&self) -> Option<&str> {
-        self.syslog_cafile.as_deref()
+        self.forwarding.syslog_cafile.as_deref()
     }
 }
 
@@ -132,6 +140,6 @@ pub enum LogFile {
     /// A file whose name the daemon makes up.
     #[default]
     Auto,
-    /// This file.
-    Path(String),
+    /// This file; the path is shared with all who name it.
+    Path(Arc<str>),
 }

@@ -76,6 +76,7 @@ impl Process {
         stop.share_with(&other.stop);
         hooks.share_with(&other.hooks);
         reload.share_with(&other.reload);
+        logging.forwarding.share_with(&other.logging.forwarding);
         logging.stdout.rotation.share_with(&other.logging.stdout.rotation);
         logging.stderr.rotation.share_with(&other.logging.stderr.rotation);
     }

@@ -366,9 +366,9 @@ impl Kind {
             K::ChildLog => {
                 // This option is expanded twice, so a percent sign in it is written four times.
                 match self.convert(&expand_again(text, context.names, context.option)?)? {
-                    ConfigValue::LogFile(Cow::Owned(LogFile::Path(path))) => {
-                        ConfigValue::LogFile(Cow::Owned(LogFile::Path(path::in_existing_directory(&path, host)?)))
-                    }
+                    ConfigValue::LogFile(Cow::Owned(LogFile::Path(path))) => ConfigValue::LogFile(Cow::Owned(
+                        LogFile::Path(path::in_existing_directory(&path, host)?.into()),
+                    )),
                     other => other,
                 }
             }
@@ -395,7 +395,7 @@ fn child_log(text: &str) -> ConfigValue<'static> {
         "syslog" => return ConfigValue::Syslog,
         "" | "none" | "off" => LogFile::None,
         "auto" => LogFile::Auto,
-        _ => LogFile::Path(text.to_owned()),
+        _ => LogFile::Path(text.into()),
     };
     ConfigValue::LogFile(Cow::Owned(file))
 }

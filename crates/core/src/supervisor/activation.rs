@@ -6,7 +6,7 @@ use supervisord_config::model::{Group, GroupKind, LogFile, Process};
 use supervisord_wire::event::EventType;
 
 use super::groups::ActiveGroup;
-use super::{Effect, ListenerProgress, Member, ProcessId, Supervisor};
+use super::{Effect, Member, ProcessId, Supervisor};
 use crate::event::Event;
 use crate::output::Channel;
 use crate::pool::PoolQueue;
@@ -41,7 +41,7 @@ impl Supervisor {
             stdout_log,
             stderr_log,
             disabled,
-            listener: matches!(definition.kind, GroupKind::Listeners(_)).then(ListenerProgress::default),
+            listener: matches!(definition.kind, GroupKind::Listeners(_)).then(Box::default),
             ..Member::new(group, process.clone())
         };
         self.members.insert(id, Box::new(member));
@@ -54,7 +54,7 @@ impl Supervisor {
         id
     }
 
-    pub(super) fn resolve_log(&mut self, process: &Process, channel: Channel) -> Option<String> {
+    pub(super) fn resolve_log(&mut self, process: &Process, channel: Channel) -> Option<Arc<str>> {
         let file = match channel {
             Channel::Stdout => &process.logging.stdout.file,
             Channel::Stderr if process.logging.redirect_stderr => return None,
@@ -67,8 +67,9 @@ impl Supervisor {
                 let settings = &self.config.supervisord;
                 let name = self.auto_logs.next(&process.identity.name, channel, &settings.identifier);
                 let path = format!("{}/{name}", settings.childlogdir.trim_end_matches('/'));
-                self.effects.push_back(Effect::CreateAutoLog { path: path.clone() });
-                Some(path)
+                let shared = path.as_str().into();
+                self.effects.push_back(Effect::CreateAutoLog { path });
+                Some(shared)
             }
         }
     }

@@ -458,7 +458,8 @@ impl Supervisor {
 
     pub(super) fn begin_clear(&mut self, call: CallId, id: ProcessId, channels: &[Channel]) {
         let Some(member) = self.members.get(&id) else { return };
-        let files = channels.iter().filter_map(|channel| member.log(*channel).cloned()).collect();
+        let files =
+            channels.iter().filter_map(|channel| member.log(*channel).map(|log| log.as_ref().to_owned())).collect();
         self.add_item(call, id, Goal::Clear);
         self.effects.push_back(Effect::ClearLogs { process: id, channels: channels.to_vec(), files, call });
     }

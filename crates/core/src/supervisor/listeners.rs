@@ -265,7 +265,7 @@ impl Supervisor {
 
     fn listener_progress(&self) -> impl Iterator<Item = (ProcessId, &ListenerProgress)> {
         let pools = self.groups.with_pool();
-        pools.flat_map(|group| &group.members).filter_map(|id| Some((*id, self.members.get(id)?.listener.as_ref()?)))
+        pools.flat_map(|group| &group.members).filter_map(|id| Some((*id, self.members.get(id)?.listener.as_deref()?)))
     }
 
     pub(super) fn release_events(&mut self, now: Now) {

@@ -168,7 +168,7 @@ impl Supervisor {
 
     fn is_busy_listener(&self, id: ProcessId) -> bool {
         let member = self.members.get(&id).filter(|member| member.machine.is_up());
-        let listener = member.and_then(|member| member.listener.as_ref());
+        let listener = member.and_then(|member| member.listener.as_deref());
         listener.is_some_and(super::listener_progress::ListenerProgress::is_busy)
     }
 

@@ -65,9 +65,9 @@ pub struct MemberSnapshot {
     /// Its life so far.
     pub machine: Machine,
     /// Its stdout log, with the made-up name of an automatic one.
-    pub stdout_log: Option<String>,
+    pub stdout_log: Option<Arc<str>>,
     /// Its stderr log.
-    pub stderr_log: Option<String>,
+    pub stderr_log: Option<Arc<str>>,
     /// The last request about it.
     pub last_request: Option<Arc<LastRequest>>,
     /// Its commands that run.
@@ -203,7 +203,7 @@ impl Supervisor {
             stops_in_turn: stops_in_turn.clone(),
             is_renewed: renewal.is_some(),
             rolling: *rolling,
-            listener: listener.clone(),
+            listener: listener.as_deref().cloned(),
         })
     }
 
@@ -345,7 +345,7 @@ impl Supervisor {
             rolling,
             disabled,
             last_request,
-            listener,
+            listener: listener.map(Box::new),
             ..Member::new(group, config)
         };
         self.members.insert(id, Box::new(member));

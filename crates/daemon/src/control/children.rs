@@ -220,7 +220,9 @@ impl Children {
         let ready = ready.map(|pipe| self.await_readiness(run, pipe, name, &tools.activity, registry));
         let supervised = Supervised { process: id, kept, stdin: stdin.map(Stdin::new), orphan: None, ready };
         let role = match stdout {
-            Some(stdout) => Role::Listener(supervised, self.listen(run, stdout, name, &tools.activity, registry)),
+            Some(stdout) => {
+                Role::Listener(supervised, Box::new(self.listen(run, stdout, name, &tools.activity, registry)))
+            }
             None => Role::Program(supervised),
         };
         self.add(run, pid, role, None);

@@ -205,7 +205,7 @@ impl Plane {
             phase,
             start: 999_000,
             spawnerr: "can't <find> & \"run\"".to_owned(),
-            stdout_logfile: Some(self.path(&format!("{name}.out"))),
+            stdout_logfile: Some(self.path(&format!("{name}.out")).into()),
             ..row(group, name)
         });
     }

@@ -54,7 +54,7 @@ impl ActivityWriter {
         sinks: &mut Sinks,
     ) -> Result<ActivityWriter, OpenError> {
         let mut acquire = |path: &str, limits: &LogLimits| {
-            sinks.acquire(path, limits).map_err(|source| OpenError { path: path.to_owned(), source })
+            sinks.acquire(&path.into(), limits).map_err(|source| OpenError { path: path.to_owned(), source })
         };
         let echo = if echo_to_stdout { Some(acquire("/dev/stdout", &LogLimits::NONE)?) } else { None };
         let file = match log {
@@ -120,7 +120,7 @@ impl ActivityWriter {
             let is_own = self.file.as_ref().map(|(file, _)| *file) == notice.sink;
             if is_own
                 && notice.level <= LogLevel::Error
-                && let Ok(stderr) = sinks.acquire("/dev/stderr", &LogLimits::NONE)
+                && let Ok(stderr) = sinks.acquire(&"/dev/stderr".into(), &LogLimits::NONE)
             {
                 sinks.write(
                     stderr,

@@ -16,7 +16,7 @@ impl AuditWriter {
     /// Opens the log at this path, if there is to be one.
     pub fn open(path: Option<&str>, limits: &LogLimits, sinks: &mut Sinks) -> Result<AuditWriter, OpenError> {
         let Some(path) = path else { return Ok(AuditWriter::default()) };
-        let opened = sinks.acquire(path, limits);
+        let opened = sinks.acquire(&path.into(), limits);
         let sink = opened.map_err(|source| OpenError { path: path.to_owned(), source })?;
         Ok(AuditWriter { file: Some((sink, limits.rotation)) })
     }

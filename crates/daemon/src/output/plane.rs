@@ -271,7 +271,7 @@ impl Plane {
                 }
                 Err(error) => {
                     opened.into_iter().flatten().for_each(|sink| self.outlets.sinks.release(sink));
-                    return Err(LogFailure { path: path.as_str().into(), error: error.into() });
+                    return Err(LogFailure { path: path.clone(), error: error.into() });
                 }
             }
         }

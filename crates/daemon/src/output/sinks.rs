@@ -148,7 +148,7 @@ impl Sinks {
     ///
     /// # Errors
     /// It cannot be opened. One that is open stays as it is.
-    pub fn acquire(&mut self, path: &str, limits: &LogLimits) -> io::Result<SinkId> {
+    pub fn acquire(&mut self, path: &Arc<str>, limits: &LogLimits) -> io::Result<SinkId> {
         let id = match self.find(path) {
             Some(id) => {
                 self.follow_path(id)?;
@@ -156,14 +156,14 @@ impl Sinks {
             }
             None => {
                 let key = LogKey::of(path);
-                self.enter(Sink::open(key.path(path), key.inherited())?, key)
+                self.enter(Sink::open(path.clone(), key.inherited())?, key)
             }
         };
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
             if limits.are_any()
                 && let Some(reason) = shared.sink.unrotatable()
-                && self.unrotatable.insert(path.to_owned())
+                && self.unrotatable.insert(path.to_string())
             {
                 self.queue_notices(id, vec![(LogLevel::Warn, format!("{path} is not rotated: {reason}"))]);
             }
@@ -173,10 +173,10 @@ impl Sinks {
     }
 
     /// Like [`Sinks::acquire`]; a log that cannot be opened is one that cannot be written for now.
-    pub fn acquire_anyway(&mut self, path: &str, limits: &LogLimits) -> SinkId {
+    pub fn acquire_anyway(&mut self, path: &Arc<str>, limits: &LogLimits) -> SinkId {
         self.acquire(path, limits).unwrap_or_else(|error| {
             let key = LogKey::of(path);
-            let (sink, entries) = Sink::missing(key.path(path), key.inherited(), &error);
+            let (sink, entries) = Sink::missing(path.clone(), key.inherited(), &error);
             let id = self.enter(sink, key);
             if let Some(shared) = self.open.get_mut(&id) {
                 shared.users += 1;
@@ -188,10 +188,10 @@ impl Sinks {
     }
 
     /// One more user of the log at `path`, which is opened when it is first written if it is not open.
-    pub fn acquire_later(&mut self, path: &str, limits: &LogLimits) -> SinkId {
+    pub fn acquire_later(&mut self, path: &Arc<str>, limits: &LogLimits) -> SinkId {
         let id = self.find(path).unwrap_or_else(|| {
             let key = LogKey::of(path);
-            self.enter(Sink::unopened(key.path(path), key.inherited()), key)
+            self.enter(Sink::unopened(path.clone(), key.inherited()), key)
         });
         if let Some(shared) = self.open.get_mut(&id) {
             shared.users += 1;
@@ -271,7 +271,7 @@ impl Sinks {
     /// Empties the log at `path`, open or not. What is not a regular file stays as it is, which is an error where it is
     /// open.
     pub fn clear(&mut self, path: &str) -> io::Result<()> {
-        let Some(id) = self.by_key.get(&LogKey::of(path)).copied() else {
+        let Some(id) = self.by_key.get(&LogKey::of(&path.into())).copied() else {
             let cleared = log_target::empty(path);
             if let Some(directory) = self.spill_directory.clone()
                 && self.spills.remove(&Spill::name(path))
@@ -295,9 +295,9 @@ impl Sinks {
     }
 
     /// The open log at this path.
-    fn find(&self, path: &str) -> Option<SinkId> {
+    fn find(&self, path: &Arc<str>) -> Option<SinkId> {
         // What has been opened by a path was no name of a descriptor.
-        let by_path = self.by_key.get(&LogKey::Path(path.into()));
+        let by_path = self.by_key.get(&LogKey::Path(path.clone()));
         by_path.or_else(|| self.by_key.get(&LogKey::of(path))).copied()
     }
 

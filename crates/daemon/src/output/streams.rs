@@ -200,7 +200,7 @@ impl Streams {
     /// Forgets what has been captured so far for logs at these paths.
     pub fn clear_captures(&mut self, files: &[String], outlets: &mut Outlets) {
         for stream in self.streams.values_mut() {
-            if stream.source().plan.file.as_ref().is_some_and(|file| files.contains(file)) {
+            if stream.source().plan.file.as_ref().is_some_and(|file| files.iter().any(|cleared| **cleared == **file)) {
                 stream.clear_capture(outlets);
             }
         }

@@ -69,7 +69,7 @@ impl Rig {
 
     fn plan(&self, name: &str) -> ChannelPlan {
         ChannelPlan {
-            file: Some(self.path(name).display().to_string()),
+            file: Some(self.path(name).display().to_string().into()),
             maxbytes: 0,
             backups: 0,
             rotation_rules: None,

@@ -1,5 +1,7 @@
 //! The made-up names of automatic logs, which the next daemon must know to go on writing them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use supervisord_config::model::{self, LogFile};
 
@@ -12,10 +14,10 @@ pub struct Logs {
     pub name: String,
     /// The path of its stdout log, where that is automatic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stdout: Option<String>,
+    pub stdout: Option<Arc<str>>,
     /// The path of its stderr log, where that is automatic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stderr: Option<String>,
+    pub stderr: Option<Arc<str>>,
 }
 
 impl Logs {
@@ -23,8 +25,8 @@ impl Logs {
     pub fn automatic(
         group: &str,
         process: &model::Process,
-        stdout: Option<&String>,
-        stderr: Option<&String>,
+        stdout: Option<&Arc<str>>,
+        stderr: Option<&Arc<str>>,
     ) -> Option<Logs> {
         let stdout = stdout.filter(|_| process.logging.stdout.file == LogFile::Auto).cloned();
         let stderr = stderr.filter(|_| process.logging.stderr.file == LogFile::Auto).cloned();

@@ -325,7 +325,7 @@ enum File {
     #[serde(alias = "Auto")]
     Auto,
     #[serde(alias = "Path")]
-    Path(String),
+    Path(Arc<str>),
 }
 
 impl From<model::LogFile> for File {

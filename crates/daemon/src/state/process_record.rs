@@ -287,7 +287,7 @@ impl ProcessRecord {
     }
 
     /// The same, with these logs.
-    pub(super) fn member_with(&self, stdout_log: Option<String>, stderr_log: Option<String>) -> MemberSnapshot {
+    pub(super) fn member_with(&self, stdout_log: Option<Arc<str>>, stderr_log: Option<Arc<str>>) -> MemberSnapshot {
         MemberSnapshot {
             name: self.name.clone(),
             machine: self.progress().into(),
@@ -320,7 +320,7 @@ fn commands(member: &MemberSnapshot, runs: &Runs) -> Vec<CommandRecord> {
 }
 
 /// Where a channel is logged.
-fn log(file: &LogFile, automatic: Option<String>) -> Option<String> {
+fn log(file: &LogFile, automatic: Option<Arc<str>>) -> Option<Arc<str>> {
     match file {
         LogFile::None => None,
         LogFile::Auto => automatic,

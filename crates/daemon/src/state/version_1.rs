@@ -1,6 +1,7 @@
 //! Version 1 of the state and of what an upgrade passes on: how far processes had got, as that release had it in memory.
 //! Definitions had the form that [`super::definition`] and [`super::configuration`] read as well.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -46,8 +47,8 @@ pub type Snapshot = snapshot::Snapshot<Member>;
 pub struct Member {
     name: String,
     machine: Progress,
-    stdout_log: Option<String>,
-    stderr_log: Option<String>,
+    stdout_log: Option<Arc<str>>,
+    stderr_log: Option<Arc<str>>,
     #[serde(rename = "seat")]
     listener: Option<Value>,
     /// It is being stopped only to be started again; later ones said so by `wanted`.

@@ -180,7 +180,7 @@ fn value(value: &ConfigValue<'_>) -> Value {
         ConfigValue::AutoRestart(AutoRestart::Never) => false.into(),
         ConfigValue::AutoRestart(AutoRestart::Unexpected) => "unexpected".into(),
         ConfigValue::LogFile(file) => match &**file {
-            LogFile::Path(path) => path.as_str().into(),
+            LogFile::Path(path) => path.as_ref().into(),
             LogFile::None | LogFile::Auto => NONE.into(),
         },
         _ => NONE.into(),

@@ -62,7 +62,7 @@ impl Children {
         let tree = kept.tree.filter(|_| is_stopping).and_then(TreeMark::from_number);
         let supervised = Supervised { process: id, kept, stdin, orphan, ready };
         let role = match listener {
-            Some(pipe) => Role::Listener(supervised, self.listen(run, pipe, name, &tools.activity, registry)),
+            Some(pipe) => Role::Listener(supervised, Box::new(self.listen(run, pipe, name, &tools.activity, registry))),
             None => Role::Program(supervised),
         };
         self.add(run, pid, role, None);

@@ -88,7 +88,7 @@ impl Children {
         timeout: Duration,
     ) {
         let child = CommandChild { supervised, command, kill_at, timeout, is_being_ended: false };
-        self.add(run, pid, Role::Command(child), Some(kill_at));
+        self.add(run, pid, Role::Command(Box::new(child)), Some(kill_at));
     }
 
     /// Has a command end soon: it is asked to, with its process group, and killed a little later.

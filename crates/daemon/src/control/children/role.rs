@@ -21,10 +21,10 @@ pub(in crate::control) enum Role {
     /// read.
     Program(Supervised),
     /// An event listener: a program whose stdout control reads, because it is the protocol.
-    Listener(Supervised, ListenerPipe),
+    Listener(Supervised, Box<ListenerPipe>),
     /// A command of a program beside its own. Its output goes to the logs of the program. The supervisor learns of its end once it
     /// has been read.
-    Command(CommandChild),
+    Command(Box<CommandChild>),
     /// The plug-in process. Its output goes where the daemon's goes. Who asked for it learns of its end by this function.
     Plugin(Box<dyn FnOnce() + Send>),
     /// The program on disk, which is tried before an upgrade. The upgrade learns of its end, with what it wrote into this

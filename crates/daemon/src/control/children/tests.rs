@@ -144,7 +144,7 @@ fn a_listener_that_cannot_be_watched_is_heard_until_it_can() {
     assert!(text.contains("WARN cannot watch the stdout of ears"), "{text}");
     let kept = state::Run::new(run);
     let supervised = Supervised { process: ProcessId(1), kept, stdin: None, orphan: None, ready: None };
-    children.add(run, u32::MAX, Role::Listener(supervised, listener), None);
+    children.add(run, u32::MAX, Role::Listener(supervised, Box::new(listener)), None);
     let mut writer = File::from(output.writer);
     let mut now = present().mono;
     for word in ["READY", "RESULT"] {

@@ -21,9 +21,9 @@ pub(super) fn plan(row: &Row, channel: Channel, pid: Option<u32>) -> Option<Forw
     let (log, logging, identity) = (log(process, channel), &process.logging, &process.identity);
     let program = identity.section.split_once(':').map_or(identity.section.as_str(), |(_, program)| program);
     let origin = ForwardOrigin {
-        facility: logging.syslog_facility,
-        tag: logging.syslog_tag.clone().unwrap_or_else(|| identity.name.clone()),
-        hostname: logging.syslog_hostname.clone().unwrap_or_else(host::node_name),
+        facility: logging.forwarding.syslog_facility,
+        tag: logging.forwarding.syslog_tag.clone().unwrap_or_else(|| identity.name.clone()),
+        hostname: logging.forwarding.syslog_hostname.clone().unwrap_or_else(host::node_name),
         program: program.to_owned(),
         group: row.group.to_string(),
         process: identity.name.clone(),
@@ -33,9 +33,9 @@ pub(super) fn plan(row: &Row, channel: Channel, pid: Option<u32>) -> Option<Forw
     Some(ForwardPlan {
         targets: log.log_forward.clone(),
         tls: TlsFiles {
-            trusted: logging.syslog_cafile.clone(),
-            certificate: logging.syslog_certfile.clone(),
-            key: logging.syslog_keyfile.clone(),
+            trusted: logging.forwarding.syslog_cafile.clone(),
+            certificate: logging.forwarding.syslog_certfile.clone(),
+            key: logging.forwarding.syslog_keyfile.clone(),
         },
         severity: log.log_severity,
         origin: origin.into(),

@@ -78,7 +78,7 @@ fn plane(rote: Rote) -> Plane {
     std::fs::write(plane.path("a.out"), "text").expect("written");
     std::fs::write(plane.path("main.log"), "text").expect("written");
     plane.publish("db", "db", ProcessState::Fatal);
-    plane.view.publish_row(Row { stdout_logfile: Some(plane.path("a.out")), ..full_row() });
+    plane.view.publish_row(Row { stdout_logfile: Some(plane.path("a.out").into()), ..full_row() });
     plane
 }
 

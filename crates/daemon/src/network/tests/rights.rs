@@ -62,7 +62,7 @@ fn world() -> World {
     let notifier = Notifier::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("waker"));
     let (calls, pending) = calls::queue(Arc::new(notifier));
     let view = Arc::new(View::new(Arc::new(samples::config([]))));
-    view.publish_row(Row { stdout_logfile: Some(file.clone()), ..row("a", "a") });
+    view.publish_row(Row { stdout_logfile: Some(file.as_str().into()), ..row("a", "a") });
     let load_config: crate::api::ReadConfig = Arc::new(|_, _| Ok(samples::config([])));
     let daemon = Daemon { view, calls, activity_file: Some(file), memory: Arc::default(), load_config };
     let clock = Clock { now: || 1_000_000, local: |_| NOON };

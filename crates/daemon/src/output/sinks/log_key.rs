@@ -13,8 +13,8 @@ pub enum LogKey {
 
 impl LogKey {
     /// The key of the log at this path.
-    pub fn of(path: &str) -> LogKey {
-        log_path::inherited(path).map_or_else(|| LogKey::Path(path.into()), LogKey::Inherited)
+    pub fn of(path: &Arc<str>) -> LogKey {
+        log_path::inherited(path).map_or_else(|| LogKey::Path(path.clone()), LogKey::Inherited)
     }
 
     /// The descriptor it stands for.
@@ -22,14 +22,6 @@ impl LogKey {
         match self {
             LogKey::Inherited(number) => Some(*number),
             LogKey::Path(_) => None,
-        }
-    }
-
-    /// The path this key was made of, kept once for all who name it.
-    pub fn path(&self, path: &str) -> Arc<str> {
-        match self {
-            LogKey::Path(path) => path.clone(),
-            LogKey::Inherited(_) => path.into(),
         }
     }
 }

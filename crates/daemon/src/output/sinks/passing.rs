@@ -137,7 +137,7 @@ impl Sinks {
 
     /// Writes down what a daemon that was killed had taken from a program and not put into its log.
     pub fn settle(&mut self, recovery: &TransitRecovery) {
-        let id = self.acquire_later(&recovery.path, &LogLimits::NONE);
+        let id = self.acquire_later(&recovery.path.as_str().into(), &LogLimits::NONE);
         let written = fs::metadata(&recovery.path).and_then(|found| found.modified());
         if recovery.is_unreported {
             let text = format!(

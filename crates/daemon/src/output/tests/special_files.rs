@@ -6,7 +6,7 @@ use super::*;
 fn a_full_device_is_said_once_and_never_renamed() {
     let rig = Rig::new();
     let mut plan = rig.plan("unused");
-    plan.file = Some("/dev/full".to_owned());
+    plan.file = Some("/dev/full".into());
     (plan.maxbytes, plan.backups) = (1, 1);
     let mut writer = rig.attach(1, plan);
     writer.write_all(b"0123456789").expect("written");
@@ -117,7 +117,7 @@ fn a_file_that_was_inherited_is_appended_to() {
     let rig = Rig::new();
     let inherited = fs::File::create(rig.path("console")).expect("created");
     let mut other = fs::File::options().append(true).open(rig.path("console")).expect("opened");
-    let plan = ChannelPlan { file: Some(format!("/dev/fd/{}", inherited.as_raw_fd())), ..rig.plan("console") };
+    let plan = ChannelPlan { file: Some(format!("/dev/fd/{}", inherited.as_raw_fd()).into()), ..rig.plan("console") };
     let mut writer = rig.attach(1, plan);
     let mut expected = String::new();
     for _ in 0..3 {
@@ -134,7 +134,7 @@ fn a_file_that_was_inherited_is_appended_to() {
 #[test]
 fn clearing_a_device_fails_and_leaves_it_alone() {
     let rig = Rig::with(|options| options.activity = ActivityLog::File("/dev/null".to_owned()));
-    let plan = ChannelPlan { file: Some("/dev/full".to_owned()), ..rig.plan("device") };
+    let plan = ChannelPlan { file: Some("/dev/full".into()), ..rig.plan("device") };
     let _writer = rig.attach(1, plan);
     let clear = |name: &str| {
         let (sender, cleared) = channel();

@@ -479,7 +479,7 @@ fn look_at_until_killed(log: &str) {
     let source = io::stdin();
     fd::set_nonblocking(source.as_fd(), true).expect("set");
     let mut sinks = sinks();
-    let id = sinks.acquire(log, &LogLimits::NONE).expect("opened");
+    let id = sinks.acquire(&log.into(), &LogLimits::NONE).expect("opened");
     sinks.replace_transit(transit_of_victim());
     let mut pipeline = sinks.noted(STREAM).unwrap_or_else(stripping_and_capturing);
     // No piece is like the one before.

@@ -79,7 +79,7 @@ fn members_are_those_of_the_original_in_its_order() {
     one.spawn.user = Some(Account { name: "root".into(), uid: 0, gid: 0, home: "/root".into() });
     one.restart.exitcodes = vec![0, 2];
     one.spawn.serverurl = ProgramServerUrl::Text(String::new());
-    one.logging.stdout = log(LogFile::Path("/a.log".to_owned()));
+    one.logging.stdout = log(LogFile::Path("/a.log".into()));
     let infos = inactive(&config(vec![group("a", 5, vec![one])]));
     let expected = "autostart=true autorestart='unexpected' directory='/tmp' uid=0 command='/bin/cat' exitcodes=[0, 2] group='a' group_prio=5 \
          inuse=false killasgroup=false name='a' process_prio=999 redirect_stderr=false startretries=3 startsecs=1 \
@@ -109,7 +109,7 @@ fn what_is_not_set_is_none() {
     let mut one = process("a");
     one.logging.stdout = log(LogFile::None);
     one.logging.redirect_stderr = true;
-    one.logging.stderr = log(LogFile::Path("/ignored".to_owned()));
+    one.logging.stderr = log(LogFile::Path("/ignored".into()));
     let infos = inactive(&config(vec![group("a", 999, vec![one])]));
     for name in ["directory", "uid", "stdout_logfile", "stderr_logfile", "serverurl"] {
         assert_eq!(infos[0].member(name), Some(&Value::from("none")), "{name}");
@@ -121,7 +121,7 @@ fn an_active_process_shows_its_made_up_log() {
     let config = config(vec![group("g", 999, vec![process("a")])]);
     let row = Arc::new(Row {
         config: config.groups[0].processes[0].clone(),
-        stdout_logfile: Some("/a-stdout---x.log".to_owned()),
+        stdout_logfile: Some("/a-stdout---x.log".into()),
         ..supervisord_core::samples::row("g", "a")
     });
     let Value::Array(infos) = all(&config, &Somebody { row: Some(row), ..Somebody::default() }) else {

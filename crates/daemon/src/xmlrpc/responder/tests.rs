@@ -27,7 +27,7 @@ use crate::view::View;
 mod rights;
 
 fn row(group: &str, name: &str, stdout_logfile: Option<&str>) -> Row {
-    Row { stdout_logfile: stdout_logfile.map(str::to_owned), ..samples::row(group, name) }
+    Row { stdout_logfile: stdout_logfile.map(Into::into), ..samples::row(group, name) }
 }
 
 /// Methods without a network, and the other end of its calls.
