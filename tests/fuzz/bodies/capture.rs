@@ -39,6 +39,7 @@ fn pass(output: &[u8], cuts: &[u8], capture: u64, strip: bool) -> Seen {
         memory: None,
         forward: None,
         ready_line: None,
+        is_private: false,
     };
     let mut pipeline = Pipeline::new(&plan, strip, true);
     let mut seen = Seen::default();
