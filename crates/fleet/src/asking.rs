@@ -1,5 +1,6 @@
 //! The verbs that ask hosts for something.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -11,10 +12,11 @@ use crate::fleet_error::{FleetError, exit_status};
 use crate::gathering::Gathering;
 use crate::host_name::{HostName, PersonName};
 use crate::nats_link::{NatsLink, Patience};
-use crate::output::print;
+use crate::output::{complain, print};
 use crate::request::FleetVerb;
 use crate::subjects;
 use crate::table;
+use crate::termination::Termination;
 
 /// How long to wait for answers when nobody says so, in seconds.
 const WAIT: f64 = 60.0;
@@ -72,7 +74,24 @@ pub(crate) async fn run(verb: &str, matches: &ArgMatches) -> Result<u8, FleetErr
         "why" => FleetVerb::Why { select },
         _ => FleetVerb::Status { select },
     };
-    let gathering = asking.gather(asking.hosts.clone(), asked).await?;
+    // What is only read needs no farewell.
+    let termination = match asked.action(&[]) {
+        Some(_) => Some(Termination::watch().map_err(|error| FleetError::Other(error.to_string()))?),
+        None => None,
+    };
+    let is_interrupted = Cell::new(false);
+    let interruption = async {
+        match &termination {
+            Some(termination) => termination.requested().await,
+            None => std::future::pending().await,
+        }
+        is_interrupted.set(true);
+    };
+    let (person, hosts) = (&asking.person, asking.hosts.clone());
+    let gathering = asking.client.ask_until(interruption, person, hosts, asked, asking.limit).await?;
+    if is_interrupted.get() {
+        complain("interrupted; hosts that have not answered may still do it");
+    }
     let told = match verb {
         "start" => table::actions(&gathering, "started"),
         "stop" => table::actions(&gathering, "stopped"),

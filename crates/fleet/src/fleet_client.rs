@@ -164,6 +164,19 @@ impl FleetClient {
         verb: FleetVerb,
         limit: Duration,
     ) -> Result<Gathering, FleetError> {
+        self.ask_until(std::future::pending(), person, hosts, verb, limit).await
+    }
+
+    /// The same, and no longer than until something ends the wait.
+    pub async fn ask_until(
+        &self,
+        ended: impl Future<Output = ()>,
+        person: &PersonName,
+        hosts: Vec<HostName>,
+        verb: FleetVerb,
+        limit: Duration,
+    ) -> Result<Gathering, FleetError> {
+        let mut ended = std::pin::pin!(ended);
         let mut gathering = Gathering::of(hosts.iter().cloned());
         let mut request = self.send(person, hosts, verb, limit).await?;
         let end = tokio::time::Instant::now() + limit;
@@ -190,6 +203,7 @@ impl FleetClient {
                     self.ask_again(&request, &hosts).await?;
                 }
                 () = tokio::time::sleep_until(end) => break,
+                () = &mut ended => break,
             }
         }
         Ok(gathering)

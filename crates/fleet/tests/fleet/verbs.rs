@@ -124,7 +124,7 @@ fn the_verbs_work_over_hosts() {
 }
 
 #[test]
-fn an_interrupted_rolling_restart_tells_how_far_it_has_come() {
+fn an_interrupted_restart_tells_how_far_it_has_come() {
     let nats = NatsServer::start();
     let stubs = ["a", "b", "c"].map(|host| StubDaemon::listen(&nats.path(&format!("{host}.sock"))));
     let _agents = ["a", "b", "c"].map(|host| {
@@ -149,8 +149,21 @@ fn an_interrupted_rolling_restart_tells_how_far_it_has_come() {
         assert!(text.ends_with(told) && text.lines().count() == 2, "{text}");
         assert_eq!(output.status.code(), Some(1));
     }
-    stubs[1].hold(false);
     assert!(stubs[2].actions().is_empty());
+    // So does a restart of all at once.
+    let before = stubs[1].actions().len();
+    let mut client = nats.fleet();
+    client.args(["restart", "web"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let client = client.spawn().expect("it runs");
+    wait_until("all are asked", || stubs[1].actions().len() > before && !stubs[2].actions().is_empty());
+    let sent = Command::new("kill").args(["-INT", &client.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
+    let output = client.wait_with_output().expect("it ends");
+    let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(text.lines().any(|line| line.starts_with("b ") && line.contains("ERROR (")), "{text}");
+    assert_eq!((text.lines().count(), output.status.code()), (3, Some(1)), "{text}");
+    assert_eq!(told, "interrupted; hosts that have not answered may still do it\n");
+    stubs[1].hold(false);
 }
 
 #[test]
