@@ -19,10 +19,10 @@ pub(super) fn servers(
     users: &[ClientUser],
 ) -> Result<Vec<HttpServer>, ConfigError> {
     let mut servers = Vec::new();
-    for reader in inputs.sections(SectionKind::InetHttpServer) {
-        servers.push(inet(&reader, variables, inputs.host)?);
-    }
     let located = ExpansionNames::over(variables).text("here", inputs.here);
+    for reader in inputs.sections(SectionKind::InetHttpServer) {
+        servers.push(inet(&reader, variables, &located, inputs.host)?);
+    }
     for reader in inputs.sections(SectionKind::UnixHttpServer) {
         servers.push(unix(&reader, variables, &located, inputs.host)?);
     }
@@ -30,14 +30,19 @@ pub(super) fn servers(
     Ok(servers)
 }
 
-fn inet(reader: &Reader<'_>, names: &ExpansionNames<'_>, on: &dyn DaemonHost) -> Result<HttpServer, ConfigError> {
+fn inet(
+    reader: &Reader<'_>,
+    names: &ExpansionNames<'_>,
+    located: &ExpansionNames<'_>,
+    on: &dyn DaemonHost,
+) -> Result<HttpServer, ConfigError> {
     let credentials = credentials(reader, names)?;
     let address: Option<(String, u16)> = reader.maybe("port", names, on)?;
     let (host, port) = address.ok_or_else(|| no_value(reader, "port"))?;
     let address = ServerAddress::Inet { host, port };
     let get_actions = reader.get("get_actions", names, on)?;
     let section = reader.section().to_owned();
-    let tls = server_tls::tls(reader, names, on)?;
+    let tls = server_tls::tls(reader, located, on)?;
     let allowed_hosts = reader.maybe("allowed_hosts", names, on)?.unwrap_or_default();
     Ok(HttpServer { section, address, credentials, users: Vec::new(), tls, allowed_hosts, get_actions })
 }

@@ -597,3 +597,17 @@ fn the_environment_of_the_daemon_is_read_like_4_4_where_4_3_refuses_it() {
     assert_eq!(pairs.as_slice(), [("A".to_owned(), "a\"b".to_owned()), ("B".to_owned(), "c\"d".to_owned())]);
     assert_eq!(error("environment=A=\"x\n"), "No closing quotation");
 }
+
+#[test]
+fn the_files_of_a_server_may_be_beside_the_configuration() {
+    let text = "[supervisord]\n[inet_http_server]\nport=1\ncertfile=%(here)s/a.crt\nkeyfile=%(here)s/a.key\nclient_ca=%(here)s/ca.crt\n";
+    let certificate = "-----BEGIN CERTIFICATE-----";
+    let host = host(text)
+        .file("/conf/a.crt", certificate)
+        .file("/conf/a.key", "-----BEGIN PRIVATE KEY-----")
+        .file("/conf/ca.crt", certificate);
+    let config = load("c.conf", &CommandLineFlags::default(), &host).unwrap();
+    let tls = config.servers[0].tls.as_ref().unwrap();
+    assert_eq!((tls.certfile.as_str(), tls.keyfile.as_str()), ("/conf/a.crt", "/conf/a.key"));
+    assert_eq!(tls.client_ca.as_deref(), Some("/conf/ca.crt"));
+}
