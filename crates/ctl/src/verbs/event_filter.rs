@@ -27,18 +27,45 @@ impl EventFilter {
         Ok(())
     }
 
+    /// The names that stand neither for one of these processes, given as group and name, nor for anything that events with this data
+    /// are about. A pattern is no name: something that fits may still come.
+    pub(super) fn unknown(&self, processes: &[(&str, &str)], past: &[&str]) -> Vec<&str> {
+        let names = self.names.iter().map(String::as_str).filter(|name| *name != "all" && is_name(name));
+        let unknown = names.filter(|wanted| {
+            !processes.iter().any(|(group, name)| is_named(wanted, group, name))
+                && !past.iter().any(|data| is_about(wanted, &serde_json::from_str(data).unwrap_or_default()))
+        });
+        unknown.collect()
+    }
+
+    /// Whether all names are among these.
+    pub(super) fn has_only(&self, names: &[&str]) -> bool {
+        self.names.iter().all(|name| names.contains(&name.as_str()))
+    }
+
     /// Whether an event with this data is wanted.
     pub(super) fn takes(&self, data: &str) -> bool {
         if self.names.is_empty() || self.names.iter().any(|name| name == "all") {
             return true;
         }
         let data: Value = serde_json::from_str(data).unwrap_or_default();
-        match (process_of(&data), data.get("group").and_then(Value::as_str)) {
-            (Some((group, name)), _) => self.names.iter().any(|wanted| is_named(wanted, group, name)),
-            (None, Some(group)) => self.names.iter().any(|wanted| is_group(wanted, group)),
-            (None, None) => false,
-        }
+        self.names.iter().any(|wanted| is_about(wanted, &data))
     }
+}
+
+/// Whether the data of an event names what a name stands for.
+fn is_about(wanted: &str, data: &Value) -> bool {
+    match (process_of(data), data.get("group").and_then(Value::as_str)) {
+        (Some((group, name)), _) => is_named(wanted, group, name),
+        (None, Some(group)) => is_group(wanted, group),
+        (None, None) => false,
+    }
+}
+
+/// Whether it is the name of a process or of a group, rather than a pattern.
+fn is_name(text: &str) -> bool {
+    let selector = Selector::parse(text, &ProcessState::ALL.map(ProcessState::name));
+    Namespec::parse(text).process.is_none() || selector.is_ok_and(|selector| selector.is_name())
 }
 
 fn is_named(wanted: &str, group: &str, name: &str) -> bool {
@@ -67,6 +94,17 @@ fn is_group(wanted: &str, group: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_nothing_that_is_or_was_there_are_unknown() {
+        let mut filter = EventFilter::default();
+        for name in ["web", "gone", "old:*", "nope", "nope:*", "nope*", "all"] {
+            filter.add(name).unwrap();
+        }
+        let past = [r#"{"group":"gone","name":"gone","state":"STOPPED"}"#, r#"{"group":"old"}"#];
+        assert_eq!(filter.unknown(&[("web", "web")], &past), ["nope", "nope:*"]);
+        assert!(!filter.has_only(&["nope", "nope:*"]));
+    }
 
     #[test]
     fn events_are_taken_by_names_groups_and_patterns() {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use supervisord_wire::name::Namespec;
 
 use super::event_filter::EventFilter;
 use super::selection::{lacks_json, say_json_is_missing};
@@ -13,6 +14,7 @@ use super::verb::{Arguments, Completion, DaemonCheck, Flags, Flow, Invocation, V
 use crate::client::{EventStream, StreamEvent};
 use crate::event_line;
 use crate::failure::Failure;
+use crate::hints::{ExpectedName, HintRequest};
 use crate::local_clock::time_of_day;
 use crate::session::Session;
 use crate::status;
@@ -81,6 +83,15 @@ fn events(session: &mut Session, invocation: &Invocation<'_>) -> Result<Flow, Fa
             return Ok(Flow::Continue);
         }
     };
+    match is_known(session, &request) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Flow::Continue),
+        Err(Failure::Client(error)) if lacks_json(&error) => {
+            say_json_is_missing(session, "events");
+            return Ok(Flow::Continue);
+        }
+        Err(failure) => return Err(failure),
+    }
     match remembered(session, &request) {
         Ok(last) if request.follow => follow(session, &request, last)?,
         Ok(_) => {}
@@ -107,18 +118,56 @@ fn follow(session: &mut Session, request: &Request, mut last: String) -> Result<
     }
 }
 
+/// Prints which names stand for nothing that is there, or was as far as the daemon remembers; false where that are all names.
+fn is_known(session: &mut Session, request: &Request) -> Result<bool, Failure> {
+    if request.filter == EventFilter::default() {
+        return Ok(true);
+    }
+    let infos = session.client()?.all_process_info()?;
+    let processes: Vec<(&str, &str)> = infos.iter().map(|info| (&*info.group, &*info.name)).collect();
+    if request.filter.unknown(&processes, &[]).is_empty() {
+        return Ok(true);
+    }
+    let last = present(session)?;
+    let past = past(session, &last)?;
+    let past: Vec<&str> = past.iter().map(|event| event.data.as_str()).collect();
+    let unknown = request.filter.unknown(&processes, &past);
+    for name in &unknown {
+        let what = if Namespec::parse(name).process.is_some() { "process" } else { "group" };
+        session.fail(status::GENERIC, format_args!("{name}: ERROR (no such {what})"));
+        session.hints.push(HintRequest::unknown(name, ExpectedName::ProcessOrGroup));
+    }
+    Ok(unknown.is_empty() || !request.filter.has_only(&unknown))
+}
+
+/// The id of the last event there is.
+fn present(session: &mut Session) -> Result<String, Failure> {
+    let mut present = session.client()?.events(None)?;
+    Ok(present.next().transpose()?.map(|event| event.id).unwrap_or_default())
+}
+
 /// Prints as many of the past events as are asked for; returns the id of the last one there is.
 fn remembered(session: &mut Session, request: &Request) -> Result<String, Failure> {
-    let mut present = session.client()?.events(None)?;
-    let last = present.next().transpose()?.map(|event| event.id).unwrap_or_default();
+    let last = present(session)?;
     let wanted = request.lines.unwrap_or(if request.follow { 0 } else { usize::MAX });
     if wanted == 0 {
         return Ok(last);
     }
+    let mut past = past(session, &last)?;
+    let last = past.last().map_or(last, |event| event.id.clone());
+    past.retain(|event| request.filter.takes(&event.data));
+    for event in past.iter().skip(past.len().saturating_sub(wanted)) {
+        print(session, request, event);
+    }
+    Ok(last)
+}
+
+/// The events that the daemon remembers, up to the last one, or those that have come meanwhile.
+fn past(session: &mut Session, last: &str) -> Result<Vec<StreamEvent>, Failure> {
     let mut past: Vec<StreamEvent> = Vec::new();
     for event in session.client()?.events(Some(BEFORE_ALL))? {
         let event = event?;
-        let is_last = number(&event.id) >= number(&last);
+        let is_last = number(&event.id) >= number(last);
         past.push(event);
         if is_last {
             break;
@@ -126,12 +175,7 @@ fn remembered(session: &mut Session, request: &Request) -> Result<String, Failur
     }
     // That there was something before is no news.
     past.retain(|event| !event.name.is_empty() && event.name != "gap");
-    let last = past.last().map_or(last, |event| event.id.clone());
-    past.retain(|event| request.filter.takes(&event.data));
-    for event in past.iter().skip(past.len().saturating_sub(wanted)) {
-        print(session, request, event);
-    }
-    Ok(last)
+    Ok(past)
 }
 
 /// The number of an event, which grows; 0 for an id of another form.
