@@ -29,6 +29,7 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
             "no secure connection to {}: {reason} (cafile, certfile and keyfile in [supervisorctl] say whom to trust and what to show)",
             settings.server_url
         )),
+        ClientError::Http(_) => Some(no_http(settings)),
         ClientError::Closed => Some(format!("{} does not answer like supervisord", settings.server_url)),
         ClientError::Status { code: 401, .. } => Some(refused(settings)),
         ClientError::Url(error) => Some(no_address(error)),
@@ -70,6 +71,15 @@ pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
         _ => {}
     }
     lines
+}
+
+/// What answers in another language than HTTP: usually a server that speaks TLS.
+fn no_http(settings: &Settings) -> String {
+    let url = &settings.server_url;
+    match url.split_once("http://") {
+        Some(("", rest)) => format!("{url} does not answer in plain HTTP; if it speaks TLS, write https://{rest}"),
+        _ => format!("{url} does not answer like supervisord"),
+    }
 }
 
 fn no_address(error: &UrlError) -> String {
