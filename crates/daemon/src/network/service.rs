@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use supervisord_config::model::{HttpServer, LogLevel, ServerAddress};
 use supervisord_core::actor::{Actor, ClientPeer, Way};
@@ -143,6 +143,10 @@ impl Service {
     async fn handle(mut self, request: Request<Incoming>) -> Result<Reply, Broken> {
         if !is_possible(0) {
             return Ok(refused(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        // Who is asked decides what is refused to browsers: there must be no doubt about it.
+        if request.headers().get_all(HOST).iter().nth(1).is_some() {
+            return Ok(refused(StatusCode::BAD_REQUEST));
         }
         let (authenticator, logins) = (&self.shared.authenticator, &self.server.logins);
         match authenticator.identify(logins, request.headers(), &self.socket, || self.slowed()).await {

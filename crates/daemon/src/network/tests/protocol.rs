@@ -34,6 +34,15 @@ fn a_call_is_answered_on_both_kinds_of_socket() {
 }
 
 #[test]
+fn two_host_names_are_no_request() {
+    let plane = Plane::start();
+    let mut client = plane.tcp();
+    client.send("GET /ok.html HTTP/1.1\r\nHost: a\r\nHost: localhost\r\n\r\n");
+    assert_eq!(client.response().status, 400);
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
 fn a_connection_is_kept_for_further_calls() {
     let plane = Plane::start();
     let mut client = plane.unix();
