@@ -39,7 +39,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
     row(S::User, "token", K::TokenHash, Unset("none"), "0.1.0", Reload, "hash of the token that programs send as Authorization: Bearer TOKEN").example("{SHA256}0000000000000000000000000000000000000000000000000000000000000000"),
     row(S::User, "uid", K::UserId, Unset("none"), "0.1.0", Reload, "system user whose processes are admitted on the unix socket without a password").example("1000"),
     row(S::User, "gid", K::GroupId, Unset("none"), "0.1.0", Reload, "system group whose members are admitted on the unix socket without a password").example("1000"),
-    row(S::User, "role", K::UserRole, Is("viewer"), "0.1.0", Reload, "viewer reads states and logs, operator also starts, stops and signals, admin may do everything").example("operator"),
+    row(S::User, "role", K::UserRole, Is("viewer"), "0.1.0", Reload, "viewer reads states and logs, operator also acts on programs, admin may do everything").example("operator"),
     row(S::User, "programs", K::ProgramPatterns, Unset("all programs"), "0.1.0", Reload, "the programs that the user sees and acts on; all others do not exist for the user").example("web:*, db"),
 
     row(S::Supervisord, "logfile", K::ActivityLog, Is("supervisord.log"), "3.0", Reload, "activity log; syslog sends it to the system log").kept(field!(Supervisord: logfile)),
