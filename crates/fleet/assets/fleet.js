@@ -15,6 +15,9 @@ const MOST_SELECTED = 64;
 // How often the page reads at the most, and without a stream, in milliseconds.
 const READ_EVERY = 1000;
 const POLL_EVERY = 5000;
+// How long an answer with all programs may take, and one that only shows that the hub is there.
+const READ_WITHIN = 10000;
+const ANSWERED_WITHIN = 3000;
 
 const ACTIONS = { RUNNING: ['restart', 'stop'], STARTING: ['stop'], BACKOFF: ['stop'], STOPPING: [], UNKNOWN: ['start', 'stop'] };
 const LABELS = { start: 'Start', stop: 'Stop', restart: 'Restart' };
@@ -335,7 +338,7 @@ function search(text) {
 }
 
 async function read() {
-  const response = await fetch('api/hosts');
+  const response = await fetch('api/hosts', { signal: AbortSignal.timeout(READ_WITHIN) });
   if (!response.ok) throw new Error(`HTTP status ${response.status}`);
   fleet = await response.json();
   readAt = performance.now();
@@ -390,6 +393,23 @@ document.addEventListener('visibilitychange', refresh);
 const changes = new EventSource('api/changes');
 changes.addEventListener('changed', refresh);
 changes.addEventListener('error', refresh);
+// The stream of a hub that is stopped stays open and brings nothing.
+async function probe() {
+  try {
+    await fetch('icon.svg', { cache: 'no-store', signal: AbortSignal.timeout(ANSWERED_WITHIN) });
+  } catch {
+    isStale = true;
+    showLink('down');
+  }
+}
+
 // Without a stream, and after an answer that did not come, the page asks by itself.
-setInterval(() => (changes.readyState === EventSource.OPEN && !isStale ? renderTimes() : refresh()), POLL_EVERY);
+setInterval(() => {
+  if (changes.readyState !== EventSource.OPEN || isStale) {
+    refresh();
+  } else if (!document.hidden) {
+    renderTimes();
+    probe();
+  }
+}, POLL_EVERY);
 refresh();

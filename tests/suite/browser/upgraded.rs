@@ -1,5 +1,7 @@
 //! The page while its daemon makes way for another program, and while nobody looks at it.
 
+use nix::sys::signal::Signal;
+
 use super::page::Page;
 use super::{open, scene};
 use crate::harness::{Daemon, Scene, Subject, processes};
@@ -62,6 +64,19 @@ fn a_daemon_that_is_gone_is_reported_and_found_again() {
     daemon.crash();
     page.wait("it says so", "return document.querySelector('.link').textContent === 'No answer'");
     daemon.start_again();
+    page.wait("it is live", "return document.querySelector('.link').textContent === 'Live'");
+}
+
+/// Its sockets still accept clients, and its streams stay open.
+#[test]
+fn a_daemon_that_hangs_is_reported_and_found_again() {
+    let (daemon, mut page) = open("browser-hung", PROGRAMS);
+    page.expect_message("/api/v1/");
+    page.wait_for_row("cat:cat", "MB");
+    page.wait("it is live", "return document.querySelector('.link').textContent === 'Live'");
+    daemon.signal(Signal::SIGSTOP);
+    page.wait("it says so", "return document.querySelector('.link').textContent === 'No answer'");
+    daemon.signal(Signal::SIGCONT);
     page.wait("it is live", "return document.querySelector('.link').textContent === 'Live'");
 }
 

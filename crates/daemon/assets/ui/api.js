@@ -21,8 +21,10 @@ let ahead = 0;
 // The time of the daemon, in seconds since the epoch.
 export const now = () => Date.now() / 1000 + ahead;
 
-async function request(method, path, { body, signal } = {}) {
-  const init = { method, cache: 'no-store', credentials: 'same-origin', signal, headers: {} };
+// `within`: how many milliseconds the answer may take as a whole.
+async function request(method, path, { body, signal, within } = {}) {
+  const limit = within === undefined ? signal : AbortSignal.timeout(within);
+  const init = { method, cache: 'no-store', credentials: 'same-origin', signal: limit, headers: {} };
   if (body !== undefined) {
     init.headers['Content-Type'] = 'application/json';
     init.body = JSON.stringify(body);

@@ -22,9 +22,15 @@ const PATIENCE = 2500;
 // Between two attempts to read everything meanwhile.
 const AGAIN = 500;
 
-// How many seconds lie between two measurements of what programs use. Without any for three times as long, something holds
-// the stream back.
+// How many seconds lie between two measurements of what programs use, which are also a sign of life. Without any for one and a half
+// times as long, the daemon is asked whether it answers; for three times as long, something holds the stream back.
 const USAGE = 5;
+const OVERDUE = 1.5 * USAGE * 1000;
+const HELD_BACK = 3 * USAGE * 1000;
+
+// How long the answer to that question may take, and one with all programs.
+const ANSWERED = PATIENCE + 500;
+const READ = 10000;
 
 // How many seconds ago something has happened that is only remembered.
 const REMEMBERED = 10;
@@ -82,7 +88,7 @@ export class Live {
     let isBegun = false;
     stream.onopen = () => {
       isBegun = false;
-      this.flow();
+      this.expectUsage();
       this.load();
     };
     stream.onerror = () => {
@@ -151,10 +157,11 @@ export class Live {
     this.store.tell('usage');
   }
 
-  // Where the figures stop coming, a proxy keeps the events to itself, too.
+  // Where the figures stop coming, the daemon has stopped, or a proxy keeps the events to itself, too.
   expectUsage() {
     this.flow();
-    this.later('usage', 3 * USAGE * 1000, () => {
+    this.again('silence', OVERDUE, () => this.probe());
+    this.again('usage', HELD_BACK, () => {
       this.isFlowing = false;
       this.poll();
     });
@@ -162,8 +169,22 @@ export class Live {
 
   flow() {
     this.isFlowing = true;
+    this.failing = null;
     this.cancel('poll');
     this.store.setLink('live');
+  }
+
+  // Asks for something small. A connection to a daemon that is stopped stays open and brings nothing.
+  async probe() {
+    const { visit } = this;
+    const asked = performance.now();
+    try {
+      await get('daemon', { within: ANSWERED });
+    } catch {
+      if (visit === this.visit && !this.timers.has('silence')) {
+        this.noticeFailure(asked);
+      }
+    }
   }
 
   touch(key, members) {
@@ -218,13 +239,14 @@ export class Live {
   async load() {
     this.cancel('load');
     if (this.loading) {
-      this.again = true;
+      this.isWanted = true;
       return;
     }
     this.loading = true;
     const visit = this.visit;
+    const asked = performance.now();
     try {
-      const [{ programs }] = await Promise.all([get('programs'), this.store.daemon ?? this.loadDaemon()]);
+      const [{ programs }] = await Promise.all([get('programs', { within: READ }), this.store.daemon ?? this.loadDaemon()]);
       if (visit === this.visit) {
         this.failing = null;
         this.store.replace(programs);
@@ -234,19 +256,19 @@ export class Live {
       }
     } catch {
       if (visit === this.visit) {
-        this.noticeFailure();
+        this.noticeFailure(asked);
       }
     }
     this.loading = false;
-    if (this.again) {
-      this.again = false;
+    if (this.isWanted) {
+      this.isWanted = false;
       await this.load();
     }
   }
 
-  // The daemon has not answered. Nobody is told of a moment, such as that of an upgrade.
-  noticeFailure() {
-    this.failing ??= performance.now();
+  // The daemon has not answered what it was asked at that time. Nobody is told of a moment, such as that of an upgrade.
+  noticeFailure(asked) {
+    this.failing ??= asked;
     if (performance.now() - this.failing > PATIENCE) {
       this.store.setLink('down');
       this.poll();
@@ -256,7 +278,7 @@ export class Live {
   }
 
   async loadDaemon() {
-    this.store.setDaemon(await get('daemon'));
+    this.store.setDaemon(await get('daemon', { within: READ }));
   }
 
   // Until the stream is there again.
@@ -275,10 +297,15 @@ export class Live {
     });
   }
 
+  // Does something after a while. What is waited for already comes when it would have come.
   later(name, delay, act) {
-    if (this.timers.has(name) && name !== 'usage') {
-      return;
+    if (!this.timers.has(name)) {
+      this.again(name, delay, act);
     }
+  }
+
+  // Does something after a while from now.
+  again(name, delay, act) {
     this.cancel(name);
     const run = () => {
       this.timers.delete(name);

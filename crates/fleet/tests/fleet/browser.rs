@@ -256,6 +256,21 @@ fn of_three_hundred_hosts_the_page_shows_what_fails_and_finds_the_rest() {
     wait_for_rows(&page, "web77 10 programs Left; web50 web:web_3 Fatal");
 }
 
+/// Its port still accepts clients, and its stream stays open.
+#[test]
+fn a_hub_that_hangs_is_reported_and_found_again() {
+    let nats = NatsServer::start();
+    assert_eq!(nats.ask(&["setup"]).1, 0);
+    let hub = Hub::start(&nats, &[]);
+    let mut page = open(&hub, "");
+    page.expect_message("/api/");
+    page.wait("it is live", "return document.getElementById('link').textContent === 'Live'");
+    hub.signal("STOP");
+    page.wait("nobody answers", "return document.getElementById('link').textContent === 'No answer'");
+    hub.signal("CONT");
+    page.wait("it is live again", "return document.getElementById('link').textContent === 'Live'");
+}
+
 #[test]
 fn an_accessibility_checker_finds_nothing() {
     let checker = barriers::checker();
