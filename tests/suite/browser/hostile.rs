@@ -39,6 +39,7 @@ fn names_that_are_markup_stay_text() {
     page.wait("all are listed", &format!("return {listed}.length === 4"));
     let shown = page.run(&format!("return {listed}")).to_string();
     for name in names {
+        let name = name.replace('\u{202e}', "<U+202E>");
         let text = serde_json::Value::from(name.as_str()).to_string();
         assert!(shown.contains(&text), "{text} is not among {shown}");
     }
@@ -48,6 +49,8 @@ fn names_that_are_markup_stay_text() {
         true,
         "nothing sticks out"
     );
+    let hidden = "document.documentElement.outerHTML.replace(/(data-key|href)=\"[^\"]*\"/g, '').includes('\\u202e')";
+    assert_eq!(page.run(&format!("return {hidden}")), false, "something runs backwards");
     // The address of a view holds whatever the name is.
     for _ in 0..4 {
         page.run("const links = [...document.querySelectorAll('.rows .name')]; links[window.next = (window.next ?? -1) + 1].click()");

@@ -2,6 +2,7 @@
 // control characters become visible signs. Nothing becomes markup.
 
 import { h } from './dom.js';
+import { visible } from './visible.js';
 
 // One style of text: colours are a palette index (0 to 255), a list of three channels, or null.
 const PLAIN = Object.freeze({ ink: null, ground: null, bold: false, faint: false, italic: false, underline: false, inverse: false });
@@ -11,8 +12,6 @@ const UNFINISHED = /\x1b(?:\[[\x20-\x3f]*|\][^\x07\x1b]{0,4096}|[\x20-\x2f]*)?$/
 
 // Sequences: CSI, OSC (titles, links), and the others.
 const SEQUENCE = /\x1b\[([\x20-\x3f]*)([\x40-\x7e])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[\x20-\x2f]*[\x30-\x7e]|\x1b/g;
-
-const CONTROL = /[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]/g;
 
 export class AnsiText {
   constructor() {
@@ -55,17 +54,6 @@ export class AnsiText {
       }
     });
   }
-}
-
-// Control characters as signs, so that nothing hides and nothing runs backwards.
-export function visible(text) {
-  return text.replace(CONTROL, (letter) => {
-    const code = letter.codePointAt(0);
-    if (code < 0x20) {
-      return String.fromCodePoint(0x2400 + code);
-    }
-    return code === 0x7f ? '\u2421' : `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`;
-  });
 }
 
 function restyled(style, parameters) {

@@ -15,6 +15,7 @@ import { mayAdminister, seesAllPrograms } from './rights.js';
 import { STATE_NAMES } from './states.js';
 import { Store } from './store.js';
 import { Table } from './table.js';
+import { visible } from './visible.js';
 
 // How long a message about a success is shown, in milliseconds.
 const SHOWN = 6000;
@@ -89,7 +90,7 @@ class Frame {
       const running = `${counts.get('RUNNING')}/${programs.size} running`;
       parts.unshift(trouble > 0 ? `(${trouble}!) ${running}` : running);
     }
-    document.title = parts.filter(Boolean).join(' · ');
+    document.title = visible(parts.filter(Boolean).join(' · '));
   }
 
   // `current` is the view, or the one above what is shown.

@@ -1,6 +1,15 @@
-// Elements, made without markup: text stays text, whatever it contains.
+// Elements, made without markup: text stays text, whatever it contains, and no character of it hides or reverses others.
+
+import { visible } from './visible.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
+
+// The attributes that people read or hear.
+const READ = new Set(['aria-label', 'alt', 'placeholder', 'title']);
+
+const valueOf = (name, value) => (READ.has(name) ? visible(String(value)) : value);
+
+const contentOf = (child) => (typeof child === 'string' ? visible(child) : child);
 
 // An element with attributes and children. A function is a listener (`onclick`), `true` an attribute without a value,
 // `null`, `undefined` and `false` nothing.
@@ -20,17 +29,18 @@ function fill(element, attributes, children) {
     } else if (value === true) {
       element.setAttribute(name, '');
     } else if (value !== null && value !== undefined && value !== false) {
-      element.setAttribute(name, value);
+      element.setAttribute(name, valueOf(name, value));
     }
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false).map(contentOf));
   return element;
 }
 
 // Sets text only where it differs, because a browser lays out again what is set.
 export function setText(element, text) {
-  if (element.textContent !== text) {
-    element.textContent = text;
+  const content = contentOf(text);
+  if (element.textContent !== content) {
+    element.textContent = content;
   }
 }
 
@@ -40,8 +50,8 @@ export function setAttribute(element, name, value) {
     if (element.hasAttribute(name)) {
       element.removeAttribute(name);
     }
-  } else if (element.getAttribute(name) !== String(value)) {
-    element.setAttribute(name, value);
+  } else if (element.getAttribute(name) !== String(valueOf(name, value))) {
+    element.setAttribute(name, valueOf(name, value));
   }
 }
 

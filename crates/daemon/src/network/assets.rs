@@ -102,6 +102,7 @@ static ASSETS: &[Asset] = assets! {
     "usage.js" "text/javascript"
     "viewport.js" "text/javascript"
     "views.css" "text/css"
+    "visible.js" "text/javascript"
 };
 
 /// Where the files of the interface are that needs a script.

@@ -22,6 +22,7 @@ pub(super) fn file(path: &str) -> Option<PageFile> {
         "/icons.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/icons.js")),
         "/rights.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/rights.js")),
         "/states.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/states.js")),
+        "/visible.js" => (SCRIPT, include_str!("../../../daemon/assets/ui/visible.js")),
         _ => return None,
     })
 }
