@@ -61,6 +61,21 @@ fn names_that_are_markup_stay_text() {
     }
 }
 
+/// Whatever browsers make of addresses with them.
+#[test]
+fn programs_that_are_named_like_directories_are_started_and_stopped() {
+    let (mut daemon, page) = open("browser-dots", "[program:..]\ncommand=sleep 1000\nstartsecs=0\n");
+    daemon.wait_for_state("..", "RUNNING");
+    page.wait_for_row("..:..", "Running");
+    page.click("[aria-label='Stop ..']");
+    daemon.wait_for_state("..", "STOPPED");
+    page.wait_for_row("..:..", "Stopped");
+    page.click("[aria-label='Start ..']");
+    daemon.wait_for_state("..", "RUNNING");
+    page.click(".row[data-key='..:..'] .name");
+    page.wait_for_text("Browsers cannot ask about a program of this name");
+}
+
 #[test]
 fn what_programs_write_stays_text() {
     let program = "[program:loud]\ncommand=python3 {dir}/loud.py\nstartsecs=0\n";

@@ -1,6 +1,6 @@
 // What the buttons and keys do, and what is said about the outcome.
 
-import { post, programPath } from './api.js';
+import { isAddressable, post, programPath } from './api.js';
 import { confirm } from './dialog.js';
 import { count } from './format.js';
 import { mayOperate } from './rights.js';
@@ -42,7 +42,7 @@ export class Actions {
     keys.forEach((key) => this.store.feedback.delete(key));
     this.store.setBusy(keys, action);
     try {
-      const results = list.length === 1 ? await this.performOne(action, list[0], options) : await this.performAll(action, list, options);
+      const results = list.length === 1 && isAddressable(list[0]) ? await this.performOne(action, list[0], options) : await this.performAll(action, list, options);
       this.report(action, results, options);
     } catch (failure) {
       this.report(action, list.map(({ group, name }) => ({ group, name, ok: false, detail: failure.message })), options);

@@ -5,7 +5,18 @@ const ROOT = new URL('../', import.meta.url);
 
 export const address = (path) => new URL(`api/v1/${path}`, ROOT);
 
-export const programPath = (program) => `programs/${encodeURIComponent(program.group)}/${encodeURIComponent(program.name)}`;
+export const programPath = (program) => {
+  if (!isAddressable(program)) {
+    throw new Failure(0, NO_ADDRESS);
+  }
+  return `programs/${encodeURIComponent(program.group)}/${encodeURIComponent(program.name)}`;
+};
+
+// Whether a program can have an address of its own: as parts of an address, these names lead elsewhere, however they are written
+// (https://url.spec.whatwg.org/#double-dot-path-segment).
+export const isAddressable = ({ group, name }) => ![group, name].some((part) => part === '.' || part === '..');
+
+export const NO_ADDRESS = 'Browsers cannot ask about a program of this name; supervisorctl can.';
 
 // What went wrong, as the daemon says it (RFC 9457).
 export class Failure extends Error {

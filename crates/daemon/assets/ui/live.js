@@ -1,7 +1,7 @@
 // Keeps the store as new as the daemon: by one stream of events, by polling where no stream comes through, and not at all
 // while nobody looks at the page.
 
-import { address, get, now, programPath } from './api.js';
+import { address, get, isAddressable, now, programPath } from './api.js';
 import { keyOf, STATE_NAMES } from './states.js';
 
 // How long a stream may take to open before the programs are read without it.
@@ -228,8 +228,9 @@ export class Live {
     if (keys.length === 0) {
       return [];
     }
-    if (keys.length === 1) {
-      return [await get(programPath(this.store.programs.get(keys[0])))];
+    const first = this.store.programs.get(keys[0]);
+    if (keys.length === 1 && isAddressable(first)) {
+      return [await get(programPath(first))];
     }
     const query = keys.map((key) => `select=${encodeURIComponent(key)}`).join('&');
     return (await get(`programs?${query}`)).programs;

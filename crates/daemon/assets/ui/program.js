@@ -1,6 +1,6 @@
 // The view of one program.
 
-import { get, now, programPath } from './api.js';
+import { get, isAddressable, NO_ADDRESS, now, programPath } from './api.js';
 import { wordsOf } from './actions.js';
 import { Graph } from './charts.js';
 import { confirm } from './dialog.js';
@@ -133,6 +133,11 @@ export class ProgramView {
     if (!program[`${channel}_logfile`]) {
       this.log = null;
       this.logArea.replaceChildren(h('p', { class: 'empty' }, `${channel} is not logged (${channel}_logfile).`));
+      return;
+    }
+    if (!isAddressable(program)) {
+      this.log = null;
+      this.logArea.replaceChildren(h('p', { class: 'empty' }, NO_ADDRESS));
       return;
     }
     const clear = mayOperate() && (() => this.actions.perform('clear-logs', [this.program]));
