@@ -51,6 +51,21 @@ fn a_program_explains_itself() {
     page.wait("db is shown", "return document.querySelector('.view-program h1')?.textContent === 'db'");
 }
 
+/// What was before it nobody knows.
+#[test]
+fn one_measurement_is_a_level() {
+    let (_daemon, page) = open("browser-graph", PROGRAMS);
+    let path = page.run_async(
+        "const { Graph } = await import('/ui/charts.js');
+         const graph = new Graph('Memory', 2, String);
+         graph.update({ samples: [[1000, 0, 50]] }, String);
+         return graph.line.getAttribute('d')",
+    );
+    let ends: Vec<&str> = path.as_str().unwrap_or_default().trim_start_matches('M').split('L').collect();
+    let heights: Vec<&str> = ends.iter().filter_map(|end| end.split(' ').nth(1)).collect();
+    assert!(matches!(heights[..], [one, other] if one == other), "{path}");
+}
+
 #[test]
 fn logs_are_followed_searched_and_paused() {
     let (mut daemon, page) = open("browser-log", PROGRAMS);

@@ -75,11 +75,10 @@ export class Graph {
     const [from, to] = [samples[0][0], samples.at(-1)[0]];
     setText(this.span, to > from ? sinceText(to - from) : '');
     const high = Math.max(peak * 1.15, this.which === 1 ? 0.02 : 1);
-    const at = ([time, ...rest]) => {
-      const x = to > from ? ((time - from) / (to - from)) * 300 : 300;
-      return `${x.toFixed(1)} ${(78 - (rest[this.which - 1] / high) * 76).toFixed(1)}`;
-    };
-    const path = samples.map(at).join('L');
+    const height = (value) => (78 - (value / high) * 76).toFixed(1);
+    const at = (sample) => `${(((sample[0] - from) / (to - from)) * 300).toFixed(1)} ${height(sample[this.which])}`;
+    // One measurement is a level: nobody knows what was before.
+    const path = to > from ? samples.map(at).join('L') : `0 ${height(values.at(-1))}L300 ${height(values.at(-1))}`;
     this.line.setAttribute('d', `M${path}`);
     this.area.setAttribute('d', `M0 80L${path}L300 80Z`);
   }
