@@ -59,6 +59,16 @@ fn the_plan_is_shown_before_it_is_applied() {
 }
 
 #[test]
+fn a_group_that_is_replaced_says_so() {
+    let (mut daemon, page) = open("browser-plan-group", PROGRAMS);
+    daemon.wait_for_states(&["web:web_0", "web:web_1", "web:web_2", "old"], "RUNNING");
+    rewrite(&daemon, "numprocs=3", "numprocs=4");
+    page.go("#/configuration");
+    page.click("input[name=mode][value=groups]");
+    page.wait_for_text("3 processes. Their group changes, and is replaced as a whole.");
+}
+
+#[test]
 fn a_program_is_disabled_and_enabled_on_its_page() {
     let (mut daemon, page) = open("browser-disable", PROGRAMS);
     daemon.wait_for_state("old", "RUNNING");

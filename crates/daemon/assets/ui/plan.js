@@ -40,18 +40,21 @@ export const summaryText = (plan) =>
 
 export const stopped = (plan) => plan.steps.filter(({ stops }) => stops).map(titleOf);
 
-function meaning({ action, stops, starts, changes }) {
+// What a step means to its processes.
+function meaning({ action, stops, starts, changes }, isOne) {
+  const [it, is] = isOne ? ['It', 'is'] : ['They', 'are'];
+  const group = isOne ? 'Its group' : 'Their group';
   switch (action) {
     case 'remove':
-      return stops ? 'It is stopped and forgotten.' : 'It is forgotten.';
+      return stops ? `${it} ${is} stopped and forgotten.` : `${it} ${is} forgotten.`;
     case 'add':
-      return starts ? 'It is new, and is started.' : 'It is new, and is not started by itself.';
+      return starts ? `${it} ${is} new, and ${is} started.` : `${it} ${is} new, and ${is} not started by ${isOne ? 'itself' : 'themselves'}.`;
     case 'stop':
-      return 'It is stopped, and not started again.';
+      return `${it} ${is} stopped, and not started again.`;
     case 'restart':
-      return changes.length === 0 ? 'It is restarted with its group.' : '';
+      return changes.length === 0 ? `${group} changes, and is replaced as a whole.` : '';
     case 'start':
-      return 'It is down, and is started with its group.';
+      return `${it} ${is} down, and ${is} started: ${group.toLowerCase()} is replaced as a whole.`;
     default:
       return '';
   }
@@ -85,7 +88,8 @@ function merged(steps) {
 function step(items) {
   const [item] = items;
   const { label, tone } = ACTIONS[item.action] ?? ACTIONS.next_start;
-  const text = items.length === 1 ? meaning(item) : count(items.length, 'process', 'processes');
+  const isOne = items.length === 1;
+  const text = [!isOne && `${count(items.length, 'process', 'processes')}.`, meaning(item, isOne)].filter(Boolean).join(' ');
   const names = items.slice(0, NAMED).map(titleOf).join(', ') + (items.length > NAMED ? ', …' : '');
   return h(
     'li',
