@@ -9,6 +9,7 @@ mod keyboard;
 mod page;
 mod plan;
 mod program;
+mod roles;
 mod scale;
 mod table;
 mod upgraded;

@@ -140,6 +140,14 @@ impl Page {
         self.press(&text.chars().collect::<Vec<_>>());
     }
 
+    /// Sends a header with every request from now on; none without a value.
+    pub fn send_header(&self, header: Option<(&str, &str)>) {
+        self.browser.devtools("Network.enable", &json!({}));
+        let headers: serde_json::Map<_, _> =
+            header.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        self.browser.devtools("Network.setExtraHTTPHeaders", &json!({"headers": headers}));
+    }
+
     /// Pretends to be a phone.
     pub fn become_phone(&self) {
         let screen = json!({"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true});
@@ -196,6 +204,7 @@ impl Drop for Page {
         let mut messages = self.console();
         messages.retain(|message| !self.expected.iter().any(|text| message.contains(text)));
         self.forbid_scripts(false);
+        self.send_header(None);
         self.browser.devtools("Emulation.clearDeviceMetricsOverride", &json!({}));
         self.browser.devtools("Emulation.setEmulatedMedia", &json!({"media": "", "features": []}));
         self.browser.command("POST", "/url", &json!({"url": "about:blank"}));

@@ -12,6 +12,7 @@ import { Live } from './live.js';
 import { tally } from './list.js';
 import { ProgramView } from './program.js';
 import { mayAdminister, seesAllPrograms } from './rights.js';
+import { RefusedView } from './refused.js';
 import { STATE_NAMES } from './states.js';
 import { Store } from './store.js';
 import { Table } from './table.js';
@@ -45,7 +46,7 @@ class Frame {
     window.addEventListener('beforeprint', () => this.showPrinted());
     this.announcer = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
     const help = h('button', { type: 'button', class: 'act', title: 'Keyboard (?)', 'aria-label': 'Keyboard shortcuts', onclick: showKeys }, '?');
-    const brand = h('a', { class: 'brand', href: '#/', 'aria-label': 'All programs' }, h('img', { src: new URL('icon.svg', import.meta.url).href, alt: '', width: 28, height: 28 }), h('span', { class: 'who' }, this.identifier, this.host));
+    const brand = h('a', { class: 'brand', href: '#/', title: 'All programs' }, h('img', { src: new URL('icon.svg', import.meta.url).href, alt: '', width: 28, height: 28 }), h('span', { class: 'who' }, this.identifier, this.host));
     this.element = [
       h('a', { class: 'skip', href: '#main', onclick: (event) => this.skip(event) }, 'Skip to the content'),
       h('header', { class: 'top' }, h('div', { class: 'top-inner' }, brand, this.nav, h('span', { class: 'gap' }), this.mood, this.link, help)),
@@ -150,6 +151,9 @@ class Application {
     store.on('link', (link) => frame.showLink(link));
     store.on('daemon', (daemon) => {
       frame.showDaemon(daemon);
+      if (this.shownFor !== this.audience()) {
+        this.show();
+      }
       this.showNav();
     });
     store.on('programs', () => this.showTitleSoon());
@@ -170,10 +174,24 @@ class Application {
     }, 200);
   }
 
+  get path() {
+    return location.hash.replace(/^#/, '') || '/';
+  }
+
+  // Whether the view at this address is for whoever looks at the page: `all`, `some`, `others`, or `unknown` as long as the daemon has
+  // not said it.
+  audience() {
+    const [, , isFor] = VIEWS.find(([path]) => path === this.path) ?? [];
+    if (isFor === undefined) {
+      return 'all';
+    }
+    return this.store.daemon === null ? 'unknown' : isFor() ? 'some' : 'others';
+  }
+
   show() {
     this.view?.close();
-    const path = location.hash.replace(/^#/, '') || '/';
-    this.view = this.viewOf(path);
+    this.shownFor = this.audience();
+    this.view = ['all', 'some'].includes(this.shownFor) ? this.viewOf(this.path) : new RefusedView(this.shownFor === 'others');
     this.frame.main.replaceChildren(this.view.element);
     this.frame.showTitle(this.view.title ?? null);
     this.showNav();

@@ -91,7 +91,7 @@ export class Table {
       h('div', { class: 'toolbar-line' }, h('div', { class: 'search' }, icon('search'), this.search, h('kbd', {}, '/')), this.sort, h('label', { class: 'switch' }, this.grouping, 'Groups')),
       this.filters,
     );
-    this.element = h('section', { class: 'view view-table', 'aria-label': 'Programs', tabindex: '-1' }, this.toolbar, this.bar, this.grid, this.empty, this.bulk);
+    this.element = h('section', { class: 'view view-table', 'aria-label': 'Programs', tabindex: '-1' }, h('h1', { class: 'unseen' }, 'Programs'), this.toolbar, this.bar, this.grid, this.empty, this.bulk);
   }
 
   // What can be done with all that are selected. The buttons stay the same, so that none loses the focus.

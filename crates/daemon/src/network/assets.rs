@@ -92,6 +92,7 @@ static ASSETS: &[Asset] = assets! {
     "log.js" "text/javascript"
     "plan.js" "text/javascript"
     "program.js" "text/javascript"
+    "refused.js" "text/javascript"
     "rights.js" "text/javascript"
     "rows.js" "text/javascript"
     "states.js" "text/javascript"
