@@ -1,7 +1,7 @@
 //! Everything that the page can do, with the keyboard alone.
 
 use super::open;
-use super::page::{DOWN, ENTER, ESCAPE, Page, RIGHT, TAB};
+use super::page::{DOWN, ENTER, ESCAPE, Page, RIGHT, TAB, UP};
 
 const PROGRAMS: &str = "
 [program:cat]
@@ -46,6 +46,8 @@ fn programs_are_selected_and_acted_upon() {
     page.write("team");
     page.wait("it is found", "return document.querySelectorAll('.rows .row').length === 3");
     page.press(&[DOWN]);
+    wait_for_focus(&page, "[data-key='team:one']");
+    page.press(&[UP]);
     wait_for_focus(&page, ".row.group");
     page.press(&[' ']);
     page.wait_for_text("2 selected");

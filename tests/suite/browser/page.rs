@@ -11,6 +11,7 @@ use crate::harness::wait;
 pub const ENTER: char = '\u{e007}';
 pub const ESCAPE: char = '\u{e00c}';
 pub const DOWN: char = '\u{e015}';
+pub const UP: char = '\u{e013}';
 pub const LEFT: char = '\u{e012}';
 pub const RIGHT: char = '\u{e014}';
 pub const TAB: char = '\u{e004}';

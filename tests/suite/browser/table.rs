@@ -1,6 +1,6 @@
 //! The table of programs: live, searched, filtered, and what its buttons and keys do.
 
-use super::page::{DOWN, ENTER, ESCAPE, LEFT, Page};
+use super::page::{DOWN, ENTER, ESCAPE, LEFT, Page, UP};
 use super::{open, scene};
 use crate::harness::Subject;
 
@@ -43,6 +43,9 @@ fn the_table_shows_what_runs_and_why_something_does_not() {
     page.wait_for_row("cat:cat", "Running");
     page.wait_for_row("idle:idle", "never started");
     wait_for_names(&page, "broken cat idle team one two");
+    page.wait_for_row("cat:cat", "MB");
+    let cut = "return [...document.querySelectorAll('.c-time .main')].filter((cell) => cell.scrollWidth > cell.clientWidth).length";
+    assert_eq!(page.run(cut), 0, "a text is cut");
     page.wait("the title counts", "return document.title.startsWith('(1!) 3/5 running')");
     page.wait("it is live", "return document.querySelector('.link').textContent === 'Live'");
 }
@@ -150,6 +153,92 @@ fn the_keyboard_is_enough() {
     page.wait("the view of cat is open", "return location.hash === '#/programs/cat/cat'");
     page.press(&[ESCAPE]);
     page.wait("the table is back", "return document.querySelector('.view-table') !== null");
+}
+
+const GROUP: &str = "
+[group:team]
+programs=one,two,three,four
+[program:one]
+command=sleep 1000
+startsecs=0
+[program:two]
+command=sleep 1000
+startsecs=0
+[program:three]
+command=sleep 1000
+startsecs=0
+autostart=false
+[program:four]
+command=sleep 1000
+startsecs=0
+autostart=false
+";
+
+/// What a search hides is not meant.
+#[test]
+fn a_group_means_its_programs_that_are_shown() {
+    let (mut daemon, page) = open("browser-shown", GROUP);
+    daemon.wait_for_states(&["team:one", "team:two"], "RUNNING");
+    wait_for_names(&page, "team one two four three");
+    let before = ["team:one", "team:two"].map(|name| daemon.pid_of(name));
+    // The first match, also in a folded group.
+    page.click(".row.group .fold");
+    wait_for_names(&page, "team");
+    page.press(&['/']);
+    page.write("one");
+    page.wait_for_text("1 of 4 programs");
+    page.press(&[ENTER]);
+    page.wait("the match has the focus", "return document.activeElement.dataset.key === 'team:one'");
+    page.press(&[UP]);
+    page.wait("the group has the focus", "return document.activeElement.matches('.row.group')");
+    page.press(&['r']);
+    daemon.wait_until("it has been restarted", |daemon| ![0, before[0]].contains(&daemon.pid_of("team:one")));
+    assert_eq!(daemon.pid_of("team:two"), before[1], "it is not shown");
+    page.press(&[' ']);
+    page.wait_for_text("1 selected");
+    page.press(&['/']);
+    page.write("two");
+    page.wait_for_text("1 selected, 1 not shown");
+}
+
+#[test]
+fn a_restart_starts_what_does_not_run_or_says_why_it_does_nothing() {
+    let (mut daemon, page) = open("browser-restart", GROUP);
+    daemon.wait_for_states(&["team:one", "team:two"], "RUNNING");
+    wait_for_names(&page, "team one two four three");
+    page.press(&['r']);
+    page.wait_for_text("Nothing to restart: choose a row with the arrows.");
+    page.press(&['a', 'r']);
+    page.wait_for_text("Restart 4 programs?");
+    page.wait_for_text("2 of them do not run, and are started.");
+    page.click("dialog button[value='yes']");
+    daemon.wait_for_states(&["team:one", "team:two", "team:three", "team:four"], "RUNNING");
+    daemon.call("supervisor.stopProcess", &["team:four".into()]);
+    page.wait_for_row("team:four", "Stopped");
+    page.press(&[ESCAPE, '/']);
+    page.write("four");
+    page.press(&[ENTER, 'r']);
+    daemon.wait_for_state("team:four", "RUNNING");
+    assert_eq!(daemon.ctl(&["disable", "team:four"]).code, 0);
+    page.wait("it can be enabled", "return document.activeElement.querySelector('.act-enable:not([hidden])') !== null");
+    page.press(&['r']);
+    page.wait_for_text("team:four is disabled: nothing to restart.");
+}
+
+#[test]
+fn a_reader_hears_how_the_table_is_sorted() {
+    let (_daemon, page) = open("browser-sorted", PROGRAMS);
+    page.wait_for_row("cat:cat", "MB");
+    let header = "document.querySelector('[role=columnheader].c-memory')";
+    for order in ["descending", "ascending"] {
+        page.click("[role=columnheader].c-memory button");
+        page.wait(order, &format!("return {header}.ariaSort === '{order}'"));
+        let first = if order == "descending" { "MB" } else { "—" };
+        page.wait(
+            "the first row has the most, or nothing",
+            &format!("return document.querySelector('.rows .row:not(.group) .c-memory').innerText.includes('{first}')"),
+        );
+    }
 }
 
 /// A proxy may hold back what a server sends little by little.

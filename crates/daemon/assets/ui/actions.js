@@ -4,7 +4,7 @@ import { isAddressable, post, programPath } from './api.js';
 import { confirm } from './dialog.js';
 import { count } from './format.js';
 import { mayOperate } from './rights.js';
-import { keyOf, titleOf } from './states.js';
+import { keyOf, stateOf, titleOf } from './states.js';
 
 // How long a success is shown at its row, in milliseconds. A failure stays until something else is done.
 const SHOWN = 4000;
@@ -32,10 +32,11 @@ export class Actions {
     this.frame = frame;
   }
 
-  // Does something to programs. Asks first where it hurts: what stops several, and what cannot be undone.
-  async perform(action, programs, options = {}) {
+  // Does something to programs. Asks first where it hurts: what stops several, and what cannot be undone. `others` is how many more
+  // were meant, to which it cannot be done.
+  async perform(action, programs, options = {}, others = 0) {
     const list = programs.filter((program) => !this.store.busy.has(keyOf(program)));
-    if (!mayOperate() || list.length === 0 || !(await this.isMeant(action, list))) {
+    if (!mayOperate() || list.length === 0 || !(await this.isMeant(action, list, others))) {
       return;
     }
     const keys = list.map(keyOf);
@@ -51,7 +52,23 @@ export class Actions {
     this.live.refresh(keys);
   }
 
-  async isMeant(action, list) {
+  // Says why nothing is done.
+  decline(action, programs) {
+    const verb = WORDS[action].verb.toLowerCase();
+    const [one] = programs;
+    let text = `None of ${count(programs.length, 'program')} can be ${WORDS[action].done} now.`;
+    if (!mayOperate()) {
+      text = `Your role does not allow to ${verb} programs.`;
+    } else if (programs.length === 0) {
+      text = `Nothing to ${verb}: choose a row with the arrows.`;
+    } else if (programs.length === 1) {
+      text = `${titleOf(one)} is ${one.disabled ? 'disabled' : stateOf(one).label.toLowerCase()}: nothing to ${verb}.`;
+    }
+    this.frame.announce(text);
+    this.frame.show(text, false);
+  }
+
+  async isMeant(action, list, others) {
     const { verb } = WORDS[action];
     const names = list.slice(0, NAMED).map(titleOf).join(', ') + (list.length > NAMED ? ` and ${list.length - NAMED} more` : '');
     if (action === 'clear-logs') {
@@ -62,10 +79,17 @@ export class Actions {
       const lines = [`${names} is stopped, and nothing starts it until it is enabled again, not even a reboot.`];
       return confirm({ title: 'Disable it?', lines, verb, isDangerous: true });
     }
-    if (list.length === 1 || ['start', 'enable'].includes(action)) {
+    const isRestart = action === 'restart';
+    if (['start', 'enable'].includes(action) || (list.length === 1 && !(isRestart && others > 0))) {
       return true;
     }
-    return confirm({ title: `${verb} ${count(list.length, 'program')}?`, lines: [names], verb, isDangerous: action === 'stop' });
+    const down = isRestart ? list.filter(({ state }) => state !== 'RUNNING').length : 0;
+    const lines = [
+      names,
+      startedToo(down, list.length),
+      isRestart && others > 0 && `${count(others, 'other')} ${others === 1 ? 'is' : 'are'} left out: disabled, or being stopped.`,
+    ];
+    return confirm({ title: `${verb} ${count(list.length, 'program')}?`, lines: lines.filter(Boolean), verb, isDangerous: action === 'stop' });
   }
 
   async performOne(action, program, options) {
@@ -98,6 +122,17 @@ export class Actions {
       setTimeout(() => this.store.feedback.get(key) === feedback && this.store.setFeedback(key, null), SHOWN);
     }
   }
+}
+
+// What a restart does to those that do not run.
+function startedToo(down, all) {
+  if (down === 0) {
+    return '';
+  }
+  if (down === 1) {
+    return `${all === 1 ? 'It' : 'One of them'} does not run, and is started.`;
+  }
+  return down === all ? 'None of them runs: all are started.' : `${down.toLocaleString('en')} of them do not run, and are started.`;
 }
 
 // In one sentence.

@@ -201,7 +201,7 @@ class Application {
   // Without the views that are for others. A program is one of all programs.
   showNav() {
     const shown = VIEWS.filter(([, , isFor]) => isFor === undefined || isFor());
-    const path = location.hash.replace(/^#/, '') || '/';
+    const { path } = this;
     this.frame.showNav(shown, path.startsWith('/programs/') ? '/' : path, path);
   }
 

@@ -276,7 +276,7 @@ export class ProgramView {
         this.log?.field.focus();
         return true;
       case 'r':
-        possible.includes('restart') && this.act('restart');
+        this.act(possible.includes('restart') ? 'restart' : 'start');
         return true;
       case 's':
         this.act(possible.includes('stop') ? 'stop' : 'start');

@@ -7,7 +7,7 @@ import { h, setAttribute, setDisabled, setHidden, setText } from './dom.js';
 import { bytes, clock, count, duration, percent } from './format.js';
 import { icon } from './icons.js';
 import { tally } from './list.js';
-import { condition, keyOf, lastExit, needsAttention, noteOf, stateOf, STATES, STATE_NAMES, timing, titleOf, verbs } from './states.js';
+import { affected, condition, keyOf, lastExit, needsAttention, noteOf, stateOf, STATES, STATE_NAMES, timing, titleOf, verbs } from './states.js';
 
 const ALL_VERBS = ['start', 'restart', 'stop', 'enable'];
 
@@ -36,7 +36,7 @@ function actionButton(verb, act) {
   return h('button', { class: `act act-${verb}`, type: 'button', tabindex: '-1', onclick: act }, icon(verb));
 }
 
-// `table` is told what people do: `act(verb, programs)`, `toggle(keys, isRange)`, `fold(group)`.
+// `table` is told what people do: `act(verb, programs)`, `actOn(verb, programs)`, `toggle(keys, isRange)`, `fold(group)`.
 export class ProgramRow {
   constructor(table) {
     this.table = table;
@@ -152,13 +152,14 @@ export class ProgramRow {
 export class GroupRow {
   constructor(table) {
     this.table = table;
-    const members = () => this.row.members;
+    // What is not shown is not meant.
+    const members = () => this.row.shown;
     this.check = h('input', { type: 'checkbox', tabindex: '-1', onclick: () => table.toggle(members().map(keyOf), false) });
     this.name = h('bdi', {});
     this.size = h('span', { class: 'size' });
     this.fold = h('button', { class: 'fold', type: 'button', tabindex: '-1', onclick: () => table.fold(this.row.group) }, icon('chevron'), this.name, this.size);
     this.counts = h('span', { class: 'counts' });
-    this.buttons = new Map(ALL_VERBS.map((verb) => [verb, actionButton(verb, () => table.act(verb, affected(verb, members())))]));
+    this.buttons = new Map(ALL_VERBS.map((verb) => [verb, actionButton(verb, () => table.actOn(verb, members()))]));
     this.element = h(
       'div',
       { class: 'row group', role: 'row', tabindex: '-1', 'aria-level': '1' },
@@ -173,18 +174,21 @@ export class GroupRow {
     this.row = row;
     setAttribute(this.element, 'data-key', row.key);
     setText(this.name, row.group);
-    setText(this.size, count(row.members.length, 'program'));
+    const { shown, members } = row;
+    const all = count(members.length, 'program');
+    const size = shown.length < members.length ? `${shown.length.toLocaleString('en')} of ${all}` : all;
+    setText(this.size, size);
     setAttribute(this.element, 'aria-expanded', !row.isFolded);
-    setAttribute(this.element, 'aria-label', `Group ${row.group}, ${count(row.members.length, 'program')}`);
+    setAttribute(this.element, 'aria-label', `Group ${row.group}, ${size}`);
     setAttribute(this.check, 'aria-label', `Select group ${row.group}`);
-    const selected = row.members.filter((program) => selection.has(keyOf(program))).length;
-    this.check.checked = selected === row.members.length;
-    this.check.indeterminate = selected > 0 && selected < row.members.length;
-    this.showCounts(tally(row.members));
+    const selected = shown.filter((program) => selection.has(keyOf(program))).length;
+    this.check.checked = selected === shown.length;
+    this.check.indeterminate = selected > 0 && selected < shown.length;
+    this.showCounts(tally(shown));
     for (const [verb, button] of this.buttons) {
-      setHidden(button, affected(verb, row.members).length === 0);
+      setHidden(button, !shown.some((program) => verbs(program).includes(verb)));
       setAttribute(button, 'aria-label', `${wordsOf(verb).verb} group ${row.group}`);
-      setAttribute(button, 'title', `${wordsOf(verb).verb} ${count(affected(verb, row.members).length, 'program')}`);
+      setAttribute(button, 'title', `${wordsOf(verb).verb} ${count(affected(verb, shown).length, 'program')}`);
     }
   }
 
@@ -205,6 +209,3 @@ export class GroupRow {
 
   tick() {}
 }
-
-// The programs that a verb means where it is asked of many.
-export const affected = (verb, programs) => programs.filter((program) => verbs(program).includes(verb));

@@ -74,6 +74,14 @@ export function verbs(program) {
   }
 }
 
+// The programs that a verb means where it is asked of many. A restart starts what does not run, and tries again what waits for
+// another attempt.
+export const affected = (verb, programs) =>
+  programs.filter((program) => {
+    const possible = verbs(program);
+    return possible.includes(verb) || (verb === 'restart' && (possible.includes('start') || (possible.includes('stop') && program.state !== 'STOPPING')));
+  });
+
 // Since when it is as it is, or when it is started next.
 export function timing(program, now) {
   if (program.next_start !== null && program.next_start !== undefined && program.state !== 'RUNNING') {

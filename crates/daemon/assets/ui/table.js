@@ -6,8 +6,8 @@ import { icon } from './icons.js';
 import { Choice, NameOrder, rowsOf, SORTS, tally } from './list.js';
 import { keysInMotion } from './live.js';
 import { mayOperate } from './rights.js';
-import { affected, GroupRow, linkOf, ProgramRow } from './rows.js';
-import { isInMotion, keyOf, STATES, STATE_NAMES } from './states.js';
+import { GroupRow, linkOf, ProgramRow } from './rows.js';
+import { affected, isInMotion, keyOf, STATES, STATE_NAMES, verbs } from './states.js';
 import { Viewport } from './viewport.js';
 
 const COLUMNS = [
@@ -96,11 +96,11 @@ export class Table {
 
   // What can be done with all that are selected. The buttons stay the same, so that none loses the focus.
   buildBulk() {
-    const button = (verb, label, sign, programs) =>
-      h('button', { type: 'button', class: 'button', 'data-verb': verb, onclick: () => this.act(verb, programs()) }, icon(sign), label);
-    const possible = (verb, label) => button(verb, label, verb, () => affected(verb, this.chosen()));
+    const button = (verb, label, sign, act) =>
+      h('button', { type: 'button', class: 'button', 'data-verb': verb, onclick: () => act(verb, this.chosen()) }, icon(sign), label);
+    const possible = (verb, label) => button(verb, label, verb, (...asked) => this.actOn(...asked));
     this.bulkCount = h('span', { class: 'bulk-count' });
-    this.bulkButtons = [possible('start', 'Start'), possible('restart', 'Restart'), possible('stop', 'Stop'), button('clear-logs', 'Clear logs', 'trash', () => this.chosen())];
+    this.bulkButtons = [possible('start', 'Start'), possible('restart', 'Restart'), possible('stop', 'Stop'), button('clear-logs', 'Clear logs', 'trash', (...asked) => this.act(...asked))];
     const none = h('button', { type: 'button', class: 'act', 'aria-label': 'Clear the selection', title: 'Clear the selection', onclick: () => this.deselect() }, icon('close'));
     this.bulk = h('div', { class: 'bulk', role: 'region', 'aria-label': 'Selection', hidden: true }, this.bulkCount, this.bulkButtons, none);
   }
@@ -216,7 +216,9 @@ export class Table {
     const { sort, descending } = this.choice;
     COLUMNS.forEach(([, , name], index) => {
       const isSorted = name !== null && name === sort;
-      setAttribute(this.headers[index], 'aria-sort', isSorted ? (descending ? 'descending' : 'ascending') : null);
+      // Of these the largest come first.
+      const isReversed = ['cpu', 'memory', 'restarts'].includes(sort);
+      setAttribute(this.headers[index], 'aria-sort', isSorted ? (descending === isReversed ? 'ascending' : 'descending') : null);
     });
   }
 
@@ -292,7 +294,9 @@ export class Table {
       return;
     }
     const chosen = this.chosen();
-    setText(this.bulkCount, `${size.toLocaleString('en')} selected`);
+    const shown = new Set(this.shown().map(keyOf));
+    const unseen = [...this.selection].filter((key) => !shown.has(key)).length;
+    setText(this.bulkCount, `${size.toLocaleString('en')} selected${unseen > 0 ? `, ${unseen.toLocaleString('en')} not shown` : ''}`);
     for (const button of this.bulkButtons) {
       const { verb } = button.dataset;
       const isPossible = verb === 'clear-logs' || affected(verb, chosen).length > 0;
@@ -312,6 +316,22 @@ export class Table {
 
   act(verb, programs) {
     return this.actions.perform(verb, programs);
+  }
+
+  // Does it to those of the programs to which it can be done.
+  actOn(verb, programs) {
+    const able = affected(verb, programs);
+    if (able.length === 0) {
+      return this.actions.decline(verb, programs);
+    }
+    // One that does not run is started, and called that.
+    const isStart = verb === 'restart' && programs.length === 1 && verbs(programs[0]).includes('start');
+    return this.actions.perform(isStart ? 'start' : verb, able, {}, programs.length - able.length);
+  }
+
+  // The programs that match, also those of folded groups.
+  shown() {
+    return this.rows.flatMap(({ program, shown, isFolded }) => (program ? [program] : isFolded ? shown : []));
   }
 
   select(keys) {
@@ -336,7 +356,7 @@ export class Table {
 
   // All that match, also those of folded groups.
   toggleAll() {
-    const shown = this.rows.flatMap(({ program, shown: members, isFolded }) => (program ? [program] : isFolded ? members : [])).map(keyOf);
+    const shown = this.shown().map(keyOf);
     this.select(shown.every((key) => this.selection.has(key)) ? [] : shown);
     this.all.checked = this.selection.size > 0;
   }
@@ -365,7 +385,11 @@ export class Table {
   // From the search straight into what was found.
   onSearchKey(event) {
     if (event.key === 'ArrowDown' || event.key === 'Enter') {
-      this.move(0);
+      const [first] = this.rows;
+      if (first?.isFolded) {
+        this.fold(first.group, false);
+      }
+      this.move(this.rows.findIndex(({ program }) => program !== undefined));
       event.preventDefault();
     }
   }
@@ -393,7 +417,7 @@ export class Table {
     } else if (event.key === 'Enter' && !['BUTTON', 'A', 'INPUT'].includes(event.target.tagName)) {
       this.enter(row);
     } else if (event.key === ' ' && !['BUTTON', 'INPUT'].includes(event.target.tagName)) {
-      this.toggle(row.program ? [row.key] : row.members.map(keyOf), event.shiftKey);
+      this.toggle(row.program ? [row.key] : row.shown.map(keyOf), event.shiftKey);
     } else {
       return;
     }
@@ -449,7 +473,7 @@ export class Table {
         this.toggleAll();
         return true;
       case 'r':
-        this.act('restart', affected('restart', this.meant()));
+        this.actOn('restart', this.meant());
         return true;
       case 's':
         this.startOrStop();
@@ -468,12 +492,11 @@ export class Table {
       return this.chosen();
     }
     const row = this.grid.contains(document.activeElement) ? this.rows.find(({ key }) => key === this.current) : undefined;
-    return row === undefined ? [] : row.program ? [row.program] : row.members;
+    return row === undefined ? [] : row.program ? [row.program] : row.shown;
   }
 
   startOrStop() {
     const meant = this.meant();
-    const stoppable = affected('stop', meant);
-    return stoppable.length > 0 ? this.act('stop', stoppable) : this.act('start', affected('start', meant));
+    return this.actOn(affected('stop', meant).length > 0 ? 'stop' : 'start', meant);
   }
 }
