@@ -42,6 +42,28 @@ except OSError as error:
     print("refused")
 "#;
 
+/// Makes more connections than the server holds, each with half of a body. Prints after how many of them one was not let in within the
+/// time that a client may wait for a call, and otherwise the status of a whole request.
+const HALVES: &str = r#"#!/usr/bin/env python3
+import socket, ssl, sys
+port, count = int(sys.argv[1]), int(sys.argv[2])
+context = ssl.create_default_context(cafile="ca.crt")
+def connect():
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=15), server_hostname="localhost")
+streams = []
+for number in range(count):
+    try:
+        streams.append(connect())
+        streams[-1].sendall(b"POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n0123456789")
+    except TimeoutError:
+        sys.exit(f"nobody was let in after {number} others")
+    except OSError:
+        pass
+stream = connect()
+stream.sendall(b"GET /ok.html HTTP/1.0\r\n\r\n")
+print(stream.recv(4096).split(b"\r\n")[0].decode())
+"#;
+
 /// Asks again and again while the file `go` is there, on one connection or on a new one each time, and makes a file at each answer. A connection may end between two
 /// answers, but in order: the end of TLS before the end of the stream, and never within an answer. Prints whatever else happens.
 const ASKER: &str = r#"#!/usr/bin/env python3
@@ -151,6 +173,17 @@ fn only_clients_with_a_good_certificate_and_version_are_served() {
         assert!(status.stdout.contains("p                                RUNNING"), "{}", status.transcript());
         let tail = daemon.ctl(&["-s", &url.replace("localhost", "127.0.0.1"), "status"]);
         assert!(tail.stdout.contains("ssl.SSLError"), "the certificate is for another name: {}", tail.transcript());
+    });
+}
+
+#[test]
+fn half_bodies_keep_nobody_out() {
+    only_ours(|| {
+        let scene = scene("").script("halves", HALVES);
+        let place = scene.set_up(Subject::Ours);
+        certificates(&place);
+        let daemon = scene.start_in(place);
+        assert_eq!(run(&daemon, "./halves", &[&daemon.ports[0].to_string(), "300"]), "HTTP/1.0 200 OK");
     });
 }
 
