@@ -65,7 +65,7 @@ export class Actions {
       text = `${titleOf(one)} is ${one.disabled ? 'disabled' : stateOf(one).label.toLowerCase()}: nothing to ${verb}.`;
     }
     this.frame.announce(text);
-    this.frame.show(text, false);
+    this.frame.show(text, false, false);
   }
 
   async isMeant(action, list, others) {

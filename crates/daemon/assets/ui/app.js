@@ -109,12 +109,12 @@ class Frame {
   }
 
   // Says the same to those who see the page, where rows cannot: success for a moment, a failure until it is closed.
-  show(text, isOk) {
+  show(text, isOk, isLasting = !isOk) {
     clearTimeout(this.toasting);
     setText(this.toastText, text);
     this.toast.className = `toast tone-${isOk ? 'good' : 'bad'}`;
     setHidden(this.toast, false);
-    if (isOk) {
+    if (!isLasting) {
       this.toasting = setTimeout(() => setHidden(this.toast, true), SHOWN);
     }
   }
