@@ -196,9 +196,14 @@ fn a_group_means_its_programs_that_are_shown() {
     assert_eq!(daemon.pid_of("team:two"), before[1], "it is not shown");
     page.press(&[' ']);
     page.wait_for_text("1 selected");
+    let all = "document.querySelector('[aria-label=\"Select all that are shown\"]')";
+    page.wait("all that are shown are selected", &format!("return {all}.checked"));
     page.press(&['/']);
     page.write("two");
     page.wait_for_text("1 selected, 1 not shown");
+    page.wait("none that is shown is", &format!("return !{all}.checked && {all}.indeterminate"));
+    page.press(&[ESCAPE, ESCAPE, ESCAPE]);
+    page.wait("nothing is selected", &format!("return !{all}.checked && !{all}.indeterminate"));
 }
 
 #[test]

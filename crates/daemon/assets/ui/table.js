@@ -290,11 +290,13 @@ export class Table {
     const { size } = this.selection;
     setHidden(this.bulk, size === 0);
     document.body.classList.toggle('has-selection', size > 0);
+    const shown = new Set(size > 0 ? this.shown().map(keyOf) : []);
+    this.all.checked = shown.size > 0 && [...shown].every((key) => this.selection.has(key));
+    this.all.indeterminate = size > 0 && !this.all.checked;
     if (size === 0) {
       return;
     }
     const chosen = this.chosen();
-    const shown = new Set(this.shown().map(keyOf));
     const unseen = [...this.selection].filter((key) => !shown.has(key)).length;
     setText(this.bulkCount, `${size.toLocaleString('en')} selected${unseen > 0 ? `, ${unseen.toLocaleString('en')} not shown` : ''}`);
     for (const button of this.bulkButtons) {
@@ -358,7 +360,6 @@ export class Table {
   toggleAll() {
     const shown = this.shown().map(keyOf);
     this.select(shown.every((key) => this.selection.has(key)) ? [] : shown);
-    this.all.checked = this.selection.size > 0;
   }
 
   fold(group, isFolded = !this.choice.folded.has(group)) {
