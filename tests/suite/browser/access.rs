@@ -16,6 +16,10 @@ startsecs=0
 [program:broken]
 command=sh -c 'echo no database >&2; exit 3'
 startretries=0
+[program:a-name-that-is-too-long-for-its-box]
+command=sleep 1000
+depends_on=web
+startsecs=0
 [program:idle]
 command=sleep 1000
 autostart=false

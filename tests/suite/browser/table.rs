@@ -179,7 +179,7 @@ autostart=false
 fn a_group_means_its_programs_that_are_shown() {
     let (mut daemon, page) = open("browser-shown", GROUP);
     daemon.wait_for_states(&["team:one", "team:two"], "RUNNING");
-    wait_for_names(&page, "team one two four three");
+    wait_for_names(&page, "team four one three two");
     let before = ["team:one", "team:two"].map(|name| daemon.pid_of(name));
     // The first match, also in a folded group.
     page.click(".row.group .fold");
@@ -210,7 +210,7 @@ fn a_group_means_its_programs_that_are_shown() {
 fn a_restart_starts_what_does_not_run_or_says_why_it_does_nothing() {
     let (mut daemon, page) = open("browser-restart", GROUP);
     daemon.wait_for_states(&["team:one", "team:two"], "RUNNING");
-    wait_for_names(&page, "team one two four three");
+    wait_for_names(&page, "team four one three two");
     page.press(&['r']);
     page.wait_for_text("Nothing to restart: choose a row with the arrows.");
     page.press(&['a', 'r']);

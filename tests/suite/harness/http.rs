@@ -74,7 +74,10 @@ impl Response {
 
 /// Sends one request and reads one response. `headers` are whole lines without line ends.
 pub fn request(stream: &mut dyn Stream, verb: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<Response> {
-    let mut head = format!("{verb} {path} HTTP/1.1\r\nHost: localhost\r\n");
+    let mut head = format!("{verb} {path} HTTP/1.1\r\n");
+    if !headers.iter().any(|line| line.starts_with("Host:")) {
+        head.push_str("Host: localhost\r\n");
+    }
     for header in headers {
         head.push_str(header);
         head.push_str("\r\n");

@@ -166,7 +166,7 @@ function node({ x, y }, { label, members, worst }) {
   const short = label.length > 20 ? `${label.slice(0, 19)}…` : label;
   return s(
     'a',
-    { href: members.length === 1 ? linkOf(worst) : '#/', class: `node tone-${tone}`, 'aria-label': `${label}: ${detail}` },
+    { href: members.length === 1 ? linkOf(worst) : '#/', class: `node tone-${tone}` },
     s('title', {}, `${label}: ${detail}`),
     s('rect', { x, y, width: BOX.width, height: BOX.height, rx: 10 }),
     sign,
