@@ -222,7 +222,7 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
         if rest.is_empty() {
             return None;
         }
-        let Some(end) = rest.find(['\n', '\r']) else {
+        let Some(end) = rest.bytes().position(|byte| matches!(byte, b'\n' | b'\r')) else {
             return Some(Line { text: std::mem::take(&mut rest), ended: false });
         };
         let (line, tail) = rest.split_at(end);
@@ -240,6 +240,9 @@ fn starts_comment(line: &str, at: usize) -> bool {
 /// The marks are tried in passes, the n-th `;` together with the n-th `#`; the first pass in which one of them
 /// stands after white space decides. So a `;` can hide an earlier ` #` that is only the second of its kind.
 fn comment_start(line: &str) -> Option<usize> {
+    if !line.bytes().any(|byte| matches!(byte, b';' | b'#')) {
+        return None;
+    }
     if strip(line).starts_with([';', '#']) {
         return Some(0);
     }
