@@ -355,21 +355,25 @@ impl Chaos {
             "ERRO not upgrading: the program on disk cannot take over (no answer within ",
             "ERRO not upgrading: the log files do not respond",
         ];
-        const MOST: usize = 3;
-        let (seen, mut refusals) = (self.log_seen, 0);
+        const MOST: usize = 10;
+        let seen = self.log_seen;
         let said = |daemon: &Daemon| daemon.log().get(seen..).unwrap_or_default().to_owned();
-        let upgraded = wait::poll(wait::DEADLINE, || {
-            let log = said(&self.daemon);
-            if refusals < MOST && REFUSED.iter().map(|text| log.matches(text).count()).sum::<usize>() > refusals {
-                refusals += 1;
-                self.daemon.signal(Signal::SIGUSR1);
+        for refusals in 0..=MOST {
+            let is_upgraded = wait::poll(wait::DEADLINE, || {
+                let log = said(&self.daemon);
+                let refused = REFUSED.iter().map(|text| log.matches(text).count()).sum::<usize>();
+                let is_upgraded = log.contains("supervisord upgraded");
+                (is_upgraded || refused > refusals).then_some(is_upgraded)
+            });
+            match is_upgraded {
+                Some(true) => break,
+                Some(false) if refusals < MOST => self.daemon.signal(Signal::SIGUSR1),
+                _ => {
+                    let log = said(&self.daemon);
+                    let about = log.lines().filter(|line| line.contains("upgrad") || line.contains("SIGUSR1"));
+                    panic!("it is not upgraded: {:?}\n{}", about.collect::<Vec<_>>(), self.daemon.report());
+                }
             }
-            log.contains("supervisord upgraded").then_some(())
-        });
-        if upgraded.is_none() {
-            let log = said(&self.daemon);
-            let about = log.lines().filter(|line| line.contains("upgrad") || line.contains("SIGUSR1"));
-            panic!("it is not upgraded: {:?}\n{}", about.collect::<Vec<_>>(), self.daemon.report());
         }
         self.upgrades += 1;
         self.counts.interrupted();
