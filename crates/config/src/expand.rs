@@ -40,6 +40,9 @@ pub fn expand(text: &str, names: &ExpansionNames<'_>, label: &str) -> Result<Str
                     format!("contains names ({}) which cannot be expanded. Available names: {available}", repr(&name));
                 complaint(reason).advise(meant.unwrap_or_else(|| ESCAPE.to_owned()))
             }
+            Failure::Calculation(reason) => {
+                complaint(format!("is badly formatted: {reason}")).advise("correct the calculation behind %".to_owned())
+            }
             Failure::Bad(reason) => complaint(format!("is badly formatted: {reason}")).advise(ESCAPE.to_owned()),
         }
     })
@@ -101,6 +104,8 @@ fn conversions(text: &str) -> impl Iterator<Item = &str> {
 enum Failure {
     /// A name nobody knows.
     Unknown(String),
+    /// A calculation that has no value, and why.
+    Calculation(String),
     /// Anything else.
     Bad(String),
 }
@@ -185,7 +190,7 @@ impl<'t> Formatter<'t> {
             let value = expression::value(&name, self.names).map_err(|failure| match failure {
                 NoValue::NotAnExpression => Failure::Unknown(name),
                 NoValue::Unknown(unknown) => Failure::Unknown(unknown),
-                NoValue::Bad(reason) => Failure::Bad(reason),
+                NoValue::Bad(reason) => Failure::Calculation(reason),
             })?;
             self.argument = Some(Argument::One(value));
         }

@@ -7,7 +7,7 @@ fn names() -> ExpansionNames<'static> {
 fn show(text: &str) -> String {
     match Formatter::new(text, &names()).run() {
         Ok(expanded) => expanded,
-        Err(Failure::Bad(reason)) => format!("! {reason}"),
+        Err(Failure::Calculation(reason) | Failure::Bad(reason)) => format!("! {reason}"),
         Err(Failure::Unknown(name)) => format!("? {name}"),
     }
 }
@@ -124,6 +124,9 @@ fn names_that_nobody_knows_may_be_arithmetic_or_have_a_default() {
         refused("%(ENV_NAME + 1)d")
     );
     assert!(refused("%(n / 0)d").contains("division by zero"));
+    let names = ExpansionNames::new();
+    let complaint = expand("%(1 / 0)d", &names, "a.b").expect_err("no value");
+    assert_eq!(complaint.advice(), Some("correct the calculation behind %"));
     assert!(
         refused("%(ENV_PROT + 1)d").contains("contains names ('ENV_PROT') which")
             && refused("%(ENV_PROT + 1)d").ends_with("did you mean ENV_PORT?")
