@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::messages::{CallId, ProcessId};
 use crate::call::Status;
 use crate::event::ProcessName;
+use crate::process::ProcessPhase;
 use crate::update_plan::UpdatePlan;
 
 /// How often a slow stop is reported in the activity log.
@@ -48,6 +49,8 @@ pub(super) struct Item {
     /// The name in refusals.
     pub(super) name: String,
     pub(super) goal: Goal,
+    /// How far its start had got when it was looked at last; none where it is not being started.
+    pub(super) start_phase: Option<ProcessPhase>,
     /// When "waiting for NAME to stop" was last logged.
     pub(super) reported: Duration,
 }

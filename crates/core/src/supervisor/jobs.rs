@@ -9,9 +9,10 @@ use supervisord_wire::name::namespec;
 use super::job::{Goal, Item, Job, ReplyForm};
 use super::{CallId, CommandFailure, Effect, KillFailure, ProcessId, Supervisor};
 use crate::call::{Answer, Reason, Refusal, Status};
+use crate::dependencies::waiting_for;
 use crate::event::ProcessName;
 use crate::last_request::RequestedAction;
-use crate::process::{KillScope, MachineInput, Obstacle, StopPlan, Wanted};
+use crate::process::{KillScope, MachineInput, Obstacle, ProcessPhase, ReadinessRule, StopPlan, Wanted};
 use crate::texts;
 use crate::time::Now;
 use crate::update_plan::UpdatePlan;
@@ -215,6 +216,7 @@ impl Supervisor {
         let is_wanted_up = machine.wanted() == Wanted::Up;
         let is_ending = self.is_ending();
         let reason = machine.failed_start(&member.config);
+        let start_phase = is_coming_up.then_some(machine.phase());
         let waits = |goal: &Goal| {
             matches!(goal, Goal::Spawn { .. } | Goal::Replace | Goal::Run | Goal::Turn | Goal::Stop | Goal::Renew)
         };
@@ -227,12 +229,14 @@ impl Supervisor {
                 }
                 Some(Goal::Run) if is_up => self.finish_item(call, id, Ok(())),
                 Some(Goal::Run) if !is_coming_up => {
+                    let reason = reason.clone().or_else(|| self.stopped_start(call, id));
                     let refusal = self.refusal_because(call, id, Reason::AbnormalTermination, reason.as_deref());
                     self.finish_item(call, id, Err(refusal));
                 }
                 // It was stopped while it waited for what it depends on: a failed spawn is answered by itself.
                 Some(Goal::Spawn { .. }) if is_down && !failed => {
-                    let refusal = self.item_refusal(call, id, Reason::AbnormalTermination);
+                    let reason = self.stopped_start(call, id);
+                    let refusal = self.refusal_because(call, id, Reason::AbnormalTermination, reason.as_deref());
                     self.finish_item(call, id, Err(refusal));
                 }
                 Some(Goal::Spawn { wait: false }) if awaits_pre_start => self.finish_item(call, id, Ok(())),
@@ -243,6 +247,32 @@ impl Supervisor {
                 Some(Goal::Turn | Goal::Stop) if is_at_rest => self.finish_item(call, id, Ok(())),
                 _ => {}
             }
+            if let (Some(phase), Some(item)) = (start_phase, self.item(call, id)) {
+                item.start_phase = Some(phase);
+            }
+        }
+    }
+
+    /// What a start was waiting for that has been stopped; none where the original waits as well, and says no more.
+    fn stopped_start(&mut self, call: CallId, id: ProcessId) -> Option<String> {
+        let phase = self.item(call, id)?.start_phase?;
+        let member = self.members.get(&id)?;
+        let gets_ready = ReadinessRule::of(&member.config).sign().is_some();
+        match phase {
+            ProcessPhase::AwaitingDependencies => {
+                let awaited = self.dependencies.awaited(id);
+                let others = waiting_for(awaited);
+                // Its own hook after the last end may be what is left.
+                let what = if awaited.is_empty() { "waiting to be started" } else { &others };
+                Some(format!("stopped while it was {what}"))
+            }
+            ProcessPhase::AwaitingTurn => Some("stopped while it was waiting for its turn to start".to_owned()),
+            ProcessPhase::PreStart => Some("stopped before its pre-start hook had ended".to_owned()),
+            ProcessPhase::Settling | ProcessPhase::GettingReady if gets_ready => {
+                Some("stopped before it was ready".to_owned())
+            }
+            ProcessPhase::RunningToEnd => Some("stopped before it had ended".to_owned()),
+            _ => None,
         }
     }
 
@@ -261,7 +291,7 @@ impl Supervisor {
         let name = namespec(&member.group, &member.config.identity.name);
         if let Some(job) = self.job(call) {
             let number = job.open.len() + job.done.len();
-            job.open.insert(id, Item { number, name, goal, reported: Duration::ZERO });
+            job.open.insert(id, Item { number, name, goal, start_phase: None, reported: Duration::ZERO });
             job.set_goal(id, goal, None);
         }
     }

@@ -196,7 +196,8 @@ fn a_stop_ends_the_waiting() {
     let mut world = World::started(vec![program("db"), needs("web", &[("db", Ready)])]);
     let (started, stopped) = (world.call(start("web", true)), world.call(stop("web", true)));
     assert_eq!(world.reply(stopped), &Ok(Answer::Done));
-    assert_eq!(world.reply(started), &refused(Reason::AbnormalTermination, "web"));
+    let reason = "web: stopped while it was waiting for db to be ready";
+    assert_eq!(world.reply(started), &refused(Reason::AbnormalTermination, reason));
     assert_eq!((world.state("web"), description(&world, "web")), (ProcessState::Stopped, "Not started".to_owned()));
     world.pass(5000);
     assert_eq!(world.state("web"), ProcessState::Stopped);

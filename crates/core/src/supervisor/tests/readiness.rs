@@ -120,6 +120,24 @@ fn a_call_for_a_start_waits_until_it_is_ready_or_cannot_be() {
 }
 
 #[test]
+fn a_call_for_a_start_that_is_stopped_says_how_far_it_had_got() {
+    let mut world = World::started(vec![
+        probed("a", |process| process.start.autostart = false),
+        varied("b", |process| process.start.autostart = false),
+    ]);
+    for (name, reason) in [("a", "a: stopped before it was ready"), ("b", "b")] {
+        let started = world.call(start(name, true));
+        world.pass(100);
+        world.call(stop(name, true));
+        assert_eq!(
+            world.reply(started),
+            &refused(Reason::AbnormalTermination, reason),
+            "as the original says it of others"
+        );
+    }
+}
+
+#[test]
 fn what_depends_on_it_starts_when_it_is_ready() {
     let mut world = World::started(vec![
         probed("db", |_| {}),
