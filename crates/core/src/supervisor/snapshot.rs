@@ -44,6 +44,8 @@ pub struct SupervisorSnapshot {
     pub retiring: Vec<String>,
     /// The disabled programs, where they are known; otherwise they must be told ([`Supervisor::set_disabled_programs`]).
     pub disabled: Option<Arc<DisabledPrograms>>,
+    /// How many orphaned processes have been reaped, where they are expected.
+    pub reaped_orphans: u64,
 }
 
 /// An active group.
@@ -139,8 +141,8 @@ impl Supervisor {
             finished: _,
             // There are none at rest.
             effects: _,
-            // Numbers of this life, and the clock.
-            orphans: _,
+            orphans,
+            // The clock.
             now: _,
         } = self;
         let members = |members: &[ProcessId]| members.iter().filter_map(|id| self.member_snapshot(*id)).collect();
@@ -156,6 +158,7 @@ impl Supervisor {
             ticks: Some(ticks.clone()),
             retiring: retiring.clone(),
             disabled: Some(self.disabled_programs().clone()),
+            reaped_orphans: orphans.reaped,
         }
     }
 
@@ -260,7 +263,7 @@ impl Supervisor {
     /// spawn where it was being made. Only [`Supervisor::reconcile`] comes before what has vanished, so that this is not
     /// started as it was defined before.
     pub fn restore(snapshot: SupervisorSnapshot, now: Now, seed: u64) -> Supervisor {
-        let SupervisorSnapshot { config, groups, next_serial, ticks, retiring, disabled } = snapshot;
+        let SupervisorSnapshot { config, groups, next_serial, ticks, retiring, disabled, reaped_orphans } = snapshot;
         let mut supervisor = Supervisor::empty(config, now, seed, next_serial);
         if let Some(ticks) = ticks {
             supervisor.ticks = ticks;
@@ -270,6 +273,7 @@ impl Supervisor {
             supervisor.restore_group(group, now);
         }
         supervisor.retiring = retiring;
+        supervisor.orphans.reaped = reaped_orphans;
         supervisor.link();
         supervisor.resume_turns();
         supervisor.resume_recycling();

@@ -74,6 +74,8 @@ pub fn gather(
         retiring: Vec::new(),
         // They are in a file of their own.
         disabled: None,
+        // They were children of that daemon, and this one counts its own.
+        reaped_orphans: 0,
     };
     let handed = HandOver {
         snapshot,

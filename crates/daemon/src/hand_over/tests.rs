@@ -97,7 +97,9 @@ fn pipeline(handed: &HandOver<RawFd>, name: &str, channel: Channel) -> PipelineD
 #[test]
 fn version_2_is_understood() {
     let handed = read(VERSION_2_FULL.as_bytes()).unwrap();
-    let SupervisorSnapshot { config, groups, next_serial, ticks, retiring, disabled: _ } = &handed.snapshot;
+    let SupervisorSnapshot { config, groups, next_serial, ticks, retiring, disabled: _, reaped_orphans } =
+        &handed.snapshot;
+    assert_eq!(*reaped_orphans, 0, "the writer did not know it");
     assert_eq!((config.file.as_str(), config.here.as_str()), ("/srv/app/s.conf", "/srv/app"));
     assert_eq!((config.supervisord.pidfile.as_str(), config.supervisord.strip_ansi), ("/srv/app/s.pid", true));
     assert_eq!((config.servers.len(), config.rpc_interfaces.len(), config.groups.len()), (2, 1, 14));
@@ -193,6 +195,9 @@ fn what_is_written_is_read_back() {
         assert_eq!(written(read(first.as_bytes()).unwrap()), first);
         assert!(first.len() < text.len() * 2 / 3, "what is at its default is left out: {} {}", first.len(), text.len());
     }
+    let mut handed = read(VERSION_2_FULL.as_bytes()).unwrap();
+    handed.snapshot.reaped_orphans = 400;
+    assert_eq!(read(written(handed).as_bytes()).unwrap().snapshot.reaped_orphans, 400);
 }
 
 /// A release to come may add an option, or something of another kind.

@@ -12,6 +12,7 @@ use supervisord_core::ticks;
 use super::automatic_logs::Logs;
 use super::configuration::Configuration;
 use super::definition;
+use super::encoding::is_default;
 use super::pool::Pool;
 use super::process_record::ProcessRecord;
 use super::run::Runs;
@@ -37,6 +38,9 @@ pub struct Snapshot<M = ProcessRecord> {
     /// The disabled programs; none where the writer did not know of them.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     disabled: Option<DisabledRecord>,
+    /// How many orphaned processes have been reaped.
+    #[serde(default, skip_serializing_if = "is_default")]
+    reaped_orphans: u64,
 }
 
 /// An active group.
@@ -80,7 +84,8 @@ struct Ticks {
 impl Snapshot {
     /// What is passed on of a supervisor.
     pub fn new(snapshot: &snapshot::SupervisorSnapshot, version: u32) -> Snapshot {
-        let snapshot::SupervisorSnapshot { config, groups, next_serial, ticks, retiring, disabled } = snapshot;
+        let snapshot::SupervisorSnapshot { config, groups, next_serial, ticks, retiring, disabled, reaped_orphans } =
+            snapshot;
         Snapshot {
             version,
             config: (&**config).into(),
@@ -89,6 +94,7 @@ impl Snapshot {
             ticks: ticks.as_ref().map(|ticks| Ticks { slices: ticks.periods() }),
             retiring: retiring.clone(),
             disabled: disabled.as_deref().map(DisabledRecord::from),
+            reaped_orphans: *reaped_orphans,
         }
     }
 }
@@ -110,7 +116,7 @@ impl From<&GroupSnapshot> for ActiveGroup<ProcessRecord> {
 
 impl<M: Member> From<Snapshot<M>> for snapshot::SupervisorSnapshot {
     fn from(snapshot: Snapshot<M>) -> snapshot::SupervisorSnapshot {
-        let Snapshot { version: _, config, groups, next_serial, ticks, retiring, disabled } = snapshot;
+        let Snapshot { version: _, config, groups, next_serial, ticks, retiring, disabled, reaped_orphans } = snapshot;
         snapshot::SupervisorSnapshot {
             config: Arc::new(config.into()),
             groups: groups.into_iter().map(GroupSnapshot::from).collect(),
@@ -118,6 +124,7 @@ impl<M: Member> From<Snapshot<M>> for snapshot::SupervisorSnapshot {
             ticks: ticks.map(|Ticks { slices }| ticks::Ticks::in_periods(slices)),
             retiring,
             disabled: disabled.map(|disabled| Arc::new(disabled.into())),
+            reaped_orphans,
         }
     }
 }

@@ -245,9 +245,9 @@ proptest! {
         prop_assert_eq!(exit_of(&world).is_some(), expected.is_some());
     }
 
-    /// Processes that are nobody's children are counted and not logged, where they are expected.
+    /// Processes that are nobody's children are counted and not logged, where they are expected. An upgrade does not forget them.
     #[test]
-    fn orphans_are_counted(count in 1..20_u32) {
+    fn orphans_are_counted(count in 1..20_u32, before_upgrade in 0..20_u32) {
         let mut world = World::started(Vec::new());
         world.give(SupervisorInput::UnknownExited { pid: 7, status: code(0) });
         prop_assert!(world.log.contains(&"INFO reaped unknown pid 7 (exit status 0)".to_owned()));
@@ -255,6 +255,12 @@ proptest! {
         world.supervisor.log_level = LogLevel::Info;
         world.log.clear();
         for pid in 0..count {
+            if pid == before_upgrade {
+                world.hand_over();
+                world.supervisor.expect_orphans();
+                world.supervisor.log_level = LogLevel::Info;
+                world.log.clear();
+            }
             world.give(SupervisorInput::UnknownExited { pid, status: code(0) });
         }
         prop_assert!(world.log.is_empty());
