@@ -4,6 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::sys::signal::Signal;
 
 use crate::harness::{Daemon, Scene, Subject, http, needs, only_ours, wait};
 
@@ -69,6 +72,54 @@ fn what_was_said_while_no_daemon_was_there_is_heard() {
         daemon.crash();
         daemon.write("go", "");
         daemon.start_again();
+        daemon.wait_for_state("db", "RUNNING");
+    });
+}
+
+/// Writes one line when there is a file `go`.
+const SAYS: &str = "#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.02; done\necho listening\nexec sleep 1000\n";
+
+/// The time to get ready is over while the daemon is stopped, or while none runs, and everybody is ready by then.
+#[test]
+fn a_program_that_is_ready_when_the_daemon_comes_back_too_late_is_not_stopped() {
+    only_ours(|| {
+        for is_killed in [false, true] {
+            let program = |name: &str, command: &str, when: &str| {
+                let more = "ready_timeout=8s\nstartretries=0\nstdout_logfile={dir}/";
+                format!("[program:{name}]\ncommand={command}\nready_when={when}\n{more}{name}.log\n")
+            };
+            let text = program("fd", "./s6", "fd:3")
+                + &program("line", "./says", "log:^listening")
+                + &program("file", "sleep 1000", "file:{dir}/go")
+                + &program("command", "sleep 1000", "exec:test -e {dir}/go");
+            let scene = Scene::with("late", &text).script("s6", S6_STYLE).script("says", SAYS);
+            let mut daemon = scene.start(Subject::Ours);
+            let names = ["fd", "line", "file", "command"];
+            daemon.wait_for_states(&names, "STARTING");
+            let timeouts = names.map(|name| readiness(&daemon, name)["timeout_at"].as_u64().expect("a time"));
+            match is_killed {
+                true => daemon.crash(),
+                false => daemon.signal(Signal::SIGSTOP),
+            }
+            daemon.write("go", "");
+            let over = UNIX_EPOCH + Duration::from_secs(timeouts.into_iter().max().expect("four") + 1);
+            wait::until("the time is over", || SystemTime::now() > over);
+            match is_killed {
+                true => daemon.start_again(),
+                false => daemon.signal(Signal::SIGCONT),
+            }
+            daemon.wait_for_states(&names, "RUNNING");
+        }
+    });
+}
+
+/// Far more than a pipe holds comes before the line.
+#[test]
+fn a_flood_before_the_line_does_not_matter() {
+    only_ours(|| {
+        let script = "import os, time\nos.write(3, b'x' * 300_000)\nos.write(3, b'\\n')\ntime.sleep(1000)\n";
+        let text = "[program:db]\ncommand=python3 flood.py\nready_when=fd:3\nstartretries=0\n";
+        let mut daemon = Scene::with("flood", text).file("flood.py", script).start(Subject::Ours);
         daemon.wait_for_state("db", "RUNNING");
     });
 }

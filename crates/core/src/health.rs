@@ -16,7 +16,7 @@ use supervisord_config::model::OnUnhealthy;
 use supervisord_config::model::Process;
 use supervisord_config::probe::Probe;
 
-use crate::time::Now;
+use crate::time::{Now, is_noticed_late};
 
 /// The longest text of a result that is kept, in bytes.
 const MOST_TEXT: usize = 200;
@@ -147,6 +147,8 @@ pub struct Heartbeat {
     pub is_missing: bool,
     /// How often it must come, where the process has asked for another time than the configured one.
     pub interval: Option<Duration>,
+    /// Whether the last one was due when nobody looked, so that another one is awaited.
+    pub is_put_off: bool,
 }
 
 /// What followed from the result of a check.
@@ -252,7 +254,7 @@ impl HealthProgress {
         }
         let is_news = self.heartbeat.is_missing || !self.heartbeat.has_come;
         self.heartbeat.due = Some(now.mono.saturating_add(interval));
-        (self.heartbeat.has_come, self.heartbeat.is_missing) = (true, false);
+        (self.heartbeat.has_come, self.heartbeat.is_missing, self.heartbeat.is_put_off) = (true, false, false);
         self.judge(policy);
         is_news
     }
@@ -275,13 +277,19 @@ impl HealthProgress {
         }
     }
 
-    /// Whether a heartbeat has been due, which is noted.
+    /// Whether a heartbeat is missing, which is noted. Where it was due when nobody looked, there may have been one, or the process
+    /// could not send one either: another one is awaited.
     pub fn miss_due_heartbeat(&mut self, policy: &HealthPolicy, now: Now) -> bool {
-        let is_late = self.heartbeat.due.is_some_and(|due| due <= now.mono);
-        if let Some(interval) = self.heartbeat_interval(policy).filter(|_| is_late) {
+        let Some(due) = self.heartbeat.due.filter(|due| *due <= now.mono) else { return false };
+        let interval = self.heartbeat_interval(policy);
+        if is_noticed_late(due, now.mono) && !std::mem::replace(&mut self.heartbeat.is_put_off, true) {
+            self.heartbeat.due = interval.map(|interval| now.mono.saturating_add(interval));
+            return false;
+        }
+        if let Some(interval) = interval {
             self.miss_heartbeat(policy, format!("it sent no WATCHDOG=1 within {}", Shown(interval)), now);
         }
-        is_late
+        true
     }
 
     fn miss_heartbeat(&mut self, policy: &HealthPolicy, failure: String, now: Now) {

@@ -51,7 +51,8 @@
 //! both. Before it is `Completed` it is `Up` for no time, so that clients see RUNNING and EXITED.
 //!
 //! A child that is ready in `Settling` is `Up` as soon as that is over. One that should have been ready in `Settling` is stopped
-//! as in `GettingReady`.
+//! as in `GettingReady`. Where `ReadyTimeout` is noticed late, because the daemon was stopped, did not run or was held up, the
+//! child has a last chance first: `ReadyTimeout` is set once more, and its driver gives it as soon as a last probe has failed.
 
 mod ending;
 mod environment_plan;
@@ -232,6 +233,8 @@ pub struct MachineContext<'a> {
     pub dependencies_met: bool,
     /// Why a probe found that it is not ready.
     pub trouble: Option<&'a str>,
+    /// Whether a probe of its readiness was due by now, and has not begun.
+    pub owes_probe: bool,
     /// Whether one more program may start at once.
     pub has_place: bool,
 }
@@ -375,7 +378,7 @@ impl Machine {
 
             (Settling, Due(Timer::Settled)) => self.settled(at, out),
             (Settling | GettingReady, Due(Timer::ReadyTimeout)) if at.supervising => {
-                self.fail_to_get_ready(ready_by, at, out);
+                self.ready_time_over(ready_by, at, out);
             }
             // The shutdown stops it.
             (Settling | GettingReady, Due(Timer::ReadyTimeout)) => {}

@@ -16,6 +16,17 @@ pub struct ReadinessProbe {
     next: Option<Duration>,
     /// Why the last one failed.
     trouble: Option<String>,
+    /// How far the very last one has got; none where there may be others.
+    last: Option<LastProbe>,
+}
+
+/// The probe that decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LastProbe {
+    /// It begins as soon as no other one is under way.
+    Awaited,
+    UnderWay(u64),
+    Failed,
 }
 
 /// How long the answer to a probe may take.
@@ -51,7 +62,7 @@ impl Pace {
 impl ReadinessProbe {
     /// The probes of a program that was started at `started`. The first one is due now.
     pub fn begin(started: Duration, now: Duration) -> ReadinessProbe {
-        ReadinessProbe { started, under_way: None, next: Some(now), trouble: None }
+        ReadinessProbe { started, under_way: None, next: Some(now), trouble: None, last: None }
     }
 
     /// When the next probe is due.
@@ -64,13 +75,34 @@ impl ReadinessProbe {
         self.trouble.as_deref()
     }
 
-    /// Begins the probe with this number. False where none is due.
-    pub fn probe(&mut self, attempt: u64, now: Duration) -> bool {
-        if self.next.is_none_or(|due| due > now) {
+    /// There is one more probe, which decides. It begins at once, or when the one that is under way has failed.
+    pub fn ask_last(&mut self, now: Duration) {
+        if self.last.is_none() {
+            self.last = Some(LastProbe::Awaited);
+            self.next = self.next.map(|_| now);
+        }
+    }
+
+    /// Whether the last probe has failed.
+    pub fn is_decided(&self) -> bool {
+        self.last == Some(LastProbe::Failed)
+    }
+
+    /// Whether a probe is due.
+    pub fn is_due(&self, now: Duration) -> bool {
+        self.next.is_some_and(|due| due <= now)
+    }
+
+    /// Begins the probe with this number. False where none is due. Where it `is_new`, nothing of it was asked before.
+    pub fn probe(&mut self, attempt: u64, is_new: bool, now: Duration) -> bool {
+        if !self.is_due(now) {
             return false;
         }
         self.under_way = Some(attempt);
         self.next = None;
+        if self.last == Some(LastProbe::Awaited) && is_new {
+            self.last = Some(LastProbe::UnderWay(attempt));
+        }
         true
     }
 
@@ -84,10 +116,20 @@ impl ReadinessProbe {
         self.under_way == Some(attempt)
     }
 
-    /// The probe has failed for this reason. Whether that is another one than before.
-    pub fn failed(&mut self, reason: String, probe: &Probe, now: Duration) -> bool {
-        self.under_way = None;
-        self.next = Some(now + Pace::of(probe).after(now.saturating_sub(self.started)));
+    /// The probe has failed for this reason. Where the answer `is_late`, because the program should have been ready before it came, the
+    /// next one is due at once. Whether the reason is another one than before.
+    pub fn failed(&mut self, reason: String, probe: &Probe, is_late: bool, now: Duration) -> bool {
+        let attempt = self.under_way.take();
+        if self.last == attempt.map(LastProbe::UnderWay) {
+            self.last = self.last.map(|_| LastProbe::Failed);
+        }
+        self.next = Some(match self.last {
+            Some(LastProbe::Awaited) => now,
+            None if is_late => now,
+            Some(LastProbe::UnderWay(_) | LastProbe::Failed) | None => {
+                now + Pace::of(probe).after(now.saturating_sub(self.started))
+            }
+        });
         let is_news = self.trouble.as_ref() != Some(&reason);
         self.trouble = Some(reason);
         is_news
@@ -106,10 +148,10 @@ mod tests {
         let mut gaps = Vec::new();
         let mut now = START;
         for attempt in 0..number as u64 {
-            assert!(probes.probe(attempt, now) && !probes.probe(attempt, now), "one at a time");
+            assert!(probes.probe(attempt, true, now) && !probes.probe(attempt, true, now), "one at a time");
             assert_eq!(probes.deadline(), None);
             assert!(probes.awaits(attempt) && !probes.awaits(attempt + 1));
-            assert_eq!(probes.failed("no".to_owned(), probe, now), attempt == 0);
+            assert_eq!(probes.failed("no".to_owned(), probe, false, now), attempt == 0);
             let due = probes.deadline().unwrap();
             gaps.push((due - now).as_millis());
             now = due;
@@ -129,8 +171,27 @@ mod tests {
     #[test]
     fn a_probe_that_is_not_due_is_not_begun() {
         let mut probes = ReadinessProbe::begin(START, START);
-        assert!(!probes.probe(1, START - Duration::from_millis(1)));
-        assert!(probes.probe(2, START));
+        assert!(!probes.probe(1, true, START - Duration::from_millis(1)));
+        assert!(probes.probe(2, true, START));
         assert_eq!((probes.trouble(), probes.awaits(1)), (None, false));
+    }
+
+    #[test]
+    fn only_a_probe_that_begins_after_the_last_was_asked_for_decides() {
+        let probe = Probe::parse("tcp:localhost:1").unwrap();
+        let fail = |probes: &mut ReadinessProbe| probes.failed("no".to_owned(), &probe, false, START);
+        let mut probes = ReadinessProbe::begin(START, START);
+        assert!(probes.probe(1, true, START));
+        probes.ask_last(START);
+        assert_eq!(probes.deadline(), None, "one at a time");
+        fail(&mut probes);
+        // One of the daemon before was asked before.
+        assert!(!probes.is_decided() && probes.probe(2, false, START));
+        fail(&mut probes);
+        assert!(!probes.is_decided() && probes.probe(3, true, START));
+        probes.ask_last(START);
+        assert_eq!(probes.deadline(), None);
+        fail(&mut probes);
+        assert!(probes.is_decided());
     }
 }

@@ -51,6 +51,12 @@ pub(crate) fn not_ready(name: &str, failure: impl Display) -> String {
     format!("stopping {name}: {failure}")
 }
 
+/// The original knows no readiness.
+pub(crate) fn last_chance(name: &str, late: Duration) -> String {
+    let late = in_seconds(late);
+    format!("the time of {name} to get ready was over {late} ago, when nobody looked; it has a last chance")
+}
+
 /// The original knows no notifications.
 pub(crate) fn other_main_process(name: &str, pid: u32, other: u32, so_far: u64) -> String {
     format!(

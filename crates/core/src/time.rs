@@ -22,3 +22,9 @@ impl Now {
 pub(crate) fn seconds(number: i64) -> Duration {
     Duration::from_secs(u64::try_from(number).unwrap_or(0))
 }
+
+/// Whether a deadline is noticed so late that nobody has looked at it in time: the daemon was stopped, did not run, or was held up.
+pub(crate) fn is_noticed_late(due: Duration, now: Duration) -> bool {
+    const USUAL: Duration = Duration::from_millis(100);
+    now.saturating_sub(due) > USUAL
+}

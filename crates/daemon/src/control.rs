@@ -115,8 +115,8 @@ pub struct Control {
     clearing: ClearQueue,
     /// Children that have been reaped and whose ends have not been reported.
     exits: VecDeque<Exit>,
-    /// The tokens of listeners that had more to say than fits into one turn.
-    unread_listeners: Vec<usize>,
+    /// The tokens of children that had more to say than fits into one turn.
+    unread: Vec<usize>,
     /// Whether programs had sent more notifications than fit into one turn.
     has_more_notifications: bool,
     listener_batching: ListenerBatching,
@@ -164,7 +164,7 @@ impl Control {
             next_call: 0,
             clearing: ClearQueue::default(),
             exits: VecDeque::new(),
-            unread_listeners: Vec::new(),
+            unread: Vec::new(),
             has_more_notifications: false,
             listener_batching: ListenerBatching::default(),
             put_off: PutOffCommands::default(),
@@ -243,9 +243,7 @@ impl Control {
             if self.has_more_notifications {
                 self.take_notifications();
             }
-            for token in std::mem::take(&mut self.unread_listeners) {
-                self.read_listener(token);
-            }
+            self.read_on();
             if signalled {
                 self.take_signals();
             }
@@ -257,7 +255,7 @@ impl Control {
             self.check_ended_orphans();
             self.report_lingering();
             self.report_exits();
-            self.children.enforce_time_limits(present().mono);
+            self.enforce_time_limits();
             self.run_put_off_commands();
             self.go_on_upgrading();
             if self.begin_by.is_some_and(|deadline| deadline <= present().mono) {
@@ -323,7 +321,7 @@ impl Control {
             self.listener_batching.deadline(),
         ];
         let sleep = |deadline: Duration| round_up(deadline.saturating_sub(now.mono));
-        let timeout = match self.unread_listeners.is_empty() && !self.has_more_notifications {
+        let timeout = match self.unread.is_empty() && !self.has_more_notifications {
             true => deadlines.into_iter().flatten().min().map(sleep),
             false => Some(Duration::ZERO),
         };
@@ -341,7 +339,14 @@ impl Control {
 
     fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) {
         self.tools.output.ring_if_due();
-        match self.poll.poll(events, timeout) {
+        let polled = match self.poll.poll(events, timeout) {
+            // Whoever stops this process and lets it go on ends its sleep, and not with what has happened meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+                self.poll.poll(events, Some(Duration::ZERO))
+            }
+            polled => polled,
+        };
+        match polled {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                 self.tools.activity.log(LogLevel::Critical, &format!("poll error: {error}"));
             }
@@ -370,10 +375,12 @@ impl Control {
     fn elapse(&mut self) {
         let now = present();
         if self.supervisor.next_deadline(now).is_some_and(|deadline| deadline <= now.mono) {
-            // A child that has exited by now has not lived until the deadline.
+            // A child that has exited by now has not lived until the deadline, and one that is ready by now is not late.
             self.reap();
             self.report_lingering();
             self.report_exits();
+            self.hear_overdue_readiness();
+            self.take_messages();
             self.input(SupervisorInput::Elapsed);
         }
     }

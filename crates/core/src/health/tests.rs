@@ -111,7 +111,9 @@ fn a_heartbeat_must_come_in_time_and_may_come_back() {
     assert!(health.beat(&policy, at(62)));
     assert_eq!(health.status, Healthy);
     health.set_heartbeat_interval(&policy, Duration::from_micros(1), at(62).mono);
-    assert!(health.miss_due_heartbeat(&policy, at(63)));
+    assert!(!health.miss_due_heartbeat(&policy, at(63)), "nobody looked when it was due");
+    assert_eq!((health.status, health.deadline()), (Healthy, Some(at(63).mono + Duration::from_millis(10))));
+    assert!(health.miss_due_heartbeat(&policy, at(64)), "once");
     assert_eq!(health.trouble().as_deref(), Some("it sent no WATCHDOG=1 within 10ms"));
 }
 

@@ -43,6 +43,8 @@ pub struct Progress {
     pub last_stop: i64,
     /// Whether the present child has said that it is ready.
     pub ready: bool,
+    /// When it should have been ready, where this daemon was late to notice that, and gives it a last chance.
+    pub last_chance: Option<Duration>,
     /// What the present child has said about itself.
     pub service_status: Option<Box<ServiceStatus>>,
     /// Why it is being stopped, or has been since it was to start last; none where it was not.
@@ -79,6 +81,7 @@ impl Default for Progress {
             last_start: 0,
             last_stop: 0,
             ready: false,
+            last_chance: None,
             service_status: None,
             stop_decision: None,
             health: None,

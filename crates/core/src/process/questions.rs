@@ -189,6 +189,11 @@ impl Machine {
         self.progress.timers.get(Timer::ReadyTimeout)
     }
 
+    /// Whether it should have been ready, and has a last chance.
+    pub fn has_last_chance(&self) -> bool {
+        self.ready_by().is_some() && self.progress.last_chance.is_some()
+    }
+
     /// When the next signal of its stop is sent, on the monotonic clock.
     pub fn next_stop_step(&self) -> Option<Duration> {
         self.progress.timers.get(Timer::NextStopStep)

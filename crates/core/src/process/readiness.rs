@@ -6,6 +6,8 @@ use supervisord_config::line_pattern::LinePattern;
 use supervisord_config::model::Process;
 use supervisord_config::readiness::ReadyWhen;
 
+use crate::readiness_probe::PROBE_TIMEOUT;
+
 /// What says that a program is ready, and how long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadinessRule<'a> {
@@ -36,6 +38,16 @@ impl<'a> ReadinessRule<'a> {
         match self.sign {
             Some(ReadyWhen::Line(pattern)) => Some(pattern),
             Some(ReadyWhen::Notify | ReadyWhen::Descriptor(_) | ReadyWhen::Probe(_)) | None => None,
+        }
+    }
+
+    /// How long it may take after its time is over, where that was noticed late. A probe decides sooner: there is time for one that is
+    /// under way, and for another one.
+    pub(super) fn last_chance(&self) -> Duration {
+        match self.sign {
+            Some(ReadyWhen::Probe(_)) => PROBE_TIMEOUT * 3,
+            // What it has said is there to be read.
+            Some(ReadyWhen::Notify | ReadyWhen::Descriptor(_) | ReadyWhen::Line(_)) | None => Duration::from_secs(1),
         }
     }
 

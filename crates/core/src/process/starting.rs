@@ -17,7 +17,7 @@ use super::stop_decision::{StopCause, StopDecision};
 use super::{Machine, MachineAction, MachineContext, MachineInput};
 use crate::exit_status::ExitStatus;
 use crate::texts;
-use crate::time::seconds;
+use crate::time::{is_noticed_late, seconds};
 
 /// How long a program can be getting ready, or stopping, because it asks for more time. An option of its own may allow more.
 pub(super) const MOST_EXTENDED: Duration = Duration::from_secs(60 * 60);
@@ -53,6 +53,7 @@ impl Machine {
         self.progress.exit_status = None;
         self.progress.exit_signal = None;
         self.progress.ready = false;
+        self.progress.last_chance = None;
         self.progress.service_status = None;
         self.progress.started = at.now.mono;
         self.progress.last_start = at.now.epoch();
@@ -197,15 +198,37 @@ impl Machine {
         self.succeed(at, out);
     }
 
-    /// Stops it, because it was not ready by this moment.
-    pub(super) fn fail_to_get_ready(
+    /// It should have been ready by this moment. Where nobody could look at that moment, it is judged a little later.
+    pub(super) fn ready_time_over(
         &mut self,
         by: Option<Duration>,
         at: MachineContext<'_>,
         out: &mut Vec<MachineAction>,
     ) {
-        let Some(sign) = ReadinessRule::of(at.config).sign() else { return };
-        let waited = by.unwrap_or(at.now.mono).saturating_sub(self.progress.started);
+        let by = by.unwrap_or(at.now.mono);
+        let rule = ReadinessRule::of(at.config);
+        let is_missed = at.owes_probe || is_noticed_late(by, at.now.mono);
+        if self.progress.last_chance.is_some() || !is_missed {
+            return self.fail_to_get_ready(&rule, self.progress.last_chance.unwrap_or(by), at, out);
+        }
+        self.progress.last_chance = Some(by);
+        self.progress.timers.set(Timer::ReadyTimeout, at.now.mono + rule.last_chance());
+        let late = at.now.mono.saturating_sub(by);
+        // A probe may just have been due as well.
+        let level = if is_noticed_late(by, at.now.mono) { LogLevel::Info } else { LogLevel::Debug };
+        out.push(MachineAction::Log(level, texts::last_chance(&at.config.identity.name, late)));
+    }
+
+    /// Stops it, because it was not ready by this moment.
+    fn fail_to_get_ready(
+        &mut self,
+        rule: &ReadinessRule<'_>,
+        by: Duration,
+        at: MachineContext<'_>,
+        out: &mut Vec<MachineAction>,
+    ) {
+        let Some(sign) = rule.sign() else { return };
+        let waited = by.saturating_sub(self.progress.started);
         let failure = ProcessFailure::not_ready(waited, sign, at.trouble);
         out.push(MachineAction::Log(LogLevel::Warn, texts::not_ready(&at.config.identity.name, &failure)));
         self.stop_for(StopDecision::restart(StopCause::NotReady(failure.to_string())), at, out);

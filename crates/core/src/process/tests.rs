@@ -71,6 +71,7 @@ impl TestMachine {
             dependencies_met,
             has_place,
             trouble: None,
+            owes_probe: false,
         };
         let mut spawn = false;
         for action in self.machine.handle(input, at) {
@@ -317,6 +318,7 @@ fn a_stop_during_the_spawn_waits_for_the_child() {
         random: 0,
         dependencies_met: true,
         trouble: None,
+        owes_probe: false,
         has_place: true,
     };
     let answers = [

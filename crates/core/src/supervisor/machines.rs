@@ -26,8 +26,18 @@ impl Supervisor {
         let (was_starting, was_recycling) = (member.machine.is_starting(), member.machine.recycling());
         let random = self.random.next();
         let trouble = member.probes.as_ref().and_then(|probes| probes.trouble());
-        let context =
-            MachineContext { now, died, config: &config, supervising, random, dependencies_met, has_place, trouble };
+        let owes_probe = member.probes.as_ref().is_some_and(|probes| probes.is_due(now.mono));
+        let context = MachineContext {
+            now,
+            died,
+            config: &config,
+            supervising,
+            random,
+            dependencies_met,
+            has_place,
+            trouble,
+            owes_probe,
+        };
         let actions = member.machine.handle(input, context);
         let finish = member.machine.finish().filter(|_| !had_finished);
         if !was_up && let Some(after) = member.machine.time_up_after_start(now.mono) {

@@ -9,7 +9,7 @@ use supervisord_config::readiness::ReadyWhen;
 
 use super::{Effect, Member, ProbePurpose, ProcessId, RunId, Supervisor};
 use crate::notification::Notification;
-use crate::process::{CommandPlan, MachineInput, ProgramCommand, ReadinessRule};
+use crate::process::{CommandPlan, MachineInput, ProgramCommand, ReadinessRule, Timer};
 use crate::readiness_probe::{PROBE_TIMEOUT, ReadinessProbe};
 use crate::texts;
 use crate::time::Now;
@@ -30,6 +30,12 @@ impl Supervisor {
         let member = self.members.get(&id)?;
         let awaits = member.machine.ready_by().is_some();
         ReadinessRule::of(&member.config).line().filter(|_| awaits)
+    }
+
+    /// The processes that are to be judged at this time because they should be ready. What they have said is to be read before.
+    pub fn judged_unready(&self, now: Now) -> Vec<ProcessId> {
+        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now.mono).map(|(_, id)| *id);
+        due.filter(|id| self.is(*id, |machine| machine.ready_by().is_some_and(|by| by <= now.mono))).collect()
     }
 
     /// The child of a run is ready.
@@ -82,33 +88,37 @@ impl Supervisor {
             let started = member.machine.progress().started;
             member.probes = Some(Box::new(ReadinessProbe::begin(started, now.mono)));
         }
+        if member.machine.has_last_chance()
+            && let Some(probes) = &mut member.probes
+        {
+            probes.ask_last(now.mono);
+        }
     }
 
     /// Probes a process whose next probe is due.
     pub(super) fn readiness_due(&mut self, now: Now, id: ProcessId) {
         let attempt = self.next_probe;
         let Some(member) = self.members.get_mut(&id) else { return };
+        // One of the daemon before may still run: its result counts.
+        let is_new = !member.commands.iter().any(|running| running.command == ProgramCommand::ReadinessProbe);
         let Some(probes) = &mut member.probes else { return };
-        if probes.probe(attempt, now.mono)
+        if probes.probe(attempt, is_new, now.mono)
             && let Some(probe) = member.asked()
         {
             self.next_probe += 1;
-            self.ask(id, attempt, probe);
+            self.ask(id, attempt, probe, is_new);
         }
         self.refile(id, now);
     }
 
-    fn ask(&mut self, id: ProcessId, attempt: u64, probe: Arc<Probe>) {
-        let Some(member) = self.members.get(&id) else { return };
+    fn ask(&mut self, id: ProcessId, attempt: u64, probe: Arc<Probe>, is_new: bool) {
         let timeout = PROBE_TIMEOUT;
         match &*probe {
-            Probe::Exec(line) => {
-                // One of the daemon before may still run: its result counts.
-                if !member.commands.iter().any(|running| running.command == ProgramCommand::ReadinessProbe) {
-                    let plan = CommandPlan { line: line.clone(), environment: Vec::new(), timeout };
-                    self.run_command(id, ProgramCommand::ReadinessProbe, plan);
-                }
+            Probe::Exec(line) if is_new => {
+                let plan = CommandPlan { line: line.clone(), environment: Vec::new(), timeout };
+                self.run_command(id, ProgramCommand::ReadinessProbe, plan);
             }
+            Probe::Exec(_) => {}
             Probe::Http(_) | Probe::Tcp(_) | Probe::Unix(_) | Probe::File(_) => {
                 let purpose = ProbePurpose::Readiness;
                 self.effects.push_back(Effect::Probe { process: id, purpose, attempt, probe, timeout });
@@ -129,12 +139,17 @@ impl Supervisor {
         let Some(member) = self.members.get_mut(&id) else { return };
         let probe = member.asked();
         let has_died = member.died.is_some();
+        let is_late = member.machine.ready_by().is_some_and(|by| by <= now.mono);
         let probes = member.probes.as_mut().filter(|probes| probes.awaits(attempt) && !has_died);
         let (Some(probe), Some(probes)) = (probe, probes) else { return };
         match result {
             Ok(()) => self.drive_machine(now, id, MachineInput::Ready),
             Err(reason) => {
-                if probes.failed(reason, &probe, now.mono) {
+                let is_news = probes.failed(reason, &probe, is_late, now.mono);
+                if probes.is_decided() {
+                    return self.drive_machine(now, id, MachineInput::Due(Timer::ReadyTimeout));
+                }
+                if is_news {
                     self.effects.push_back(Effect::PublishRow(id));
                 }
                 self.refile(id, now);

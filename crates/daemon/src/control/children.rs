@@ -52,7 +52,8 @@ use lingering::Lingering;
 pub(super) use listener_pipe::MOST_AT_ONCE;
 use listener_pipe::{ListenerPipe, read_available};
 use reach::Reach;
-use ready_pipe::{Heard, ReadyPipe};
+pub(super) use ready_pipe::Heard;
+use ready_pipe::ReadyPipe;
 pub(super) use role::Role;
 use role::Supervised;
 use stdin::Stdin;
@@ -406,7 +407,7 @@ impl Children {
         let Supervised { process, kept, stdin, orphan, ready } = supervised;
         let was_ready = ready.is_some_and(|mut ready| {
             self.stop_awaiting(&ready, registry);
-            ready.hear() == Heard::Ready
+            ready.hear_out() == Heard::Ready
         });
         if let Some(stdin) = stdin {
             // The keeper still has its copies, so that closing ours would not end the watch.

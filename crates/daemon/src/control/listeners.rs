@@ -21,6 +21,14 @@ impl Control {
         self.report_exits();
     }
 
+    /// Goes on reading what there was too much of for one turn.
+    pub(super) fn read_on(&mut self) {
+        for token in std::mem::take(&mut self.unread) {
+            self.read_listener(token);
+            self.hear_readiness(token);
+        }
+    }
+
     /// Looks at the descriptors that the loop cannot watch.
     pub(super) fn look_at_unwatched(&mut self) {
         for token in self.children.take_unwatched(present().mono, self.poll.registry()) {
@@ -32,7 +40,7 @@ impl Control {
     pub(super) fn read_listener(&mut self, token: usize) {
         if let Some((run, process, bytes)) = self.children.read_listener(token) {
             if bytes.len() >= MOST_AT_ONCE {
-                self.unread_listeners.push(token);
+                self.unread.push(token);
             }
             self.listener_output(run, process, bytes);
         }

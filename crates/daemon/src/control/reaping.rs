@@ -47,6 +47,16 @@ impl Control {
         }
     }
 
+    /// Kills the children that have run for too long. Those that have exited by now have not.
+    pub(super) fn enforce_time_limits(&mut self) {
+        let now = present().mono;
+        if self.children.next_time_limit().is_some_and(|limit| limit <= now) {
+            self.reap();
+            self.report_exits();
+            self.children.enforce_time_limits(now);
+        }
+    }
+
     /// Goes on with the stops whose last descendants have ended.
     pub(super) fn report_lingering(&mut self) {
         if !self.children.is_lingering() {

@@ -44,7 +44,8 @@ struct HeartbeatRecord {
 
 impl From<&HealthProgress> for HealthRecord {
     fn from(health: &HealthProgress) -> HealthRecord {
-        let Heartbeat { due, has_come, is_missing, interval } = &health.heartbeat;
+        // Each daemon puts one off where it was late.
+        let Heartbeat { due, has_come, is_missing, interval, is_put_off: _ } = &health.heartbeat;
         HealthRecord {
             since: nanos(health.since),
             has_succeeded: health.has_succeeded,
@@ -79,6 +80,7 @@ impl From<&HealthRecord> for HealthProgress {
                 has_come: *has_come,
                 is_missing: *is_missing,
                 interval: interval.map(Duration::from_nanos),
+                is_put_off: false,
             },
             ..HealthProgress::default()
         }

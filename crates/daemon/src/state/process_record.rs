@@ -189,6 +189,8 @@ impl ProcessRecord {
             stop_step,
             environment_step,
             ready,
+            // Each daemon gives one where it was late.
+            last_chance: _,
             service_status,
             stop_decision,
             last_start,

@@ -1,5 +1,6 @@
 //! Programs that say when they are ready, or are asked.
 
+use proptest::prelude::*;
 use supervisord_config::probe::Probe;
 use supervisord_config::readiness::ReadyWhen;
 
@@ -165,4 +166,146 @@ fn a_program_cannot_flood_the_log_with_its_main_process() {
     let lines: Vec<_> = world.log.iter().filter(|line| line.contains("says that its main process is")).collect();
     assert_eq!(lines.len(), 7, "the 1st, 2nd, 4th, 8th and so on: {lines:?}");
     assert!(lines[6].ends_with("goes on to be supervised (64 so far)"), "{}", lines[6]);
+}
+
+/// What happens to the daemon while a program gets ready, for so many milliseconds.
+#[derive(Clone, Debug)]
+enum Spell {
+    /// It works.
+    Works(u64),
+    /// It is stopped, or held up.
+    Hangs(u64),
+    /// It is killed, and the next one comes later.
+    IsAway(u64),
+}
+
+fn spell() -> impl Strategy<Value = Spell> {
+    let long = || prop_oneof![0..500_u64, 0..6000_u64];
+    prop_oneof![long().prop_map(Spell::Works), long().prop_map(Spell::Hangs), long().prop_map(Spell::IsAway)]
+}
+
+/// The time that a program has to get ready, in milliseconds.
+const READY_TIMEOUT: u64 = 4000;
+
+/// A program that becomes ready at a time of its own, which is told or found out in its way.
+struct Preparation {
+    world: World,
+    group: Arc<Group>,
+    ready_at: Duration,
+    /// What the probe has found that is under way.
+    found: Option<Result<(), String>>,
+    /// When probes were found under way.
+    asked: Vec<Duration>,
+}
+
+impl Preparation {
+    fn begin(sign: &ReadyWhen, ready_after: Option<u64>) -> Preparation {
+        let group = varied("p", |process| {
+            process.start.startsecs = 0;
+            process.start.startretries = 0;
+            process.readiness.ready_when = Some(sign.clone());
+            process.readiness.ready_timeout = Duration::from_millis(READY_TIMEOUT);
+        });
+        let world = World::started(vec![group.clone()]);
+        let ready_at = ready_after.map_or(Duration::MAX, |after| world.now.mono + Duration::from_millis(after));
+        let mut preparation = Preparation { world, group, ready_at, found: None, asked: Vec::new() };
+        preparation.look();
+        preparation
+    }
+
+    fn is_ready(&self) -> bool {
+        self.world.now.mono >= self.ready_at
+    }
+
+    /// A probe that has begun finds how things are.
+    fn look(&mut self) {
+        if !self.world.probes.is_empty() && self.found.is_none() {
+            self.asked.push(self.world.now.mono);
+            self.found = Some(if self.is_ready() { Ok(()) } else { refusal() });
+        }
+    }
+
+    /// What has been said or answered by now is heard.
+    fn hear(&mut self) {
+        let is_ready = self.is_ready();
+        self.world.failing = if is_ready { Vec::new() } else { vec![ProgramCommand::ReadinessProbe] };
+        if let Some(found) = self.found.take() {
+            self.world.answer_probes(&found);
+        }
+        let group = &self.group.processes[0];
+        let run = self.world.children.values().next().map(|child| child.run);
+        if let (true, Some(ReadyWhen::Descriptor(_)), Some(run)) = (is_ready, &group.readiness.ready_when, run) {
+            self.world.give(SupervisorInput::Ready { run });
+        }
+    }
+
+    fn work(&mut self, millis: u64) {
+        const STEP: u64 = 10;
+        for _ in 0..millis.div_ceil(STEP) {
+            self.hear();
+            self.world.pass(STEP);
+            self.look();
+        }
+    }
+
+    fn live(&mut self, spell: &Spell) {
+        match spell {
+            Spell::Works(millis) => self.work(*millis),
+            Spell::Hangs(millis) => self.world.advance(self.world.now.mono + Duration::from_millis(*millis)),
+            Spell::IsAway(millis) => {
+                self.world.advance(self.world.now.mono + Duration::from_millis(*millis));
+                self.world.probes.clear();
+                self.found = None;
+                self.world.crash(0, vec![self.group.clone()]);
+            }
+        }
+    }
+}
+
+fn signs() -> [ReadyWhen; 3] {
+    let probe = |text| ReadyWhen::Probe(Probe::parse(text).unwrap().into());
+    [ReadyWhen::Descriptor(3), probe("tcp:localhost:1"), probe("exec:true")]
+}
+
+proptest! {
+    /// However long the daemon is stopped or away: who is ready in time is not stopped, and who is not ready is.
+    #[test]
+    fn whoever_is_ready_in_time_is_found_ready(
+        sign in 0..3_usize,
+        ready_after in prop_oneof![Just(None), (0..READY_TIMEOUT - 300).prop_map(Some)],
+        spells in prop::collection::vec(spell(), 0..6),
+    ) {
+        let mut preparation = Preparation::begin(&signs()[sign], ready_after);
+        let deadline = preparation.world.now.mono + Duration::from_millis(READY_TIMEOUT);
+        for spell in &spells {
+            preparation.live(spell);
+        }
+        let lives = 1 + spells.iter().filter(|spell| matches!(spell, Spell::IsAway(_))).count();
+        preparation.work(60_000);
+        let expected = if ready_after.is_some() { ProcessState::Running } else { ProcessState::Fatal };
+        prop_assert_eq!(preparation.world.state("p"), expected, "{:#?}", preparation.world.log);
+        let late = preparation.asked.iter().filter(|asked| **asked > deadline).count();
+        // One that was under way, and the last one.
+        prop_assert!(late <= 2 * lives, "{late} late probes of {lives} daemons");
+        let is_undisturbed = spells.iter().all(|spell| matches!(spell, Spell::Works(_)));
+        let has_been_lenient = preparation.world.log.iter().any(|line| line.contains("it has a last chance"));
+        prop_assert!(!(is_undisturbed && has_been_lenient), "{:#?}", preparation.world.log);
+    }
+}
+
+#[test]
+fn a_program_that_nobody_could_ask_in_time_is_asked_once_more() {
+    for is_ready in [true, false] {
+        let mut preparation = Preparation::begin(&signs()[1], is_ready.then_some(2000));
+        preparation.live(&Spell::Works(1000));
+        preparation.live(&Spell::Hangs(5000));
+        preparation.work(1000);
+        let row = preparation.world.supervisor.row(preparation.world.id("p")).unwrap();
+        match is_ready {
+            true => assert_eq!(row.state(), ProcessState::Running),
+            false => assert_eq!(row.spawnerr, "Not ready within 4s (tcp:localhost:1: connection refused)"),
+        }
+        let line = "INFO the time of p to get ready was over 2s ago, when nobody looked; it has a last chance";
+        assert!(preparation.world.log.contains(&line.to_owned()), "{:#?}", preparation.world.log);
+    }
 }

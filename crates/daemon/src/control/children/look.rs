@@ -30,6 +30,15 @@ impl Children {
         if let Some(orphan) = orphan.filter(|orphan| orphan.token == token) {
             return register(registry, &orphan.handle, Token(token), Interest::READABLE).is_err();
         }
+        if let Some(ready) =
+            role.supervised().and_then(|child| child.ready.as_ref()).filter(|ready| ready.token == token)
+        {
+            return register(registry, ready, Token(token), Interest::READABLE).is_err();
+        }
+        let capture = self.tokens.run(token).and_then(|run| self.captures.get(&run));
+        if let Some(capture) = capture.filter(|capture| capture.token == token) {
+            return register(registry, capture, Token(token), Interest::READABLE).is_err();
+        }
         match role {
             Role::Listener(_, listener) if listener.token == token => {
                 register(registry, &listener.pipe, Token(token), Interest::READABLE).is_err()

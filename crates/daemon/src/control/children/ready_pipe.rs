@@ -16,26 +16,32 @@ pub(in crate::control) struct ReadyPipe {
 
 /// What has come out of the pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(in crate::control) enum Heard {
     /// Nothing that counts.
     Nothing,
     /// The end of a line: the program is ready.
     Ready,
+    /// Nothing that counts so far, and there is more to be read.
+    More,
     /// The end: nobody has the other end any more, and nothing was said.
     Closed,
 }
 
 /// How many pieces are read in one turn of the loop, so that a flood cannot hold it.
 const MOST_PIECES: usize = 16;
+const PIECE: usize = 4096;
+
+/// What a pipe holds at the most, unless a privileged program has given it more room.
+const MOST_IN_PIPE: usize = 1024 * 1024;
 
 impl ReadyPipe {
     pub(super) fn new(pipe: OwnedFd, token: usize) -> ReadyPipe {
         ReadyPipe { pipe: pipe.into(), token }
     }
 
-    /// Reads what can be read without waiting.
+    /// Reads what can be read without waiting, and not too much at once.
     pub(super) fn hear(&mut self) -> Heard {
-        let mut piece = [0; 4096];
+        let mut piece = [0; PIECE];
         let mut pieces = 0;
         while pieces < MOST_PIECES {
             match self.pipe.read(&mut piece) {
@@ -47,8 +53,19 @@ impl ReadyPipe {
                 Err(_) => return Heard::Closed,
             }
         }
-        // Whoever writes so much without a line will not write one.
-        Heard::Closed
+        Heard::More
+    }
+
+    /// Reads everything that was in the pipe at this moment.
+    pub(super) fn hear_out(&mut self) -> Heard {
+        let mut heard = Heard::More;
+        for _ in 0..MOST_IN_PIPE.div_ceil(MOST_PIECES * PIECE) {
+            heard = self.hear();
+            if heard != Heard::More {
+                break;
+            }
+        }
+        heard
     }
 
     /// By what the keeper knows it.
@@ -81,5 +98,21 @@ mod tests {
             drop(pipe.writer);
             assert_eq!(ready.hear(), Heard::Closed);
         }
+    }
+
+    /// Whoever writes a lot before the line goes on being heard, and cannot hold the loop.
+    #[test]
+    fn a_flood_before_the_line_is_read_in_turns() {
+        let pipe = pipe::from_child().unwrap();
+        let mut ready = ReadyPipe::new(pipe.reader, 0);
+        let flood = [b'x'; MOST_PIECES * PIECE];
+        for _ in 0..3 {
+            assert_eq!(fd::write(pipe.writer.as_fd(), &flood).unwrap(), flood.len(), "that is how much a pipe holds");
+            assert_eq!((ready.hear(), ready.hear()), (Heard::More, Heard::Nothing));
+        }
+        fd::write(pipe.writer.as_fd(), &flood).unwrap();
+        assert_eq!(ready.hear_out(), Heard::Nothing);
+        fd::write(pipe.writer.as_fd(), b"\n").unwrap();
+        assert_eq!(ready.hear_out(), Heard::Ready);
     }
 }

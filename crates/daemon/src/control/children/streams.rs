@@ -94,17 +94,29 @@ impl Children {
 
     /// Reads what the program behind this token said about its readiness. Once it is ready, or cannot say so any more, the
     /// pipe is closed.
-    pub(in crate::control) fn hear_readiness(&mut self, token: usize, registry: &Registry) -> Option<(RunId, bool)> {
+    pub(in crate::control) fn hear_readiness(&mut self, token: usize, registry: &Registry) -> Option<(RunId, Heard)> {
         let run = self.tokens.run(token)?;
-        let supervised = self.supervised_mut(run)?;
-        let is_ready = match supervised.ready.as_mut().filter(|ready| ready.token == token)?.hear() {
+        let heard = self.supervised_mut(run)?.ready.as_mut().filter(|ready| ready.token == token)?.hear();
+        self.heard(run, heard, registry)
+    }
+
+    /// The same, for a process that is about to be judged: everything that it has said by now is read.
+    pub(in crate::control) fn hear_out(&mut self, process: ProcessId, registry: &Registry) -> Option<(RunId, Heard)> {
+        let run = self.program_run(process)?;
+        let heard = self.supervised_mut(run)?.ready.as_mut()?.hear_out();
+        self.heard(run, heard, registry)
+    }
+
+    fn heard(&mut self, run: RunId, heard: Heard, registry: &Registry) -> Option<(RunId, Heard)> {
+        match heard {
             Heard::Nothing => return None,
-            Heard::Ready => true,
-            Heard::Closed => false,
-        };
-        let ready = supervised.ready.take()?;
-        self.stop_awaiting(&ready, registry);
-        Some((run, is_ready))
+            Heard::More => {}
+            Heard::Ready | Heard::Closed => {
+                let ready = self.supervised_mut(run)?.ready.take()?;
+                self.stop_awaiting(&ready, registry);
+            }
+        }
+        Some((run, heard))
     }
 
     /// Reads what the listener behind this token said.

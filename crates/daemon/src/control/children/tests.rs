@@ -132,6 +132,32 @@ fn an_orphan_that_cannot_be_watched_lives_and_its_end_is_seen() {
 }
 
 #[test]
+fn a_readiness_that_cannot_be_watched_is_heard_nevertheless() {
+    let (mut children, poll) = (Children::new(OutputHandle::new()), Poll::new().unwrap());
+    let (activity, log) = activity();
+    let output = pipe::from_child().unwrap();
+    register(poll.registry(), &output.reader, OTHER, Interest::READABLE).unwrap();
+    let run = RunId(1);
+    let ready = children.await_readiness(run, output.reader, "db", &activity, poll.registry());
+    let text = log.lock().unwrap().clone();
+    assert!(text.contains("WARN cannot watch the readiness of db"), "{text}");
+    let kept = state::Run::new(run);
+    let supervised = Supervised { process: ProcessId(1), kept, stdin: None, orphan: None, ready: Some(ready) };
+    children.add(run, u32::MAX, Role::Program(supervised), None);
+    let mut writer = File::from(output.writer);
+    let mut now = present().mono;
+    for (word, expected) in [("almost", None), ("ready\n", Some((run, Heard::Ready)))] {
+        writer.write_all(word.as_bytes()).unwrap();
+        now += LONG;
+        let looked_at = children.take_unwatched(now, poll.registry());
+        assert_eq!(looked_at.len(), 1);
+        assert_eq!(children.hear_readiness(looked_at[0], poll.registry()), expected);
+    }
+    children.take_unwatched(now + LONG, poll.registry());
+    assert_eq!(children.next_look(), None, "nothing is left to be looked at");
+}
+
+#[test]
 fn a_listener_that_cannot_be_watched_is_heard_until_it_can() {
     let (mut children, poll) = (Children::new(OutputHandle::new()), Poll::new().unwrap());
     let (activity, log) = activity();

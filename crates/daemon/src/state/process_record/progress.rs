@@ -43,6 +43,7 @@ impl ProcessRecord {
             stop_step: self.stop_step,
             environment_step: self.environment_step,
             ready: self.ready,
+            last_chance: None,
             service_status: (self.status != ServiceStatusRecord::default()).then(|| Box::new((&self.status).into())),
             stop_decision: self.stop_decision(phase).map(Arc::new),
             last_start: self.start,

@@ -32,6 +32,7 @@ fn known_health() -> HealthProgress {
             has_come: true,
             is_missing: true,
             interval: Some(Duration::from_nanos(16)),
+            is_put_off: false,
         },
         ..HealthProgress::default()
     }
@@ -77,6 +78,7 @@ fn how_far_a_process_has_got_is_read_back() {
                 stop_step: 1,
                 environment_step: 1,
                 ready: true,
+                last_chance: None,
                 service_status: Some(Box::new(process::ServiceStatus {
                     text: "serving".to_owned(),
                     is_reloading: true,
