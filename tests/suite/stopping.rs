@@ -426,6 +426,64 @@ fn without_cgroups_the_tree_takes_their_place_and_one_line_says_why() {
     });
 }
 
+/// The original says nothing about them.
+#[test]
+fn what_outlives_a_stop_in_the_process_group_is_named() {
+    only_ours(|| {
+        let text = "[program:p]\ncommand=sh -c 'sleep 1000 & echo $! > pid; exec sleep 1000'\ndirectory={dir}\nstartsecs=0\n\
+            [program:q]\ncommand=sh -c 'sleep 1000 & echo > q; exec sleep 1000'\ndirectory={dir}\nstartsecs=0\nkill_scope=group\n";
+        let mut daemon = Scene::with("survivors", text).start(Subject::Ours);
+        let pid: i32 = daemon.wait_for_file("pid").trim().parse().expect("a pid");
+        daemon.wait_for_file("q");
+        daemon.ctl(&["stop", "q", "p"]);
+        let line = format!("INFO processes of the group of p outlive its stop: sleep (pid {pid})\n");
+        daemon.wait_for_log(&line);
+        assert!(!daemon.log().contains("group of q"), "{}", daemon.log());
+        processes::kill_all(&[pid]);
+    });
+}
+
+/// As in a small chroot: nobody can tell there who descends from whom.
+#[test]
+fn without_proc_a_stop_reaches_the_process_group_and_says_whom_it_cannot_reach() {
+    if !Power::Mount.is_there_for("programs without /proc") {
+        return;
+    }
+    only_ours(|| {
+        let program = |scope: &str| {
+            let script = format!(
+                "sleep 1000 & echo $! > {scope}.in; setsid sleep 1000 & echo $! > {scope}.out; exec sleep 1000"
+            );
+            format!("[program:{scope}]\ncommand=sh -c '{script}'\nkill_scope={scope}\ndirectory={{dir}}\n")
+        };
+        let hidden = "exec unshare -m sh -c 'mount -t tmpfs none /proc && exec \"$@\"' sh \"$@\"";
+        let text = program("tree") + &program("cgroup");
+        let mut daemon = Scene::with("no proc", &text).shell(hidden).start(Subject::Ours);
+        daemon.wait_for_states(&["tree", "cgroup"], "RUNNING");
+        assert!(
+            daemon
+                .log()
+                .contains("; kill_scope=tree and kill_scope=cgroup reach only the process group of a program\n"),
+            "{}",
+            daemon.log()
+        );
+        let reason = "no cgroup can be made for cgroup, because /proc is not there to tell its own; stops reach its process group instead";
+        assert!(daemon.log().contains(reason), "{}", daemon.log());
+        for scope in ["tree", "cgroup"] {
+            let pid = |file: &str| daemon.read(file).trim().parse::<i32>().expect("a pid");
+            let (within, outside) = (pid(&format!("{scope}.in")), pid(&format!("{scope}.out")));
+            assert_eq!(daemon.ctl(&["stop", scope]).stdout, format!("{scope}: stopped\n"));
+            wait::until("its process group has ended", || !processes::alive(within));
+            assert!(processes::alive(outside), "otherwise the log is wrong");
+            processes::kill_all(&[outside]);
+            let line = format!(
+                "WARN descendants of {scope} cannot be found without /proc: those that have left its process group outlive its stop\n"
+            );
+            assert!(daemon.log().contains(&line), "{}", daemon.log());
+        }
+    });
+}
+
 /// A scope is that of a stop. A client sends its signal to the program alone, and once.
 #[test]
 fn a_signal_of_a_client_reaches_the_program_alone() {

@@ -9,6 +9,7 @@ use supervisord_config::model::{Config, Supervisord};
 use supervisord_core::history::History;
 use supervisord_core::supervisor::Supervisor;
 use supervisord_sys::process_handle::ProcessHandle;
+use supervisord_sys::process_tree::{self, TreeMark};
 use supervisord_sys::{Pid, host, start_time};
 
 use crate::adoption::{self, Afresh, Found, Remains, UnidentifiedProcesses};
@@ -45,9 +46,10 @@ pub struct Findings {
     pub unidentified: Option<UnidentifiedProcesses>,
 }
 
-/// Why programs do not survive a daemon that is killed, although the system could do it.
-const NO_PROC: &str = "/proc is not mounted: if this daemon is killed, the next one cannot take over its programs, and starts them \
-                       beside those that still run";
+/// What does not work without `/proc` although the system could do it.
+const NO_TAKE_OVER: &str =
+    "if this daemon is killed, the next one cannot take over its programs, and starts them beside those that still run";
+const NO_TREES: &str = "kill_scope=tree and kill_scope=cgroup reach only the process group of a program";
 
 /// A supervisor, and what it takes over.
 pub struct Prepared {
@@ -76,10 +78,7 @@ impl StartMode {
         };
         let stored = descriptor_store::take_given_back();
         let Some(paths) = paths(&config.supervisord) else {
-            let has_no_proc =
-                config.supervisord.adopt && host::CAPABILITIES.take_over && start_time::boot_id().is_none();
-            let complaint = has_no_proc.then(|| NO_PROC.to_owned());
-            return Ok(fresh(None, None, complaint.into_iter().collect(), None));
+            return Ok(fresh(None, None, without_proc(&config.supervisord).into_iter().collect(), None));
         };
         match adoption::look(&paths, config, directory, stored) {
             Found::Nothing(complaints) => Ok(fresh(None, None, complaints, None)),
@@ -178,6 +177,18 @@ impl StartMode {
             }
         }
     }
+}
+
+/// One line about everything that does not work because `/proc` is not mounted, or is that of another process-id namespace; none
+/// where nothing is missing.
+fn without_proc(settings: &Supervisord) -> Option<String> {
+    let is_mounted = start_time::boot_id().is_some();
+    let no_take_over = settings.adopt && host::CAPABILITIES.take_over && !is_mounted;
+    let no_trees = TreeMark::random().is_some() && !process_tree::can_list();
+    let missing = [no_take_over.then_some(NO_TAKE_OVER), no_trees.then_some(NO_TREES)];
+    let missing: Vec<&str> = missing.into_iter().flatten().collect();
+    let reason = if is_mounted { "is that of another process-id namespace" } else { "is not mounted" };
+    (!missing.is_empty()).then(|| format!("/proc {reason}: {}", missing.join("; ")))
 }
 
 /// Where a daemon leaves what the next one needs; none where children do not survive it: this is not wanted, they could not

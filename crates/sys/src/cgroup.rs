@@ -9,7 +9,7 @@ use std::{io, process};
 
 use crate::process_handle::ProcessHandle;
 use crate::signal::SIGKILL;
-use crate::{Errno, Pid};
+use crate::{Errno, Pid, proc_stat, process_tree};
 
 const PREFIX: &str = "supervisord-";
 
@@ -30,6 +30,8 @@ pub struct Cgroup {
 pub enum NotDelegated {
     /// There is no hierarchy of version 2, or it does not show the group of this process.
     NotMounted,
+    /// `/proc` does not tell the group of this process.
+    NoProc,
     /// The system refuses to make or change this file.
     Refused(PathBuf, Errno),
 }
@@ -40,7 +42,10 @@ impl Cgroup {
     /// # Errors
     /// Why that is not possible.
     pub fn make(number: u64) -> Result<(Cgroup, File), NotDelegated> {
-        let own = own_directory().ok_or(NotDelegated::NotMounted)?;
+        let own = own_directory().ok_or_else(|| match process_tree::can_list() {
+            true => NotDelegated::NotMounted,
+            false => NotDelegated::NoProc,
+        })?;
         let directory = own.join(format!("{PREFIX}{}-{number}", process::id()));
         let refused = |path: &Path, error: io::Error| NotDelegated::Refused(path.to_owned(), errno(&error));
         // Who moves from one group to another must be able to write to that above both.
@@ -132,7 +137,10 @@ impl Cgroup {
     fn signal_member(&self, pid: Pid, signal: i32) -> Result<(), Errno> {
         // The handle is on whoever has the number now: that one is meant, if it is in the group afterwards.
         let handle = ProcessHandle::open(pid)?;
-        let is_member = directory_of(&pid.to_string()).is_some_and(|directory| directory.starts_with(&self.directory));
+        let is_member = match directory_of(&pid.to_string()) {
+            Some(directory) => directory.starts_with(&self.directory),
+            None => self.members().contains(&pid),
+        };
         if is_member { handle.kill(signal) } else { Err(Errno::ESRCH) }
     }
 

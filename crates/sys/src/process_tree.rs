@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::proc_fd::processes;
 use crate::process_handle::ProcessHandle;
 use crate::signal::{SIGKILL, SIGSTOP};
+use crate::signal_scope::{self, Recipient, SignalScope};
 use crate::{Errno, Pid, proc_stat, random, system};
 
 /// How long processes are looked for that are being killed, at the most: the caller does it again later.
@@ -83,6 +84,13 @@ pub fn adopts_orphans() -> bool {
     Pid::current().get() == 1 || system::is_subreaper()
 }
 
+/// Whether descendants can be found: `/proc` is mounted, and shows the processes of this system. In a chroot it may be missing, and
+/// after `unshare --pid` it may be that of others.
+pub fn can_list() -> bool {
+    fs::read_link("/proc/self")
+        .is_ok_and(|own| own.to_str().and_then(|own| own.parse().ok()) == Some(Pid::current().get()))
+}
+
 /// Sends a signal to a process, if it has the mark.
 fn signal_member(pid: Pid, mark: TreeMark, signal: i32) -> Result<(), Errno> {
     let handle = match ProcessHandle::open(pid) {
@@ -137,12 +145,35 @@ pub fn living(marks: &[TreeMark]) -> HashMap<TreeMark, Vec<Pid>> {
 
 /// Sends a signal to all members, to the `root` first. SIGKILL reaches those that are made meanwhile, too: the members are
 /// killed until nobody is left, while the root is stopped (SIGSTOP), so that it makes no others, and the root is killed last.
-/// Somebody who is killed in the middle of this thus leaves no other process stopped than the root. Gives those that may not
-/// be signalled.
+/// Somebody who is killed in the middle of this thus leaves no other process stopped than the root. Where descendants cannot be
+/// found ([`can_list`]), the process group of the root takes their place. Gives those that may not be signalled.
 ///
 /// # Errors
 /// ESRCH if there is nobody.
 pub fn send(signal: i32, mark: TreeMark, root: Option<Pid>) -> Result<Vec<Pid>, Errno> {
+    match can_list() {
+        true => send_to_members(signal, mark, root),
+        false => send_to_group(signal, mark, root),
+    }
+}
+
+/// Sends a signal to the root, and to the process group that it leads.
+fn send_to_group(signal: i32, mark: TreeMark, root: Option<Pid>) -> Result<Vec<Pid>, Errno> {
+    let root = root.ok_or(Errno::ESRCH)?;
+    // The handle is on whoever has the number now: that one has the mark, if it still lives when the mark has been read.
+    let handle = ProcessHandle::open(root).ok();
+    if TreeMark::of(root) != Some(mark) || handle.as_ref().is_some_and(ProcessHandle::has_ended) {
+        return Err(Errno::ESRCH);
+    }
+    let to = handle.as_ref().map_or(Recipient::Child(root), Recipient::Handle);
+    match signal_scope::send(signal, SignalScope::Group, to) {
+        Ok(()) => Ok(Vec::new()),
+        Err(Errno::EPERM) => Ok(vec![root]),
+        Err(error) => Err(error),
+    }
+}
+
+fn send_to_members(signal: i32, mark: TreeMark, root: Option<Pid>) -> Result<Vec<Pid>, Errno> {
     let mut reached: HashMap<Pid, Result<(), Errno>> = HashMap::new();
     if signal == SIGKILL {
         // It may be gone, or not be signalled; both are found out again below.
@@ -237,11 +268,15 @@ mod tests {
         }
     }
 
+    fn ends_rest(mark: TreeMark) {
+        wait_until("everybody is dead", || living(mark).is_empty() || send(SIGKILL, mark, None).is_err());
+    }
+
     fn ends(mark: TreeMark, child: &mut Child) {
         let root = Pid::new(child.id());
         assert_eq!(send(SIGKILL, mark, root), Ok(Vec::new()));
         child.wait().unwrap();
-        wait_until("everybody is dead", || living(mark).is_empty() || send(SIGKILL, mark, None).is_err());
+        ends_rest(mark);
         assert_eq!(send(SIGKILL, mark, None), Err(Errno::ESRCH));
     }
 
@@ -272,6 +307,26 @@ mod tests {
         wait_until("it is there", || living(mark).len() == 1);
         assert_eq!(send(libc::SIGTERM, mark, None), Ok(Vec::new()));
         wait_until("it is dead", || living(mark).is_empty());
+    }
+
+    /// As without `/proc`.
+    #[test]
+    fn the_group_of_the_root_takes_the_place_of_members_that_cannot_be_found() {
+        assert!(can_list());
+        let (mark, mut child) = tree("(setsid sleep 1000 &) ; sleep 1000 & exec sleep 1000");
+        let root = Pid::new(child.id());
+        wait_until("all are there", || living(mark).len() == 3);
+        assert_eq!(
+            send_to_group(SIGKILL, TreeMark::random().unwrap(), root),
+            Err(Errno::ESRCH),
+            "that is another tree"
+        );
+        assert_eq!(send_to_group(SIGKILL, mark, None), Err(Errno::ESRCH));
+        assert_eq!(send_to_group(SIGKILL, mark, root), Ok(Vec::new()));
+        child.wait().unwrap();
+        wait_until("the group is dead", || living(mark).len() == 1);
+        assert_eq!(send_to_group(SIGKILL, mark, root), Err(Errno::ESRCH));
+        ends_rest(mark);
     }
 
     /// A thousand processes in sessions of their own, and some that fork and exit for ever: each is another process and in

@@ -63,7 +63,7 @@ impl Control {
             return;
         }
         let now = present().mono;
-        for (run, status, at) in self.children.take_lingered(now, &self.tools.activity) {
+        for (run, status, at) in self.children.take_lingered(now, &self.supervisor, &self.tools.activity) {
             self.exits.extend(self.children.exited(run, status, at, self.poll.registry()));
         }
     }

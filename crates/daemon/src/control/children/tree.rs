@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::process::{ExitStatus, KillScope};
+use supervisord_core::supervisor::Supervisor;
 use supervisord_core::time::Now;
 use supervisord_sys::cgroup::Cgroup;
 use supervisord_sys::process_tree::{self, TreeMark};
@@ -87,15 +88,17 @@ impl Children {
         self.lingering.iter_mut().for_each(|lingering| lingering.ask_at = now);
     }
 
-    /// Children whose descendants have ended, or cannot be stopped, which is logged.
+    /// Children whose descendants have ended, or cannot be stopped or found, which is logged.
     pub(in crate::control) fn take_lingered(
         &mut self,
         now: Duration,
+        supervisor: &Supervisor,
         activity: &Activity,
     ) -> Vec<(RunId, ExitStatus, Now)> {
         let due = self.lingering.iter().filter(|lingering| lingering.ask_at <= now);
         let trees: Vec<TreeMark> = due.filter_map(|lingering| lingering.reach.mark()).collect();
         let living = if trees.is_empty() { HashMap::new() } else { process_tree::living(&trees) };
+        let are_unknown = !trees.is_empty() && !process_tree::can_list();
         let mut done = Vec::new();
         for mut lingering in std::mem::take(&mut self.lingering) {
             if lingering.ask_at > now {
@@ -111,6 +114,10 @@ impl Children {
                 self.lingering.push(lingering);
                 continue;
             }
+            if are_unknown && lingering.reach.mark().is_some() {
+                let name = self.identify(lingering.run).and_then(|(process, _)| supervisor.process(process));
+                activity.log(LogLevel::Warn, &not_found(name.map_or("", |process| &process.identity.name)));
+            }
             if !left.is_empty() {
                 let named: Vec<String> = left.iter().take(MOST_NAMED).map(|pid| named(*pid)).collect();
                 let text = format!("processes that may not be signalled outlive a stop: {}", named.join(", "));
@@ -125,7 +132,9 @@ impl Children {
     }
 }
 
-/// A process as log lines name it.
-fn named(pid: Pid) -> String {
-    format!("{} (pid {pid})", proc_stat::name(pid).unwrap_or_default())
+/// What is said of a stop that has reached only a process group.
+fn not_found(name: &str) -> String {
+    format!(
+        "descendants of {name} cannot be found without /proc: those that have left its process group outlive its stop"
+    )
 }

@@ -40,20 +40,23 @@ impl Cgroups {
             Ok((cgroup, procs)) => Some(NewCgroup { cgroup, procs }),
             Err(reason) => {
                 if !std::mem::replace(&mut self.is_refused, true) {
-                    let reason = match reason {
-                        NotDelegated::NotMounted => "cgroup v2 is not mounted".to_owned(),
-                        NotDelegated::Refused(path, error) => {
-                            format!("cgroup v2 is not delegated ({}: {error})", path.display())
-                        }
-                    };
-                    let name = &process.identity.name;
-                    let text = format!(
-                        "no cgroup can be made for {name}, because {reason}; stops reach the tree of its descendants instead"
-                    );
-                    activity.log(LogLevel::Warn, &text);
+                    activity.log(LogLevel::Warn, &no_cgroup(&process.identity.name, &reason));
                 }
                 None
             }
         }
     }
+}
+
+/// Why a program has no cgroup, and whom its stops reach instead.
+fn no_cgroup(name: &str, reason: &NotDelegated) -> String {
+    let (reason, instead) = match reason {
+        NotDelegated::NotMounted => ("cgroup v2 is not mounted".to_owned(), "the tree of its descendants"),
+        // Nor is it known then who its descendants are.
+        NotDelegated::NoProc => ("/proc is not there to tell its own".to_owned(), "its process group"),
+        NotDelegated::Refused(path, error) => {
+            (format!("cgroup v2 is not delegated ({}: {error})", path.display()), "the tree of its descendants")
+        }
+    };
+    format!("no cgroup can be made for {name}, because {reason}; stops reach {instead} instead")
 }
