@@ -79,7 +79,7 @@ impl Cgroup {
         let Some(own) = own_directory() else { return Vec::new() };
         let entries = fs::read_dir(own).into_iter().flatten().flatten();
         let made = entries.filter_map(|entry| Some((maker(&entry.file_name())?, entry.path())));
-        let is_left = |maker: u32| maker == process::id() || !Path::new(&format!("/proc/{maker}")).exists();
+        let is_left = |maker: u32| maker == process::id() || !lives(maker);
         made.filter(|(maker, _)| is_left(*maker)).map(|(_, directory)| Cgroup { directory }).collect()
     }
 
@@ -166,6 +166,11 @@ fn maker(name: &std::ffi::OsStr) -> Option<u32> {
     maker.parse().ok()
 }
 
+/// Whether a process runs. One that has been killed may be a zombie for long, where nobody reaps it.
+fn lives(pid: u32) -> bool {
+    Pid::new(pid).and_then(proc_stat::read).is_some_and(|stat| !stat.is_zombie)
+}
+
 fn own_directory() -> Option<PathBuf> {
     directory_of("self")
 }
@@ -193,7 +198,25 @@ fn errno(error: &io::Error) -> Errno {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    #[test]
+    fn a_maker_that_has_ended_and_that_nobody_reaps_does_not_live() {
+        assert!(lives(process::id()));
+        let mut child = Command::new("/bin/cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        assert!(lives(child.id()));
+        drop(child.stdin.take());
+        let begin = Instant::now();
+        while lives(child.id()) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "it is a zombie by now");
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!lives(child.id()));
+    }
 
     #[test]
     fn a_group_is_known_by_its_name_and_a_mount_by_its_kind() {

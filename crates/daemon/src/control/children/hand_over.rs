@@ -106,7 +106,9 @@ impl Children {
     }
 
     /// What is left at the end of the control plane, which has stopped the processes of the supervisor.
-    pub(in crate::control) fn into_leftover(self) -> LeftoverChildren {
+    pub(in crate::control) fn into_leftover(mut self) -> LeftoverChildren {
+        // Those who were in them have ended by now.
+        self.remove_cgroups(None);
         let mut leftover = LeftoverChildren::default();
         for child in self.living.into_values() {
             match child.role {
