@@ -338,6 +338,11 @@ impl Supervisor {
         self.members.values().any(|member| StopPlan::of(&member.config).reaches_cgroup())
     }
 
+    /// Whether the process is being stopped.
+    pub fn is_stopping(&self, id: ProcessId) -> bool {
+        self.is(id, Machine::is_stopping)
+    }
+
     /// Whether the process is an event listener, so that the control plane reads its stdout.
     pub fn is_listener(&self, id: ProcessId) -> bool {
         self.members.get(&id).is_some_and(|member| member.listener.is_some())

@@ -28,6 +28,7 @@ mod signals;
 mod sockets;
 mod spawn;
 mod survival;
+mod survivors;
 mod tokens;
 mod tools;
 mod upgrade;
@@ -63,6 +64,7 @@ pub use resolve_command::{locate_command, shell_hint};
 pub use resume::Reconfigured;
 pub use spawn::{obstacle_to_secret, read_environment_file};
 use survival::Survival;
+use survivors::Survivors;
 use tokens::{KEEPER, NOTIFICATIONS, SIGNALS, WAKER};
 pub use tools::Tools;
 pub use upgrade::{NO_ANSWER, SELF_TEST, UNDERSTOOD};
@@ -123,6 +125,7 @@ pub struct Control {
     /// Commands that are run a little later.
     put_off: PutOffCommands,
     memory_kills: MemoryKillWatch,
+    survivors: Survivors,
     tools: Tools,
     survival: Option<Survival>,
     /// Processes whose changes are not noted yet.
@@ -169,6 +172,7 @@ impl Control {
             listener_batching: ListenerBatching::default(),
             put_off: PutOffCommands::default(),
             memory_kills: MemoryKillWatch::new(present()),
+            survivors: Survivors::default(),
             tools,
             survival,
             unnoted: BTreeSet::new(),
@@ -210,6 +214,7 @@ impl Control {
         }
         loop {
             if let Some(ending) = self.ending.take() {
+                self.name_last_survivors();
                 if let Some(survival) = self.survival {
                     survival.end();
                 }
@@ -257,6 +262,7 @@ impl Control {
             self.report_exits();
             self.enforce_time_limits();
             self.run_put_off_commands();
+            self.name_survivors();
             self.go_on_upgrading();
             if self.begin_by.is_some_and(|deadline| deadline <= present().mono) {
                 self.stop_waiting_for_plugins();
@@ -314,6 +320,7 @@ impl Control {
             self.survival.as_ref().and_then(Survival::deadline),
             self.clearing.next_deadline(),
             self.put_off.deadline(),
+            self.survivors.deadline(),
             self.upgrade.deadline().filter(|_| self.rereads == 0 && !self.children.is_lingering()),
             self.begin_by,
             self.admit_at,

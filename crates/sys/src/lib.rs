@@ -30,6 +30,7 @@ pub mod pipe;
 pub mod priority;
 pub mod proc_fd;
 pub mod proc_stat;
+pub mod process_group;
 pub mod process_handle;
 pub mod process_tree;
 pub mod process_usage;

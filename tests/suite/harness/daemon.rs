@@ -125,10 +125,10 @@ impl Daemon {
     }
 
     /// The activity log without what is worded freely or depends on timing: internal names of dispatchers, debug lines
-    /// about signals and polling, repeated "waiting for" lines, and whether the first program is RUNNING before or
-    /// after the second is started.
+    /// about signals and polling, repeated "waiting for" lines, who outlives a stop, and whether the first program is RUNNING
+    /// before or after the second is started.
     pub fn story(&self) -> String {
-        const FREE: [&str; 4] = ["stopped monitoring", "received SIGCHLD", " BLAT ", " to stop"];
+        const FREE: [&str; 5] = ["stopped monitoring", "received SIGCHLD", " BLAT ", " to stop", " outlive its stop: "];
         let log = self.log();
         let mut lines: Vec<&str> = Vec::new();
         for line in log.lines().filter(|line| !FREE.iter().any(|free| line.contains(free))) {

@@ -105,6 +105,11 @@ impl StopPlan {
         matches!(self.asking.first(), Some(StopMeasure::Command { .. }))
     }
 
+    /// Whether the first signal goes to more than the program itself.
+    pub fn begins_with_group(&self) -> bool {
+        matches!(self.step(0), StopMeasure::Signal(StopSignal { scope, .. }) if scope != KillScope::Process)
+    }
+
     /// Whether the descendants of the program must be known.
     pub fn reaches_tree(&self) -> bool {
         match self.killing.scope {

@@ -57,6 +57,7 @@ use ready_pipe::ReadyPipe;
 pub(super) use role::Role;
 use role::Supervised;
 use stdin::Stdin;
+pub(super) use tree::names;
 use unwatched::Unwatched;
 
 /// How long a restart waits for the last output of the child before: normally microseconds, but never longer than

@@ -2,9 +2,9 @@
 
 use supervisord_config::model::LogLevel;
 use supervisord_core::output::last_lines::last_lines;
-use supervisord_core::process::{CommandEnd, EndTraces, ExitStatus, ProgramCommand};
+use supervisord_core::process::{CommandEnd, EndTraces, ExitStatus, ProgramCommand, StopPlan};
 use supervisord_core::supervisor::{ProcessId, SupervisorInput};
-use supervisord_sys::wait;
+use supervisord_sys::{Pid, wait};
 
 use super::Control;
 use super::children::{Drained, EndedCommand, Exit};
@@ -68,6 +68,33 @@ impl Control {
         }
     }
 
+    /// A program has exited. If that is the end of a stop, those of its process group are looked for who outlive it.
+    fn look_for_survivors(&mut self, run: RunId, process: ProcessId) {
+        let Some(config) = self.supervisor.process(process).filter(|_| self.supervisor.is_stopping(process)) else {
+            return;
+        };
+        let plan = StopPlan::of(config);
+        let leader = self.children.identify(run).and_then(|(_, pid)| Pid::new(pid));
+        // A stop that reaches all descendants waits for them.
+        if let Some(leader) = leader.filter(|_| !plan.reaches_tree()) {
+            self.survivors.add(leader, &config.identity.name, plan.begins_with_group(), present().mono);
+        }
+    }
+
+    /// Names those who outlive a stop.
+    pub(super) fn name_survivors(&mut self) {
+        for line in self.survivors.take_due(present().mono) {
+            self.tools.activity.log(LogLevel::Info, &line);
+        }
+    }
+
+    /// The same at the end of the daemon.
+    pub(super) fn name_last_survivors(&mut self) {
+        for line in self.survivors.take_unasked() {
+            self.tools.activity.log(LogLevel::Info, &line);
+        }
+    }
+
     /// A child has exited that somebody else reaps.
     fn exited(&mut self, run: RunId, status: ExitStatus) {
         self.exits.extend(self.children.exited(run, status, present(), self.poll.registry()));
@@ -83,6 +110,7 @@ impl Control {
                     if was_ready {
                         self.input_said(run, SupervisorInput::Ready { run });
                     }
+                    self.look_for_survivors(run, process);
                     self.input(SupervisorInput::Died { run, at });
                     if !last_output.is_empty() {
                         self.listener_output(run, process, last_output);

@@ -119,8 +119,7 @@ impl Children {
                 activity.log(LogLevel::Warn, &not_found(name.map_or("", |process| &process.identity.name)));
             }
             if !left.is_empty() {
-                let named: Vec<String> = left.iter().take(MOST_NAMED).map(|pid| named(*pid)).collect();
-                let text = format!("processes that may not be signalled outlive a stop: {}", named.join(", "));
+                let text = format!("processes that may not be signalled outlive a stop: {}", names(&left));
                 activity.log(LogLevel::Warn, &text);
             }
             if let Some(child) = self.living.get_mut(&lingering.run) {
@@ -137,4 +136,11 @@ fn not_found(name: &str) -> String {
     format!(
         "descendants of {name} cannot be found without /proc: those that have left its process group outlive its stop"
     )
+}
+
+/// Processes as log lines name them, some of many.
+pub(in crate::control) fn names(processes: &[Pid]) -> String {
+    let name = |pid: &Pid| format!("{} (pid {pid})", proc_stat::name(*pid).unwrap_or_default());
+    let names: Vec<String> = processes.iter().take(MOST_NAMED).map(name).collect();
+    names.join(", ")
 }
