@@ -102,6 +102,7 @@ pub(crate) fn healthy(name: &str, was_unhealthy: bool) -> String {
     format!("healthy: {name} is healthy{again}")
 }
 
+/// It is only said to be restarted where it may be.
 pub(crate) fn stopping_unhealthy(name: &str, restarts: bool) -> String {
     let verb = if restarts { "restarting" } else { "stopping" };
     format!("{verb} {name}, because it is unhealthy")

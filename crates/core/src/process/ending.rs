@@ -24,7 +24,9 @@ impl Machine {
     /// Stops its child, for this reason.
     pub(super) fn stop_for(&mut self, decision: StopDecision, at: MachineContext<'_>, out: &mut Vec<MachineAction>) {
         if let StopCause::Unhealthy(_) = decision.cause {
-            let line = texts::stopping_unhealthy(&at.config.identity.name, decision.then == AfterStop::Restart);
+            let restarts = decision.then == AfterStop::Restart
+                && RestartPolicy::of(at.config).always().allows_another(&self.progress.restarts, at.now.mono);
+            let line = texts::stopping_unhealthy(&at.config.identity.name, restarts);
             out.push(MachineAction::Log(LogLevel::Warn, line));
         }
         self.decide(decision);

@@ -246,6 +246,11 @@ impl RestartPolicy {
         }
     }
 
+    /// Whether there may be another restart at this moment.
+    pub(super) fn allows_another(&self, restarts: &Restarts, now: Duration) -> bool {
+        self.used_up(restarts, now).is_none()
+    }
+
     /// Why a restart at this moment would be one too many; none where it is allowed.
     fn used_up(&self, restarts: &Restarts, moment: Duration) -> Option<GaveUp> {
         let Some(RestartLimit::Within { restarts: most, window }) = self.limit else { return None };

@@ -144,6 +144,13 @@ fn an_unhealthy_program_is_restarted_by_its_policy_whatever_autorestart_says() {
             "WARN stopped: web (terminated by SIGTERM)",
         ]
     );
+    let said = |line: &str| world.log.iter().filter(|logged| *logged == line).count();
+    assert_eq!(
+        [said("WARN restarting web, because it is unhealthy"), said("WARN stopping web, because it is unhealthy")],
+        [2, 1],
+        "the last one is followed by no restart: {:#?}",
+        world.log
+    );
 }
 
 #[test]
