@@ -53,7 +53,7 @@ impl Why {
         }
         because.extend(row.last_request.as_deref().map(|request| requested(request, clock)));
         if !self.dependents.is_empty() {
-            because.push(format!("depended on by: {}", self.dependents.join(", ")));
+            because.push(format!("depended on by: {}", some_of(&self.dependents)));
         }
         because.extend(self.advice.iter().map(|advice| format!("what to do: {advice}")));
         lines.extend(because.into_iter().map(|line| format!("{INDENT}{line}")));
@@ -282,6 +282,16 @@ fn lost_output(LostOutput { stdout, stderr }: LostOutput) -> Option<String> {
     (!streams.is_empty()).then(|| format!("lost output: {}; the activity log says why", streams.join(", ")))
 }
 
+/// The first of many names, and how many others there are.
+fn some_of(names: &[String]) -> String {
+    const MOST: usize = 10;
+    let shown = names[..names.len().min(MOST)].join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// What the kernel counted: no more than that is known.
 fn killed(MemoryKills { since, in_cgroup, on_machine }: &MemoryKills, clock: WhyClock) -> String {
     let since = clock.moment(*since);
@@ -370,6 +380,14 @@ impl WhyClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_names_the_first_are_shown() {
+        let names = |number: usize| (1..=number).map(|name| format!("c{name}")).collect::<Vec<_>>();
+        assert_eq!(some_of(&names(2)), "c1, c2");
+        assert_eq!(some_of(&names(10)), "c1, c2, c3, c4, c5, c6, c7, c8, c9, c10");
+        assert_eq!(some_of(&names(200)), "c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 and 190 more");
+    }
 
     #[test]
     fn spans_are_as_exact_as_needed() {
