@@ -23,6 +23,9 @@ const OTHER_UNITS: [(&str, &str); 9] = [
     ("days", "d"),
 ];
 
+/// 10,000 years.
+const LONGEST: Duration = Duration::from_secs(10_000 * 366 * 86_400);
+
 /// The duration that a text stands for, in whole milliseconds.
 ///
 /// # Errors
@@ -44,6 +47,11 @@ pub fn parse(text: &str) -> Result<Duration, Complaint> {
         },
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let too_long = || complaint().advise(Some(format!("write at most {}", Shown(LONGEST))));
+    let is_number = !whole.is_empty() && whole.bytes().all(|digit| digit.is_ascii_digit());
+    if is_number && whole.len() > 15 {
+        return Err(too_long());
+    }
     // Nine digits are more than a millisecond of a day needs.
     if whole.is_empty() || whole.len() > 15 || fraction.len() > 9 || (number.contains('.') && fraction.is_empty()) {
         return Err(complaint());
@@ -51,11 +59,9 @@ pub fn parse(text: &str) -> Result<Duration, Complaint> {
     let scale = 10u128.pow(u32::try_from(fraction.len()).map_err(|_| complaint())?);
     let digits: u128 = format!("{whole}{fraction}").parse().map_err(|_| complaint())?;
     let millis = digits * u128::from(millis) / scale;
-    /// 10,000 years.
-    const MOST: u128 = 10_000 * 366 * 86_400_000;
-    match u64::try_from(millis) {
-        Ok(millis) if u128::from(millis) <= MOST => Ok(Duration::from_millis(millis)),
-        _ => Err(complaint()),
+    match u64::try_from(millis).map(Duration::from_millis) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        _ => Err(too_long()),
     }
 }
 
@@ -106,5 +112,9 @@ mod tests {
         assert_eq!(parse("5 Secs").unwrap_err().advice(), Some("write 5s"));
         assert_eq!(parse("mins").unwrap_err().advice(), None);
         assert_eq!(parse("m").unwrap_err().advice(), None);
+        for text in ["3660001d", "9999999d", "99999999999999999999"] {
+            assert_eq!(parse(text).unwrap_err().advice(), Some("write at most 3660000d"), "{text}");
+        }
+        assert_eq!(parse("3660000d").unwrap(), LONGEST);
     }
 }
