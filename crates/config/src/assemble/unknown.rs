@@ -7,9 +7,10 @@ use crate::schema::{OptionSpec, SectionKind};
 use crate::suggest::{did_you_mean, nearest};
 
 /// Options that other supervisors have and this one has not, and what to do instead.
-const OF_OTHERS: [(&str, &str); 11] = [
+const OF_OTHERS: [(&str, &str); 12] = [
     ("oom_score_adj", "it cannot be set yet; write command=choom -n NUMBER -- COMMAND"),
-    ("cron", "schedules are not supported yet; write autostart=false, and start the program from crontab"),
+    ("cron", NO_SCHEDULES),
+    ("schedule", NO_SCHEDULES),
     ("restart_when_binary_changed", FILES_ARE_NOT_WATCHED),
     ("restart_cmd_when_binary_changed", FILES_ARE_NOT_WATCHED),
     ("restart_signal_when_binary_changed", FILES_ARE_NOT_WATCHED),
@@ -21,10 +22,12 @@ const OF_OTHERS: [(&str, &str); 11] = [
     ("restart_file_pattern", FILES_ARE_NOT_WATCHED),
 ];
 
+const NO_SCHEDULES: &str = "schedules are not supported yet; write autostart=false, and start the program from crontab";
+
 const FILES_ARE_NOT_WATCHED: &str = "files are not watched yet; run supervisorctl restart when they have changed";
 
 /// Other words for options of programs, which are too unlike them to be typing errors.
-const OTHER_WORDS: [(&str, &str); 9] = [
+const OTHER_WORDS: [(&str, &str); 13] = [
     ("restart", "autorestart"),
     ("stop_timeout", "stopwaitsecs"),
     ("stop_signal", "stopsignal"),
@@ -34,6 +37,11 @@ const OTHER_WORDS: [(&str, &str); 9] = [
     ("cwd", "directory"),
     ("cmd", "command"),
     ("exec", "command"),
+    // Words of systemd. There, what is required may still be starting.
+    ("after", "depends_on"),
+    ("requires", "depends_on"),
+    ("wants", "depends_on"),
+    ("restartsec", "restart_delay"),
 ];
 
 /// A shorter option is no better guess where another one only begins like it.
@@ -148,6 +156,7 @@ mod tests {
             ("stop_timeout", "did you mean stopwaitsecs?"),
             ("env", "did you mean environment?"),
             ("workdir", "did you mean directory?"),
+            ("after", "did you mean depends_on?"),
             ("pre_start_hok", "did you mean pre_start?"),
             ("exit_when", "it belongs to [supervisord]"),
             ("ready_timout", "did you mean ready_timeout?"),
