@@ -190,7 +190,7 @@ pub fn is_full(error: &io::Error) -> bool {
 }
 
 impl PidFile {
-    /// Writes the process id and a line feed. Where that fails half way, the file stays empty.
+    /// Writes the process id and a line feed. Where that fails half way, the file is removed.
     pub fn write(path: &str) -> io::Result<PidFile> {
         let content = content();
         // Others may be able to put a link where it is to be: in `/tmp`, for instance.
@@ -204,6 +204,8 @@ impl PidFile {
         if written.is_err() && is_file {
             // A part of the number is the number of somebody else.
             file.set_len(0)?;
+            // Whoever finds it would take the daemon for one that is ready, and nobody else removes it.
+            let _ = trusted::remove(path);
         }
         written?;
         Ok(PidFile { path: path.to_owned(), content })

@@ -317,6 +317,10 @@ fn open_pid_slots(path: Option<PathBuf>, activity: &Activity) -> std::io::Result
                 path.display()
             );
             activity.log(LogLevel::Warn, &text);
+            // Made on a disk that is full. What another daemon has written has been read.
+            if fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() == 0) {
+                let _ = fs::remove_file(&path);
+            }
             Ok((PidSlots::new()?, None))
         }
     }
