@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use supervisord_wire::terminal_text::escaped;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::asking::Asking;
 use crate::command_line;
@@ -40,6 +40,8 @@ pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
     let mut followed = FollowedHosts::default();
     let mut status = exit_status::SUCCESS;
     let mut renewal = interval(RENEW_EVERY);
+    // After a sleep of this machine, once is enough.
+    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
     renewal.tick().await;
     let mut end = Instant::now() + asking.limit;
     while follow || !missing.is_empty() {
