@@ -1,5 +1,6 @@
 //! What is asked of this host.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +32,7 @@ const ACT_WITHIN: Duration = Duration::from_secs(600);
 /// The refusal of what is about the agent itself.
 const OWN_PROGRAM: &str = "the agent does not start or stop itself: use supervisorctl on its host";
 /// How many programs are explained in one answer, and in how many bytes.
-const MAX_EXPLAINED: usize = 1000;
+const MAX_EXPLAINED: usize = 500;
 const MAX_EXPLANATIONS: usize = 512 << 10;
 
 /// What the agent remembers about commands.
@@ -86,6 +87,11 @@ impl AskedRequest {
     fn is_command(&self) -> bool {
         self.request.verb.action(&[]).is_some()
     }
+
+    /// Whether answers follow as long as it comes again.
+    fn follows(&self) -> bool {
+        matches!(self.request.verb, FleetVerb::Logs { follow: true, .. })
+    }
 }
 
 /// Answers requests for ever.
@@ -93,6 +99,8 @@ pub(super) async fn serve(context: Arc<AgentContext>, commands: Commands) {
     let commands = Arc::new(commands);
     let followers = Arc::new(Followers::default());
     let places = Arc::new(Semaphore::new(AT_A_TIME));
+    // The requests that are being read for.
+    let reading: Arc<Mutex<BTreeSet<String>>> = Arc::default();
     let order = CommandOrder::begin(context.clone(), commands.clone(), AT_A_TIME);
     let mut attempts = Attempts::new();
     loop {
@@ -108,7 +116,11 @@ pub(super) async fn serve(context: Arc<AgentContext>, commands: Commands) {
                     let asked = AskedRequest::of(&message);
                     let command = asked.as_ref().ok().filter(|asked| asked.is_command());
                     // It has come again: its answer is on its way.
-                    if command.is_some_and(|asked| order.knows(&asked.request.id)) {
+                    let is_known = |asked: &AskedRequest| {
+                        let id = &asked.request.id;
+                        order.knows(id) || reading.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+                    };
+                    if asked.as_ref().is_ok_and(is_known) {
                         continue;
                     }
                     let Ok(place) = places.clone().try_acquire_owned() else {
@@ -122,13 +134,20 @@ pub(super) async fn serve(context: Arc<AgentContext>, commands: Commands) {
                     match asked {
                         Ok(asked) if asked.is_command() => order.push(WaitingCommand { asked, reply, place }).await,
                         asked => {
-                            let (context, followers) = (context.clone(), followers.clone());
+                            let (context, followers, reading) = (context.clone(), followers.clone(), reading.clone());
+                            // Whoever follows logs asks again in order to go on.
+                            let once = asked.as_ref().ok().filter(|asked| !asked.follows());
+                            let once = once.map(|asked| asked.request.id.clone());
+                            reading.lock().unwrap_or_else(PoisonError::into_inner).extend(once.clone());
                             tokio::spawn(async move {
                                 let told = match asked {
                                     Ok(asked) => read(&context, &followers, &asked.request, &reply).await,
                                     Err(told) => told,
                                 };
                                 answer(&context, &reply, &told).await;
+                                if let Some(id) = once {
+                                    reading.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                                }
                                 drop(place);
                             });
                         }

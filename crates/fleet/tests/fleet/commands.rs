@@ -153,6 +153,30 @@ fn commands_that_come_together_begin_in_their_order() {
 }
 
 #[test]
+fn who_asks_again_while_an_answer_takes_its_time_is_not_too_many() {
+    let nats = NatsServer::start();
+    let _stub = StubDaemon::listen(&nats.path("sock"));
+    let _agent = nats.agent("h", &format!("unix://{}", nats.path("sock").display()), &[]);
+    nats.wait_for_hosts(1);
+    let sender = Sender::to(&nats);
+    let status = json!({"id": "a".repeat(32), "deadline": now() + 60_000, "verb": "status"});
+    let answer = sender.runtime.block_on(async {
+        use futures_util::StreamExt;
+        let inbox = sender.client.new_inbox();
+        let mut answers = sender.client.subscribe(inbox.clone()).await.expect("subscribed");
+        for _ in 0..100 {
+            let (subject, message) = (SUBJECT.to_owned(), status.to_string());
+            let sent = sender.client.publish_with_reply(subject, inbox.clone(), message.into());
+            sent.await.expect("published");
+        }
+        sender.client.flush().await.expect("sent");
+        tokio::time::timeout(Duration::from_secs(30), answers.next()).await.expect("in time").expect("an answer")
+    });
+    let answer: Value = serde_json::from_slice(&answer.payload).expect("JSON");
+    assert_eq!(answer["answer"], "done", "{answer}");
+}
+
+#[test]
 fn an_agent_begins_on_a_full_disk_and_complains_once() {
     let nats = NatsServer::start();
     let stub = StubDaemon::listen(&nats.path("sock"));
