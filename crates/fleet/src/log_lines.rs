@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use supervisord_wire::terminal_text::escaped;
 
 use crate::host_name::HostName;
-use crate::log_place::LogPlace;
+use crate::log_place::SentLogPlace;
 use crate::request::LogPiece;
 
 /// The longest line that is put together, in bytes.
@@ -26,7 +26,7 @@ struct KnownLog {
     /// What no line feed has ended yet.
     unfinished: String,
     /// How far it has been read.
-    place: Option<LogPlace>,
+    place: Option<SentLogPlace>,
 }
 
 /// What is missing before a piece.
@@ -91,7 +91,7 @@ impl LogLines {
     }
 
     /// How far the logs of a host have been read, of at most so many.
-    pub(crate) fn places(&self, host: &HostName, most: usize) -> BTreeMap<String, LogPlace> {
+    pub(crate) fn places(&self, host: &HostName, most: usize) -> BTreeMap<String, SentLogPlace> {
         let logs = self.logs.range((host.clone(), String::new())..).take_while(|((other, _), _)| other == host);
         logs.filter_map(|((_, program), log)| Some((program.clone(), log.place?))).take(most).collect()
     }

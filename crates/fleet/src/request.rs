@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::log_place::LogPlace;
+use crate::log_place::SentLogPlace;
 use crate::report::MAX_MESSAGE;
 use crate::subjects::FleetRole;
 
@@ -56,7 +56,7 @@ pub enum FleetVerb {
         follow: bool,
         /// How far logs have been read: these go on there.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        places: BTreeMap<String, LogPlace>,
+        places: BTreeMap<String, SentLogPlace>,
     },
     /// Starts programs.
     Start {
@@ -161,10 +161,10 @@ pub struct LogPiece {
     pub is_gap: bool,
     /// Where the piece before this ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<LogPlace>,
+    pub after: Option<SentLogPlace>,
     /// Where this one ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<LogPlace>,
+    pub place: Option<SentLogPlace>,
 }
 
 /// Why a request was not done.

@@ -16,7 +16,7 @@ use super::answers::{answer, listed};
 use super::context::{AgentContext, Attempts};
 use super::followers::{Followers, Following, MAX_FOLLOWED};
 use crate::daemon_link::{DaemonEvents, DaemonFailure, encoded};
-use crate::log_place::LogPlace;
+use crate::log_place::SentLogPlace;
 use crate::report::ProgramReport;
 use crate::request::{FleetAnswer, LogChannel, LogPiece};
 use crate::subjects::FleetRole;
@@ -33,7 +33,7 @@ pub(super) struct AskedLogs<'a> {
     pub(super) tail: u32,
     pub(super) follow: bool,
     /// How far the logs of programs have been read.
-    pub(super) places: &'a BTreeMap<String, LogPlace>,
+    pub(super) places: &'a BTreeMap<String, SentLogPlace>,
 }
 
 /// The ends of logs, and what follows them. The result says which logs there are.
@@ -92,7 +92,7 @@ async fn begin(
                         place
                     }
                     // There is no such log yet: all of it is new when it comes.
-                    Err(DaemonFailure::Refused(404, _)) => Some(LogPlace { offset: 0, file: None }),
+                    Err(DaemonFailure::Refused(404, _)) => Some(SentLogPlace { offset: 0, file: None }),
                     Err(failure) => return Err(failure),
                 }
             }
@@ -126,8 +126,8 @@ struct FollowedLog {
     program: ProgramReport,
     reply: Subject,
     /// The place that has been told, and the one behind what was read.
-    sent: Option<LogPlace>,
-    read: Option<LogPlace>,
+    sent: Option<SentLogPlace>,
+    read: Option<SentLogPlace>,
     /// How many bytes have been left out since.
     dropped: u64,
     /// Whether what was in between is gone.
@@ -177,7 +177,7 @@ impl FollowedLog {
                 () = sleep_until(until) => continue,
             };
             let Ok(Some(event)) = event else { break };
-            let place = event.id.parse::<LogPlace>().ok().or(self.read);
+            let place = event.id.parse::<SentLogPlace>().ok().or(self.read);
             let is_first = !std::mem::replace(&mut is_begun, true);
             match event.name.as_str() {
                 "rotated" if is_first => {
@@ -257,7 +257,7 @@ impl FollowedLog {
 }
 
 /// Where a log goes on behind what was read of it, as the daemon counts.
-fn place_behind(headers: &HeaderMap, length: usize) -> Option<LogPlace> {
+fn place_behind(headers: &HeaderMap, length: usize) -> Option<SentLogPlace> {
     let offset: u64 = headers.get("log-offset")?.to_str().ok()?.parse().ok()?;
-    Some(LogPlace { offset: offset + length as u64, file: None })
+    Some(SentLogPlace { offset: offset + length as u64, file: None })
 }
