@@ -28,6 +28,7 @@ mod followers;
 mod inventory;
 mod presence;
 mod publishing;
+mod requests;
 mod storage_complaint;
 
 /// How long a farewell may take.
@@ -71,7 +72,7 @@ pub async fn run(options: AgentOptions) -> Result<(), FleetError> {
         tokio::spawn(presence::tell(context.clone(), boot.clone())),
         tokio::spawn(inventory::tell(context.clone())),
         tokio::spawn(events::pass_on(context.clone())),
-        tokio::spawn(commands::serve(context.clone(), commands)),
+        tokio::spawn(requests::serve(context.clone(), commands)),
     ];
     let termination = Termination::watch().map_err(other)?;
     termination.requested().await;
