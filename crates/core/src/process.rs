@@ -233,7 +233,7 @@ pub struct MachineContext<'a> {
     pub dependencies_met: bool,
     /// Why a probe found that it is not ready.
     pub trouble: Option<&'a str>,
-    /// Whether a probe of its readiness was due by now, and has not begun.
+    /// Whether a probe of its readiness should have been answered by now, and nobody could begin it in time.
     pub owes_probe: bool,
     /// Whether one more program may start at once.
     pub has_place: bool,

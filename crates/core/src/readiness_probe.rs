@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use supervisord_config::probe::Probe;
 
+use crate::time::is_noticed_late;
+
 /// The probes of a program that is getting ready: one at a time, the first at once, and the others at intervals that grow with
 /// the time for which the program has been waited for. They begin anew with each daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,10 @@ pub struct ReadinessProbe {
     started: Duration,
     /// The probe that is being run; none between two probes.
     under_way: Option<u64>,
+    /// When it began.
+    begun: Duration,
+    /// Whether it began later than it was due, or is the first that this daemon has begun.
+    is_belated: bool,
     /// When the next one is due; none while one is being run.
     next: Option<Duration>,
     /// Why the last one failed.
@@ -62,7 +68,8 @@ impl Pace {
 impl ReadinessProbe {
     /// The probes of a program that was started at `started`. The first one is due now.
     pub fn begin(started: Duration, now: Duration) -> ReadinessProbe {
-        ReadinessProbe { started, under_way: None, next: Some(now), trouble: None, last: None }
+        let next = Some(now);
+        ReadinessProbe { started, under_way: None, begun: now, is_belated: false, next, trouble: None, last: None }
     }
 
     /// When the next probe is due.
@@ -88,6 +95,12 @@ impl ReadinessProbe {
         self.last == Some(LastProbe::Failed)
     }
 
+    /// Whether a probe should have been answered by now, and nobody could begin it in time: it is due, or has only just begun.
+    pub fn is_owed(&self, now: Duration) -> bool {
+        let has_just_begun = self.under_way.is_some() && self.is_belated && now < self.begun + LONGEST;
+        self.is_due(now) || has_just_begun
+    }
+
     /// Whether a probe is due.
     pub fn is_due(&self, now: Duration) -> bool {
         self.next.is_some_and(|due| due <= now)
@@ -99,6 +112,8 @@ impl ReadinessProbe {
             return false;
         }
         self.under_way = Some(attempt);
+        self.is_belated = self.trouble.is_none() || self.next.is_some_and(|due| is_noticed_late(due, now));
+        self.begun = now;
         self.next = None;
         if self.last == Some(LastProbe::Awaited) && is_new {
             self.last = Some(LastProbe::UnderWay(attempt));

@@ -26,7 +26,7 @@ impl Supervisor {
         let (was_starting, was_recycling) = (member.machine.is_starting(), member.machine.recycling());
         let random = self.random.next();
         let trouble = member.probes.as_ref().and_then(|probes| probes.trouble());
-        let owes_probe = member.probes.as_ref().is_some_and(|probes| probes.is_due(now.mono));
+        let owes_probe = member.probes.as_ref().is_some_and(|probes| probes.is_owed(now.mono));
         let context = MachineContext {
             now,
             died,
