@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::complaint::HIDDEN;
+/// What stands for a user.
+const HIDDEN: &str = "***";
 
 /// What ends the part of a URL in which a user can be.
 const ENDS: [char; 8] = ['/', '?', '#', ' ', '\t', '\n', '"', '\''];

@@ -178,7 +178,7 @@ pub(in crate::control) fn awaiting(channel: AttachChannel, line: Option<&LinePat
 
 /// What a command writes beside what it tells about the environment: it goes to the log of the program, and nowhere else.
 fn private(plan: ChannelPlan) -> ChannelPlan {
-    ChannelPlan { syslog: false, forward: None, keeps_end: false, is_private: true, ..plan }
+    ChannelPlan { syslog: false, forward: None, is_private: true, ..plan }
 }
 
 /// What the output plane is to read of a command of a process: it goes to the logs of the program, and causes no events.
