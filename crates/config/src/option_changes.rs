@@ -75,7 +75,7 @@ pub fn shown(row: &OptionSpec, value: &ConfigValue<'_>) -> String {
             names.join(",")
         }
         ConfigValue::Texts(places) if row.kind == Kind::Secret => {
-            let names = places.iter().map(|secret| name_and_value(secret).0);
+            let names = places.iter().map(|text| name_and_value(text).0);
             names.map(|name| format!("{name}={HIDDEN}")).collect::<Vec<_>>().join(",")
         }
         ConfigValue::Unset => String::new(),
@@ -142,16 +142,16 @@ fn shown_after(row: &OptionSpec, before: &ConfigValue<'_>, after: &ConfigValue<'
             marked(new.iter().map(|(a, b)| (&**a, &**b)).collect(), old.iter().map(|(a, b)| (&**a, &**b)).collect())
         }
         (ConfigValue::Texts(old), ConfigValue::Texts(new)) if row.kind == Kind::Secret => marked(
-            new.iter().map(|secret| name_and_value(secret)).collect(),
-            old.iter().map(|secret| name_and_value(secret)).collect(),
+            new.iter().map(|text| name_and_value(text)).collect(),
+            old.iter().map(|text| name_and_value(text)).collect(),
         ),
         _ => shown(row, after),
     }
 }
 
 /// The name of a secret, and where it is.
-fn name_and_value(secret: &str) -> (&str, &str) {
-    secret.split_once('=').unwrap_or((secret, ""))
+fn name_and_value(text: &str) -> (&str, &str) {
+    text.split_once('=').unwrap_or((text, ""))
 }
 
 fn integer(kind: Kind, number: i64) -> String {
