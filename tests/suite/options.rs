@@ -95,9 +95,9 @@ const ROWS: &str = "config/src/schema/rows.rs";
 /// Where the fields of the options are, by concern.
 const MODEL: &str = "config/src/model/";
 
-/// Texts that are no options: members of JSON and XML-RPC, and causes of stops that are called like the options; and the place
-/// of what a check has found.
-const MEANS_SOMETHING_ELSE: [(&str, &str); 13] = [
+/// Texts that are no options: members of JSON and XML-RPC, and causes of stops that are called like the options; the place of what
+/// a check has found; and what the words of other supervisors mean.
+const MEANS_SOMETHING_ELSE: [(&str, &str); 15] = [
     ("type", "daemon/src/json_schema.rs"),
     ("type", "daemon/src/xmlrpc/methods/table.rs"),
     ("type", "daemon/src/network/api_v1/actions.rs"),
@@ -111,6 +111,8 @@ const MEANS_SOMETHING_ELSE: [(&str, &str); 13] = [
     ("nice", "daemon/src/inquiry/system.rs"),
     ("max_runtime", "core/src/process/stop_decision.rs"),
     ("recycle_after", "core/src/process/stop_decision.rs"),
+    ("depends_on", "config/src/assemble/unknown.rs"),
+    ("restart_delay", "config/src/assemble/unknown.rs"),
 ];
 
 /// How the field of an option is called in the code: `type` is a keyword, and both logs of a program are of one type.
