@@ -90,6 +90,11 @@ impl ReadinessProbe {
         }
     }
 
+    /// There may be others again: the program has got more time.
+    pub fn ask_on(&mut self) {
+        self.last = None;
+    }
+
     /// Whether the last probe has failed.
     pub fn is_decided(&self) -> bool {
         self.last == Some(LastProbe::Failed)

@@ -189,7 +189,12 @@ impl Machine {
         if let Some(due) = self.progress.timers.get(timer) {
             let in_state = u64::try_from(at.now.epoch().saturating_sub(self.progress.since)).unwrap_or(0);
             let most = MOST_EXTENDED.saturating_sub(Duration::from_secs(in_state));
-            self.progress.timers.set(timer, due.max(at.now.mono.saturating_add(time.min(most))));
+            let until = at.now.mono.saturating_add(time.min(most));
+            self.progress.timers.set(timer, due.max(until));
+            // Its time to get ready may have been over. It is not any more.
+            if timer == Timer::ReadyTimeout && until > at.now.mono {
+                self.progress.last_chance = None;
+            }
         }
     }
 

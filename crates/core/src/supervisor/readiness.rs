@@ -88,10 +88,12 @@ impl Supervisor {
             let started = member.machine.progress().started;
             member.probes = Some(Box::new(ReadinessProbe::begin(started, now.mono)));
         }
-        if member.machine.has_last_chance()
-            && let Some(probes) = &mut member.probes
-        {
-            probes.ask_last(now.mono);
+        let has_last_chance = member.machine.has_last_chance();
+        if let Some(probes) = &mut member.probes {
+            match has_last_chance {
+                true => probes.ask_last(now.mono),
+                false => probes.ask_on(),
+            }
         }
     }
 

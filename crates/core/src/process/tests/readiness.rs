@@ -133,3 +133,26 @@ fn nothing_is_tried_again_during_a_shutdown() {
     test.give(MachineInput::Ended(CODE_0)).give(MachineInput::Shutdown).pass(100_000);
     assert_eq!((test.state(), test.machine.is_active()), (Fatal, false));
 }
+
+#[test]
+fn more_time_counts_in_a_last_chance_too() {
+    let late = || {
+        let mut test = test(0);
+        test.give(MachineInput::Start);
+        // Nobody looks at the deadline, which is 90 seconds after the start.
+        test.now.mono += Duration::from_secs(95);
+        test.give(MachineInput::Due(Timer::ReadyTimeout));
+        assert!(test.machine.has_last_chance());
+        test
+    };
+    let mut asks = late();
+    asks.give(MachineInput::Extend(Duration::from_secs(20)));
+    assert_eq!((asks.machine.has_last_chance(), asks.machine.ready_by()), (false, Some(Duration::from_secs(215))));
+    asks.pass(20_000);
+    assert!(asks.lines.contains(&"WARN stopping p: Not ready within 115s (fd:3)".to_owned()), "{:?}", asks.lines);
+
+    let mut asks_for_nothing = late();
+    asks_for_nothing.give(MachineInput::Extend(Duration::ZERO)).pass(1000);
+    let lines = &asks_for_nothing.lines;
+    assert!(lines.contains(&"WARN stopping p: Not ready within 90s (fd:3)".to_owned()), "{lines:?}");
+}

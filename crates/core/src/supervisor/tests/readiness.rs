@@ -309,3 +309,20 @@ fn a_program_that_nobody_could_ask_in_time_is_asked_once_more() {
         assert!(preparation.world.log.contains(&line.to_owned()), "{:#?}", preparation.world.log);
     }
 }
+
+#[test]
+fn a_program_that_asks_for_more_time_in_its_last_chance_is_asked_on() {
+    let mut preparation = Preparation::begin(&signs()[1], None);
+    preparation.live(&Spell::Works(1000));
+    preparation.live(&Spell::Hangs(5000));
+    preparation.world.pass(0);
+    let world = &mut preparation.world;
+    let run = world.children[&world.pid_of("p")].run;
+    let notification = Notification { extension: Some(Duration::from_secs(20)), ..Notification::default() };
+    world.give(SupervisorInput::Notified { run, notification });
+    preparation.work(10_000);
+    assert_eq!(preparation.world.state("p"), ProcessState::Starting, "{:#?}", preparation.world.log);
+    preparation.ready_at = preparation.world.now.mono;
+    preparation.work(1000);
+    assert_eq!(preparation.world.state("p"), ProcessState::Running);
+}
