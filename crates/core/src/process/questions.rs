@@ -194,6 +194,15 @@ impl Machine {
         self.ready_by().is_some() && self.progress.last_chance.is_some()
     }
 
+    /// As the next daemon knows it, which gives a last chance of its own.
+    pub(crate) fn without_last_chance(&self) -> Machine {
+        let mut machine = self.clone();
+        if let (Some(_), Some(by)) = (self.ready_by(), machine.progress.last_chance.take()) {
+            machine.progress.timers.set(Timer::ReadyTimeout, by);
+        }
+        machine
+    }
+
     /// When the next signal of its stop is sent, on the monotonic clock.
     pub fn next_stop_step(&self) -> Option<Duration> {
         self.progress.timers.get(Timer::NextStopStep)

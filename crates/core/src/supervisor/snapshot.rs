@@ -197,7 +197,7 @@ impl Supervisor {
         } = self.members.get(&id)?.as_ref();
         Some(MemberSnapshot {
             name: config.identity.name.clone(),
-            machine: machine.clone(),
+            machine: machine.without_last_chance(),
             stdout_log: stdout_log.clone(),
             stderr_log: stderr_log.clone(),
             last_request: last_request.clone(),

@@ -189,7 +189,7 @@ impl ProcessRecord {
             stop_step,
             environment_step,
             ready,
-            // Each daemon gives one where it was late.
+            // A snapshot has none: each daemon gives one where it was late.
             last_chance: _,
             service_status,
             stop_decision,

@@ -326,3 +326,26 @@ fn a_program_that_asks_for_more_time_in_its_last_chance_is_asked_on() {
     preparation.work(1000);
     assert_eq!(preparation.world.state("p"), ProcessState::Running);
 }
+
+#[test]
+fn the_next_daemon_gives_a_last_chance_of_its_own() {
+    for is_killed in [true, false] {
+        let mut preparation = Preparation::begin(&signs()[1], None);
+        preparation.live(&Spell::Works(1000));
+        preparation.live(&Spell::Hangs(5000));
+        preparation.world.pass(0);
+        match is_killed {
+            true => preparation.live(&Spell::IsAway(2000)),
+            false => {
+                preparation.world.probes.clear();
+                preparation.found = None;
+                preparation.world.hand_over();
+            }
+        }
+        preparation.work(1000);
+        let row = preparation.world.supervisor.row(preparation.world.id("p")).unwrap();
+        assert_eq!(row.spawnerr, "Not ready within 4s (tcp:localhost:1: connection refused)");
+        let lenient = preparation.world.log.iter().filter(|line| line.contains("it has a last chance"));
+        assert_eq!(lenient.count(), 2, "{:#?}", preparation.world.log);
+    }
+}
