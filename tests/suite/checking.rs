@@ -88,6 +88,43 @@ fn what_the_user_of_the_daemon_may_not_do_is_told() {
     });
 }
 
+/// A file has one writer; a stream, a device and a terminal have many, as in a container.
+#[test]
+fn only_a_file_of_the_daemon_is_none_for_a_program() {
+    only_ours(|| {
+        let scene = |logfile: &str, stdout: &str, stderr: &str, redirection: &str| {
+            let text = format!(
+                "[supervisord]\nlogfile={logfile}\nlogfile_maxbytes=0\npidfile={{dir}}/p\n[program:a]\ncommand=sleep 1\n\
+                 stdout_logfile={stdout}\nstdout_logfile_maxbytes=0\nstderr_logfile={stderr}\nstderr_logfile_maxbytes=0\n"
+            );
+            let scene = Scene::new("check-own").config(&text).shell(redirection);
+            scene.arguments(&["--check", "-c", "supervisord.conf"]).run(Subject::Ours)
+        };
+        // The answer goes to a pipe, or through a file that is its standard output.
+        for redirection in [
+            "",
+            "\"$@\" > out; status=$?; cat out; exit $status",
+            "\"$@\" > out 2>&1; status=$?; cat out; exit $status",
+        ] {
+            for log in ["/dev/stdout", "/dev/stderr", "/dev/null", "/dev/fd/1"] {
+                for (stdout, stderr) in [(log, "NONE"), (log, log), ("/dev/stdout", "/dev/stderr")] {
+                    let said = scene(log, stdout, stderr, redirection);
+                    assert_eq!(said.stdout, "supervisord.conf: 0 errors, 0 warnings\n", "{log} {stdout} {stderr}");
+                    assert_eq!(said.code, 0);
+                }
+            }
+        }
+        let said = scene("{dir}/l", "{dir}/l", "{dir}/p", "");
+        assert_eq!(said.code, 1, "{}", said.transcript());
+        for expected in [
+            "/l is a file of the daemon itself, its activity log: ",
+            "/p is a file of the daemon itself, its pid file: ",
+        ] {
+            assert!(said.stdout.contains(expected), "{expected:?} is not in {}", said.stdout);
+        }
+    });
+}
+
 #[test]
 fn the_answers_are_for_programs_too() {
     only_ours(|| {

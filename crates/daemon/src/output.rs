@@ -65,6 +65,7 @@ pub use activity_log::OpenError;
 pub use budget::ReportBudget;
 pub use compression_end::CompressionEnd;
 pub use forwarding::{lost_lines, unusable_certificates};
+pub use log_path::inherited;
 pub use loss::lost_bytes;
 pub use message::{AttachChannel, ClearError, HandedStream, LogFailure, OutputRequest, Report, RunId, StreamCopy};
 pub use queue::OutputHandle;

@@ -102,6 +102,15 @@ fn new_file_directory(file: &Path) -> Option<PathBuf> {
     None
 }
 
+/// Whether two paths lead to one file, which may not exist yet. A device, a pipe and an inherited descriptor have room for many
+/// writers.
+fn is_same_file(one: &str, other: &str) -> bool {
+    let is_file =
+        |path: &str| output::inherited(path).is_none() && fs::metadata(path).map_or(true, |found| found.is_file());
+    let target = |path: &str| fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    (one == other || target(one) == target(other)) && is_file(one) && is_file(other)
+}
+
 struct SystemLook<'c> {
     checked: &'c CheckedConfig,
     said: BTreeSet<String>,
@@ -260,8 +269,7 @@ impl SystemLook<'_> {
     /// A log of a program.
     fn log(&mut self, section: &str, option: &str, path: &str) {
         self.file(section, option, path);
-        let target = |path: &str| fs::canonicalize(path).unwrap_or_else(|_| path.into());
-        if let Some((_, owner)) = self.own_files.iter().find(|(own, _)| own == path || target(own) == target(path)) {
+        if let Some((_, owner)) = self.own_files.iter().find(|(own, _)| is_same_file(own, path)) {
             let text = format!("{path} is a file of the daemon itself, {owner}: write another one");
             self.say(Severity::Warning, &text, section, option);
         }
@@ -293,5 +301,25 @@ mod tests {
         assert_eq!(new_file_directory(&path("one")), None);
         assert_eq!(new_file_directory(&path("none/x")), None);
         assert!(!is_controlling_terminal(&fs::metadata("/dev/null").expect("found")));
+    }
+
+    #[test]
+    fn only_files_are_the_same() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        fs::write(path("file"), "").expect("written");
+        for (name, target) in [("link", "file"), ("null", "/dev/null"), ("out", "/dev/stdout")] {
+            symlink(target, path(name)).expect("linked");
+        }
+        for (one, other) in [("file", "file"), ("link", "file"), ("new", "new")] {
+            assert!(is_same_file(&path(one), &path(other)), "{one} {other}");
+        }
+        for (one, other) in [("file", "new"), ("null", "null"), ("out", "out"), (".", ".")] {
+            assert!(!is_same_file(&path(one), &path(other)), "{one} {other}");
+        }
+        for device in ["/dev/null", "/dev/stdout", "/dev/stderr"] {
+            assert!(!is_same_file(device, device), "{device}");
+        }
+        assert!(!is_same_file(&path("null"), "/dev/null") && !is_same_file(&path("out"), "/dev/stdout"));
     }
 }

@@ -14,7 +14,7 @@ const MAX_LINKS: usize = 40;
 /// The original opens such a path like any other, which fails when it is a socket or belongs to somebody else, and
 /// renames or removes the very device when it rotates or clears. Ours uses the descriptor itself. Links that others can
 /// have made lead to the standard output and error only, and to no terminal.
-pub(super) fn inherited(path: &str) -> Option<i32> {
+pub fn inherited(path: &str) -> Option<i32> {
     let mut path = path.to_owned();
     let mut is_ours = true;
     for _ in 0..MAX_LINKS {
