@@ -125,6 +125,41 @@ fn only_a_file_of_the_daemon_is_none_for_a_program() {
     });
 }
 
+/// Only a log that is to be renamed needs a directory in which that is allowed.
+#[test]
+fn a_log_grows_without_limit_only_where_it_is_to_be_renamed() {
+    only_ours(|| {
+        if !Power::ChangeUser.is_there_for("what a check says of logs in directories of others") {
+            return;
+        }
+        // The last one is inherited, and a file in such a directory.
+        let logs = [
+            ("size", "{dir}/logs/a\nstdout_logfile_maxbytes=1MB\nstdout_logfile_backups=3", true),
+            ("time", "{dir}/logs/a\nstdout_logfile_maxbytes=0\nstdout_logfile_rotate=daily", true),
+            ("none", "{dir}/logs/a\nstdout_logfile_maxbytes=1MB\nstdout_logfile_backups=0", false),
+            ("timed", "{dir}/logs/a\nstdout_logfile_backups=0\nstdout_logfile_rotate=daily", false),
+            ("never", "{dir}/logs/a\nstdout_logfile_maxbytes=0", false),
+            ("dates", "{dir}/logs/a\nstdout_logfile_maxbytes=0\nstdout_logfile_date_format=%%Y", false),
+            ("stream", "/dev/fd/7\nstdout_logfile_maxbytes=1MB", false),
+        ];
+        let programs = logs.map(|(name, log, _)| {
+            format!("[program:{name}]\ncommand=sleep 1\nstderr_logfile=NONE\nstdout_logfile={log}\n")
+        });
+        let text = format!("[supervisord]\nlogfile=/dev/null\npidfile=/tmp/none\n{}", programs.concat());
+        let as_nobody = "mkdir logs; : > logs/a; chmod 666 logs/a; chmod 755 logs; exec 7>> logs/a\n\
+            set -- setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+        let scene = Scene::new("check-rotation").config(&text).open_to_all().shell(as_nobody);
+        let said = scene.arguments(&["--check", "-c", "supervisord.conf"]).run(Subject::Ours);
+        for (name, _, grows) in logs {
+            let line = said.stdout.lines().find(|line| line.contains(&format!("[program:{name}]")));
+            let is_told =
+                line.is_some_and(|line| line.contains(" cannot be rotated, because user nobody may not rename"));
+            assert_eq!((is_told, line.is_some()), (grows, grows), "{name}: {}", said.transcript());
+        }
+        assert!(said.stdout.ends_with("supervisord.conf: 0 errors, 2 warnings\n"), "{}", said.transcript());
+    });
+}
+
 #[test]
 fn the_answers_are_for_programs_too() {
     only_ours(|| {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use supervisord_config::CheckedConfig;
 use supervisord_config::host::reason;
-use supervisord_config::model::{ActivityLog, Config, HttpServer, LogFile, Process, ServerAddress, SocketAddress};
+use supervisord_config::model::{
+    ActivityLog, ChannelLog, Config, HttpServer, LogFile, Process, ServerAddress, SocketAddress,
+};
 use supervisord_config::pyrepr::repr;
 use supervisord_config::schema::{Kind, SectionKind, options_of_processes};
 use supervisord_config::secret::{PREFIX, Secret};
@@ -111,6 +113,17 @@ fn is_same_file(one: &str, other: &str) -> bool {
     (one == other || target(one) == target(other)) && is_file(one) && is_file(other)
 }
 
+/// Whether a log is ever renamed; without rotated files, its content is given up in its place.
+fn is_renamed(log: &ChannelLog) -> bool {
+    log.backups > 0 && (log.maxbytes > 0 || log.rotation.logfile_rotate.is_some())
+}
+
+/// Whether a log can be written, but stands in a directory in which nothing can be renamed.
+fn is_unrotatable(log: &Path) -> bool {
+    let directory = log.parent().unwrap_or(Path::new("/"));
+    fs::metadata(log).is_ok_and(|found| found.is_file()) && is_writable(log) && !is_writable(directory)
+}
+
 struct SystemLook<'c> {
     checked: &'c CheckedConfig,
     said: BTreeSet<String>,
@@ -155,7 +168,7 @@ impl SystemLook<'_> {
         for (log, option) in [(&process.logging.stdout, "stdout_logfile"), (&process.logging.stderr, "stderr_logfile")]
         {
             if let LogFile::Path(path) = &log.file {
-                self.log(section, option, path);
+                self.log(section, option, path, log);
             }
         }
         let of_files = SectionKind::Program.options().find(|row| row.kind == Kind::EnvironmentFiles);
@@ -233,13 +246,9 @@ impl SystemLook<'_> {
     /// A file that is to be written.
     fn file(&mut self, section: &str, option: &str, path: &str) {
         let file = Path::new(path);
-        let directory = file.parent().unwrap_or(Path::new("/"));
         let unwritable = || format!("{path} cannot be written by user {}", current_name());
         let reason = match fs::metadata(file) {
             Ok(found) if found.is_dir() => format!("{path} is a directory"),
-            Ok(found) if found.is_file() && is_writable(file) && !is_writable(directory) => {
-                return self.unrotatable(section, option, path);
-            }
             Ok(found) if is_controlling_terminal(&found) && trusted::open_write(path, 0).is_err() => {
                 format!("{path} cannot be opened, because there is no controlling terminal")
             }
@@ -255,20 +264,16 @@ impl SystemLook<'_> {
         self.say(Severity::Error, &reason, section, option);
     }
 
-    /// A log that can be written, in a directory in which nothing can be renamed.
-    fn unrotatable(&mut self, section: &str, option: &str, path: &str) {
-        if option.ends_with("_logfile") {
+    /// A log of a program.
+    fn log(&mut self, section: &str, option: &str, path: &str, log: &ChannelLog) {
+        self.file(section, option, path);
+        if is_renamed(log) && output::inherited(path).is_none() && is_unrotatable(Path::new(path)) {
             let text = format!(
                 "{path} cannot be rotated, because user {} may not rename files in its directory: it grows without limit",
                 current_name()
             );
             self.say(Severity::Warning, &text, section, option);
         }
-    }
-
-    /// A log of a program.
-    fn log(&mut self, section: &str, option: &str, path: &str) {
-        self.file(section, option, path);
         if let Some((_, owner)) = self.own_files.iter().find(|(own, _)| is_same_file(own, path)) {
             let text = format!("{path} is a file of the daemon itself, {owner}: write another one");
             self.say(Severity::Warning, &text, section, option);
