@@ -95,17 +95,7 @@ impl RotatedLog {
             let modified = (there.mtime(), there.mtime_nsec());
             found.push(TrailFile { path, label, compression, id: (there.dev(), there.ino()), modified });
         }
-        found.sort_by(|one, other| match (&one.label, &other.label) {
-            (None, _) => Ordering::Less,
-            (_, None) => Ordering::Greater,
-            (Some(a), Some(b)) => match (a, b) {
-                (BackupLabel::Number(a), BackupLabel::Number(b)) => a.cmp(b),
-                (BackupLabel::Dated(..), BackupLabel::Dated(..)) => b.cmp(a),
-                // The format of the dates has changed.
-                _ => other.modified.cmp(&one.modified),
-            }
-            .then(one.compression.suffix().cmp(other.compression.suffix())),
-        });
+        sort_trail(&mut found);
         // For a moment there is one that is compressed beside the one it is made of.
         found.dedup_by(|later, earlier| later.label.is_some() && later.label == earlier.label);
         Ok(found)
@@ -155,6 +145,27 @@ impl RotatedLog {
             _ => Err(ErrorKind::InvalidFilename.into()),
         }
     }
+}
+
+/// Sorts a log and its rotated files, the newest first. Where the names have got dates, or lost them, the files of the one kind
+/// follow all of the other, whose newest one is newer.
+fn sort_trail(files: &mut [TrailFile]) {
+    let is_numbered = |label: &BackupLabel| matches!(label, BackupLabel::Number(_));
+    let newest = |numbered| {
+        let of_kind = files.iter().filter(|file| file.label.as_ref().map(is_numbered) == Some(numbered));
+        of_kind.map(|file| file.modified).max()
+    };
+    let are_numbers_newer = newest(true) > newest(false);
+    let rank = |file: &TrailFile| file.label.as_ref().map(|label| is_numbered(label) != are_numbers_newer);
+    files.sort_by(|one, other| {
+        let by_label = || match (&one.label, &other.label) {
+            (Some(BackupLabel::Number(a)), Some(BackupLabel::Number(b))) => a.cmp(b),
+            (Some(a), Some(b)) => b.cmp(a),
+            _ => Ordering::Equal,
+        };
+        let by_form = || one.compression.suffix().cmp(other.compression.suffix());
+        rank(one).cmp(&rank(other)).then_with(by_label).then_with(by_form)
+    });
 }
 
 /// A part of something, where it begins, and how long the whole is.
@@ -229,6 +240,35 @@ mod tests {
         }
         let (bytes, start, found) = part_before_end(&mut text.as_slice(), size + 1).expect("read");
         assert!(bytes == text && start == 0 && found == size);
+    }
+
+    /// Files with numbers are left from the time before there were dates; a copy may have given all of them other times.
+    #[test]
+    fn numbers_and_dates_have_one_order_whatever_the_times_are() {
+        let (number, date) = (|number| format!("web.log.{number}"), |day| format!("web-202611{day:02}.log"));
+        for are_numbers_newer in [false, true] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let make = |name: &str, form, age| write(&directory.path().join(name), form, "x", age);
+            make("web.log", LogCompression::None, 5000);
+            // The ages contradict the names, and make circles of comparisons with those of the other kind.
+            for count in 1..=28_u32 {
+                make(&number(count), LogCompression::None, u64::from(count * 11 % 29 * 10 + 5));
+                let age = count * 17 % 29 * 10 + if are_numbers_newer { 8 } else { 2 };
+                make(&date(count), LogCompression::None, u64::from(age));
+            }
+            make("web.log.5.gz", LogCompression::Gzip, 1500);
+            let log = RotatedLog {
+                path: directory.path().join("web.log").display().to_string(),
+                dates: Some(DateFormat::parse("%Y%m%d").expect("a format")),
+            };
+            let trail = log.trail().expect("listed");
+            let found = trail.iter().map(|file| Path::new(&file.path).file_name().and_then(|name| name.to_str()));
+            let found: Vec<String> = found.map(|name| name.expect("a name").to_owned()).collect();
+            let (numbers, dates) = ((1..=28).map(number), (1..=28).rev().map(date));
+            let backups: Vec<String> =
+                if are_numbers_newer { numbers.chain(dates).collect() } else { dates.chain(numbers).collect() };
+            assert_eq!((found[0].as_str(), &found[1..]), ("web.log", &backups[..]));
+        }
     }
 
     #[test]
