@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 
-use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use flate2::{Compression, GzBuilder};
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use supervisord_config::log_compression::LogCompression;
@@ -17,16 +17,22 @@ const FRAME: usize = 1 << 20;
 /// What a file of Zstandard begins with that was made here: a frame that is skipped, with a name in it.
 const MARK: &[u8; 19] = b"\x5b\x2a\x4d\x18\x0b\0\0\0supervisord";
 
-/// The same of gzip: no name, no time, and no system.
-const GZIP_BEGINNING: &[u8; 10] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff";
+/// The same of gzip: no name and no time, but a comment.
+const GZIP_MARK: &[u8; 22] = b"\x1f\x8b\x08\x10\0\0\0\0\0\xffsupervisord\0";
+
+/// What stands for the system in it.
+const UNKNOWN_SYSTEM: u8 = 0xff;
+
+/// The comment in it.
+const GZIP_COMMENT: &str = "supervisord";
 
 /// Whether a compressed file was made here, as far as its beginning tells.
 pub fn is_made_here(form: LogCompression, file: &File) -> bool {
-    let mut beginning = [0; MARK.len()];
+    let mut beginning = [0; GZIP_MARK.len()];
     let count = file.read_at(&mut beginning, 0).unwrap_or(0);
     let expected: &[u8] = match form {
         LogCompression::None => return false,
-        LogCompression::Gzip => GZIP_BEGINNING,
+        LogCompression::Gzip => GZIP_MARK,
         LogCompression::Zstd => MARK,
     };
     beginning[..count].starts_with(expected)
@@ -45,7 +51,10 @@ impl Encoder {
     pub fn new(form: LogCompression, target: File) -> Encoder {
         match form {
             LogCompression::None => Encoder::None(target),
-            LogCompression::Gzip => Encoder::Gzip(Box::new(GzEncoder::new(target, Compression::default()))),
+            LogCompression::Gzip => {
+                let builder = GzBuilder::new().comment(GZIP_COMMENT).operating_system(UNKNOWN_SYSTEM);
+                Encoder::Gzip(Box::new(builder.write(target, Compression::default())))
+            }
             LogCompression::Zstd => Encoder::Zstd(target, Vec::with_capacity(FRAME), false),
         }
     }
@@ -190,6 +199,31 @@ mod tests {
                 assert!(form == LogCompression::None || length < 1000 || size * 2 < length as u64, "{form:?} {size}");
             }
         }
+    }
+
+    /// Every program that compresses with common libraries writes the same ten first bytes.
+    #[test]
+    fn what_others_have_compressed_is_not_made_here() {
+        let text = lines(1000);
+        let plain = GzEncoder::new(tempfile::tempfile().expect("a file"), Compression::default());
+        let commented = GzBuilder::new()
+            .comment("supervisord2")
+            .write(tempfile::tempfile().expect("a file"), Compression::default());
+        let named = GzBuilder::new()
+            .filename("supervisord")
+            .write(tempfile::tempfile().expect("a file"), Compression::default());
+        for mut encoder in [plain, commented, named] {
+            encoder.write_all(&text).expect("written");
+            let mut file = encoder.finish().expect("finished");
+            assert!(!is_made_here(LogCompression::Gzip, &file));
+            file.rewind().expect("rewound");
+            let mut read = Vec::new();
+            decoder(LogCompression::Gzip, file).expect("opened").read_to_end(&mut read).expect("read");
+            assert!(read == text);
+        }
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&compress_to_vec(text.as_slice(), CompressionLevel::Fastest)).expect("written");
+        assert!(!is_made_here(LogCompression::Zstd, &file));
     }
 
     #[test]
