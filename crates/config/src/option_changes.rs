@@ -130,7 +130,8 @@ pub fn shown(row: &OptionSpec, value: &ConfigValue<'_>) -> String {
     }
 }
 
-/// The same of a new value, which says of what is hidden in it whether it is another one than before.
+/// The same of a new value, which says of what is hidden in it whether it is another one than before. That is so, too, where both
+/// look the same although they differ.
 fn shown_after(row: &OptionSpec, before: &ConfigValue<'_>, after: &ConfigValue<'_>) -> String {
     let marked = |new: Vec<(&str, &str)>, old: Vec<(&str, &str)>| {
         let is_changed = |(name, value): &(&str, &str)| old.iter().any(|(known, was)| known == name && was != value);
@@ -145,7 +146,15 @@ fn shown_after(row: &OptionSpec, before: &ConfigValue<'_>, after: &ConfigValue<'
             new.iter().map(|text| name_and_value(text)).collect(),
             old.iter().map(|text| name_and_value(text)).collect(),
         ),
-        _ => shown(row, after),
+        _ => {
+            let (old, new) = (shown(row, before), shown(row, after));
+            match new.as_str() {
+                "" => new,
+                HIDDEN if old == new => CHANGED.to_owned(),
+                _ if old == new => format!("{new} {CHANGED}"),
+                _ => new,
+            }
+        }
     }
 }
 
@@ -210,6 +219,14 @@ mod tests {
     fn the_values_of_variables_are_not_shown() {
         let shown = changes("command=a\n", "command=curl http://u:hunter2@h/");
         assert_eq!(shown, ["command: a -> curl http://***@h/ (restart)"]);
+        let shown = changes("command=curl http://u:hunter2@h/", "command=curl http://u:hunter3@h/");
+        assert_eq!(shown, ["command: curl http://***@h/ -> curl http://***@h/ (hidden, changed) (restart)"]);
+        let user = |name| format!("command=a\npre_start=curl http://u:{name}@h/");
+        let shown = changes(&user("hunter2"), &user("hunter3"));
+        assert!(
+            shown[0].starts_with("pre_start: curl http://***@h/ -> curl http://***@h/ (hidden, changed) ("),
+            "{shown:?}"
+        );
         let shown = changes("command=a\nenvironment=A=\"secret1\"", "command=a\nenvironment=A=\"secret2\",B=\"x\"");
         assert_eq!(shown, ["environment: A=(hidden) -> A=(hidden, changed),B=(hidden) (restart)"]);
         let places = |place| format!("command=a\nsecret.A=file:/a\nsecret.B=file:{place}");
