@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// What stands for a user.
 const HIDDEN: &str = "***";
 
-/// What ends the part of a URL in which a user can be.
-const ENDS: [char; 8] = ['/', '?', '#', ' ', '\t', '\n', '"', '\''];
+/// What ends the part of a URL in which a user can be. An apostrophe may stand in a password.
+const ENDS: [char; 7] = ['/', '?', '#', ' ', '\t', '\n', '"'];
 
 /// A text without the user names and passwords of the URLs in it: `http://***@host/`.
 pub fn hidden(text: &str) -> Cow<'_, str> {
@@ -40,6 +40,9 @@ mod tests {
             ("http://u:p@127.0.0.1:1/", "http://***@127.0.0.1:1/"),
             ("tcp://u:p@h:1, udp://h:2,tls://u@h:3", "tcp://***@h:1, udp://h:2,tls://***@h:3"),
             ("'http://u:p@ss@h'", "'http://***@h'"),
+            ("http://u:it's@h/", "http://***@h/"),
+            ("sh -c 'curl http://u:it'\\''s@h/'", "sh -c 'curl http://***@h/'"),
+            ("'http://h' 'a@b'", "'http://h' 'a@b'"),
             ("http://h/~a@b?c@d", "http://h/~a@b?c@d"),
             ("unix:///run/a@b.sock", "unix:///run/a@b.sock"),
             ("mail a@b", "mail a@b"),
