@@ -5,7 +5,6 @@
 //! log files; everything else is a [`Call`], which control answers.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use supervisord_config::Purpose;
 use supervisord_config::model::{Config, UpdateMode};
@@ -29,7 +28,7 @@ use crate::output_memory::OutputMemory;
 use crate::usage::{Usage, UsageCache, UsageDepth};
 use crate::view::View;
 use guarded::Guarded;
-use reading::{Abandonment, Readings};
+use reading::Readings;
 
 mod guarded;
 mod log_place;
@@ -271,7 +270,7 @@ impl Api {
         let load = daemon.load_config.clone();
         let mut scales = requests(&daemon.view.config().scales);
         scales.push(ScaleRequest { section: section.clone(), numprocs, only_for: None });
-        let config = match turn.read(&self.blocking, move |_| load(Purpose::Reread, &scales)).await? {
+        let config = match turn.read(&self.blocking, move || load(Purpose::Reread, &scales)).await? {
             Ok(config) => Box::new(config),
             // What else is in the file is for those who may read it.
             Err(text) if actor.check_all_programs(Right::Administer).is_err() && !text.contains(&section) => {
@@ -297,19 +296,11 @@ impl Api {
         let (load, present) = (daemon.load_config.clone(), daemon.view.config());
         let (numprocs, based_on) = self.number(actor, &present, &section, wanted)?;
         let named = section.clone();
-        let write = move |abandonment: &Abandonment| {
-            let written = write_scale(&load, &present, &named, numprocs);
-            match written {
-                // It was refused already.
-                Ok((drop_in, _)) if abandonment.load(Ordering::SeqCst) => {
-                    drop_in.undo();
-                    Err("it came too late".to_owned())
-                }
-                written => written,
-            }
-        };
+        let write = move || write_scale(&load, &present, &named, numprocs);
         let written = turn.read(&self.blocking, write).await?;
-        let (drop_in, config) = written.map_err(|text| Refusal::with(Reason::NotConfigured, text))?;
+        let (mut drop_in, config) = written.map_err(|text| Refusal::with(Reason::NotConfigured, text))?;
+        // What is asked for is done also if whoever asks goes away.
+        drop_in.keep();
         let outcome = send(daemon, actor, Call::Scale { config: Box::new(config), section, numprocs, based_on });
         let outcome = answer(outcome).await;
         if outcome.is_err() {
@@ -341,7 +332,7 @@ impl Api {
         let load = daemon.load_config.clone();
         // A restart begins anew.
         let scales = if purpose == Purpose::Reread { requests(&daemon.view.config().scales) } else { Vec::new() };
-        let config = match turn.read(&self.blocking, move |_| load(purpose, &scales)).await? {
+        let config = match turn.read(&self.blocking, move || load(purpose, &scales)).await? {
             Ok(config) => config,
             Err(text) => return Err(Refusal::with(Reason::CannotReread, text).into()),
         };
@@ -373,17 +364,10 @@ fn write_scale(load: &ReadConfig, present: &Config, section: &str, numprocs: i64
     let drop_in = DropIn::write(present, section, numprocs)?;
     let mut scales = requests(&present.scales);
     scales.push(ScaleRequest { section: section.to_owned(), numprocs, only_for: None });
-    let config = match load(Purpose::Reread, &scales) {
-        Ok(config) => config,
-        Err(text) => {
-            drop_in.undo();
-            return Err(text);
-        }
-    };
+    let config = load(Purpose::Reread, &scales)?;
     // It stands in the place of a number that is still another one.
     if config.scales.iter().any(|scale| scale.section == section) {
-        let path = drop_in.path().to_owned();
-        drop_in.undo();
+        let path = drop_in.path();
         return Err(format!("numprocs of [{section}] stands in a file that is read behind {path}: write it there"));
     }
     Ok((drop_in, config))

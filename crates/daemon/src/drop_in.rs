@@ -17,11 +17,15 @@ const HEADER: &str = "; Written by supervisorctl scale --persist. Without this f
 /// The largest file that is read.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// One that has been written, and can be taken back.
+/// One that has been written. It is taken back when it is dropped, unless it is to be kept.
+#[derive(Debug)]
 pub struct DropIn {
     path: String,
+    /// What has been written.
+    text: Vec<u8>,
     /// What was there before.
     before: Option<Vec<u8>>,
+    is_kept: bool,
 }
 
 impl DropIn {
@@ -44,9 +48,9 @@ impl DropIn {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(format!("{path} cannot be read ({})", reason(&error))),
         };
-        let text = format!("{HEADER}[{section}]\nnumprocs={numprocs}\n");
-        write(&path, text.as_bytes()).map_err(|error| format!("{path} cannot be written ({})", Errno::from(error)))?;
-        Ok(DropIn { path, before })
+        let text = format!("{HEADER}[{section}]\nnumprocs={numprocs}\n").into_bytes();
+        write(&path, &text).map_err(|error| format!("{path} cannot be written ({})", Errno::from(error)))?;
+        Ok(DropIn { path, text, before, is_kept: false })
     }
 
     /// Where it is.
@@ -54,11 +58,26 @@ impl DropIn {
         &self.path
     }
 
-    /// Takes it back.
-    pub fn undo(self) {
+    /// It stays unless it is taken back by [`DropIn::undo`].
+    pub fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Takes it back. It may wait for a disk.
+    pub fn undo(mut self) {
+        self.is_kept = false;
+    }
+}
+
+impl Drop for DropIn {
+    /// What somebody else has written since stays.
+    fn drop(&mut self) {
+        if self.is_kept || small_file::read(Path::new(&self.path), MOST_BYTES).ok().as_ref() != Some(&self.text) {
+            return;
+        }
         // What cannot be taken back is there for the next update to find.
-        let _ = match self.before {
-            Some(text) => write(&self.path, &text),
+        let _ = match &self.before {
+            Some(text) => write(&self.path, text),
             None => trusted::remove(&self.path),
         };
     }
@@ -108,5 +127,33 @@ mod tests {
             let refused = check(&format!("[program:w]\nnumprocs=3\n{added}\n")).expect_err(added);
             assert!(refused.contains(said) && !refused.contains("hunter2"), "{refused}");
         }
+    }
+
+    #[test]
+    fn only_what_it_has_written_itself_is_taken_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("zz-scale-w.conf").display().to_string();
+        let put = |text: &str, before: Option<&str>| {
+            write(&path, text.as_bytes()).unwrap();
+            let bytes = |text: &str| text.as_bytes().to_vec();
+            DropIn { path: path.clone(), text: bytes(text), before: before.map(bytes), is_kept: false }
+        };
+        let content = || std::fs::read_to_string(&path).ok();
+
+        drop(put("1", None));
+        assert_eq!(content(), None);
+        put("2", Some("1")).undo();
+        assert_eq!(content().as_deref(), Some("1"));
+        let given_up = put("2", Some("1"));
+        let mut newer = put("3", Some("2"));
+        drop(given_up);
+        assert_eq!(content().as_deref(), Some("3"), "a newer one stays");
+        newer.keep();
+        drop(newer);
+        assert_eq!(content().as_deref(), Some("3"));
+        let mut kept = put("4", Some("3"));
+        kept.keep();
+        kept.undo();
+        assert_eq!(content().as_deref(), Some("3"));
     }
 }
