@@ -22,6 +22,7 @@ mod offload;
 mod put_off_commands;
 mod readiness;
 mod reaping;
+mod rereads;
 mod resolve_command;
 mod resume;
 mod signals;
@@ -60,6 +61,7 @@ pub use inbox::{Inbox, Message, MessageSender};
 use listener_batching::ListenerBatching;
 use memory_kills::MemoryKillWatch;
 use put_off_commands::PutOffCommands;
+use rereads::Rereads;
 pub use resolve_command::{locate_command, shell_hint};
 pub use resume::Reconfigured;
 pub use spawn::{obstacle_to_secret, read_environment_file};
@@ -134,8 +136,8 @@ pub struct Control {
     unpublished: Vec<Event>,
     network: Option<NetworkHandle>,
     upgrade: UpgradePhase,
-    /// How often the configuration is being read for a restart, each on a thread of its own.
-    rereads: usize,
+    /// The configuration is being read for a restart.
+    rereads: Rereads,
     ending: Option<Ending>,
     /// Until when the programs wait for the plug-ins; none when they have been started.
     begin_by: Option<Duration>,
@@ -179,7 +181,7 @@ impl Control {
             unpublished: Vec::new(),
             network: None,
             upgrade: UpgradePhase::None,
-            rereads: 0,
+            rereads: Rereads::default(),
             ending: None,
             begin_by: None,
             admit_at: None,
@@ -227,7 +229,7 @@ impl Control {
             let all_reported = self.exits.is_empty()
                 && !self.children.is_draining()
                 && !self.children.is_lingering()
-                && self.rereads == 0;
+                && !self.rereads.are_awaited();
             if self.upgrade.is_ready() && all_reported && !self.supervisor.is_ending() {
                 let (handed, leftover, signals) = self.hand_over();
                 return (End::HandOver { handed: Box::new(handed), signals, leftover }, None);
@@ -263,6 +265,7 @@ impl Control {
             self.enforce_time_limits();
             self.run_put_off_commands();
             self.name_survivors();
+            self.give_up_rereads();
             self.go_on_upgrading();
             if self.begin_by.is_some_and(|deadline| deadline <= present().mono) {
                 self.stop_waiting_for_plugins();
@@ -321,7 +324,8 @@ impl Control {
             self.clearing.next_deadline(),
             self.put_off.deadline(),
             self.survivors.deadline(),
-            self.upgrade.deadline().filter(|_| self.rereads == 0 && !self.children.is_lingering()),
+            self.rereads.deadline(),
+            self.upgrade.deadline().filter(|_| !self.rereads.are_awaited() && !self.children.is_lingering()),
             self.begin_by,
             self.admit_at,
             self.release_at.filter(|_| !is_release_due),

@@ -33,7 +33,12 @@ pub enum Message {
     /// Which programs are disabled has been stored, or could not be, for this reason.
     DisabledStored(Result<(), String>),
     /// The configuration has been read again after SIGHUP.
-    Reread(Result<Box<Config>, String>),
+    Reread {
+        /// Which reading it was.
+        number: u64,
+        /// The configuration, or why there is none.
+        config: Result<Box<Config>, String>,
+    },
     /// The network plane has ended, for an upgrade, and left these clients.
     NetworkStopped(IdleConnections),
     /// The plug-ins have something to say.

@@ -29,9 +29,11 @@ impl Control {
                 Message::Output(report) => self.take_report(report),
                 Message::Cleared { process, call, outcome } => self.cleared(process, call, outcome),
                 Message::DisabledStored(result) => self.input(SupervisorInput::DisabledStored { result }),
-                Message::Reread(config) => {
-                    self.rereads -= 1;
-                    self.input(SupervisorInput::RestartSignal { config });
+                Message::Reread { number, config } => {
+                    // One that was given up was refused already.
+                    if self.rereads.finish(number) {
+                        self.input(SupervisorInput::RestartSignal { config });
+                    }
                 }
                 Message::NetworkStopped(clients) => self.upgrade = UpgradePhase::Ready(clients),
                 Message::Plugins(notice) => self.take_notice(notice),

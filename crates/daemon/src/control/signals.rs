@@ -7,6 +7,8 @@ use supervisord_sys::signal::Signal;
 
 use super::Control;
 use super::inbox::Message;
+use super::rereads;
+use crate::clock::present;
 
 impl Control {
     /// Obeys the signals that have arrived.
@@ -44,13 +46,27 @@ impl Control {
 
     /// Reads the configuration for a restart on a thread of its own, because a disk may hang.
     fn reread(&mut self) {
-        self.rereads += 1;
+        let Some((number, held)) = self.rereads.begin(present().mono) else {
+            let text = "earlier readings of it still wait for a disk or a name server".to_owned();
+            return self.input(SupervisorInput::RestartSignal { config: Err(text) });
+        };
         let (load, message_sender) = (self.tools.load_config.clone(), self.message_sender.clone());
-        let spawned = std::thread::Builder::new()
-            .name("reread".to_owned())
-            .spawn(move || message_sender.send(Message::Reread(load(Purpose::Start, &[]).map(Box::new))));
+        let spawned = std::thread::Builder::new().name("reread".to_owned()).spawn(move || {
+            let config = load(Purpose::Start, &[]).map(Box::new);
+            drop(held);
+            message_sender.send(Message::Reread { number, config });
+        });
         if let Err(error) = spawned {
-            self.message_sender.send(Message::Reread(Err(format!("cannot start a thread to read it: {error}"))));
+            let config = Err(format!("cannot start a thread to read it: {error}"));
+            self.message_sender.send(Message::Reread { number, config });
+        }
+    }
+
+    /// Gives up reading the configuration where that takes too long.
+    pub(super) fn give_up_rereads(&mut self) {
+        while self.rereads.give_up_overdue(present().mono) {
+            let text = format!("a disk or a name server has not responded for {} seconds", rereads::LIMIT.as_secs());
+            self.input(SupervisorInput::RestartSignal { config: Err(text) });
         }
     }
 }

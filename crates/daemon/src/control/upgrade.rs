@@ -116,7 +116,7 @@ impl Control {
         if self.supervisor.is_ending() {
             return self.refuse_upgrade(reply, "the daemon is shutting down");
         }
-        if self.rereads > 0 {
+        if self.rereads.are_awaited() {
             return self.refuse_upgrade(reply, "the configuration is being read for a restart (SIGHUP)");
         }
         if !self.children.spawner.do_logs_respond(&self.tools) {
@@ -143,7 +143,7 @@ impl Control {
     pub(super) fn go_on_upgrading(&mut self) {
         if let UpgradePhase::Waiting(deadline) = self.upgrade
             && self.begin_by.is_none()
-            && self.rereads == 0
+            && !self.rereads.are_awaited()
             && !self.children.is_lingering()
             && (self.replies.is_empty() || deadline <= present().mono)
         {
@@ -158,7 +158,8 @@ impl Control {
     /// Whether a thread waits for a disk or a name server: the exec of another program would wait for it as well, and nobody
     /// would supervise meanwhile.
     fn is_disk_hanging(&mut self) -> bool {
-        self.children.spawner.is_waiting() || self.tools.blocking.iter().any(BlockingThreads::hangs)
+        let hangs = self.tools.blocking.iter().any(BlockingThreads::hangs) || self.rereads.hang();
+        hangs || self.children.spawner.is_waiting()
     }
 
     /// Lets the network plane finish while control goes on answering it.
