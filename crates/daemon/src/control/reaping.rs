@@ -88,7 +88,7 @@ impl Control {
         }
     }
 
-    /// The same at the end of the daemon.
+    /// The same at the end of the daemon, or before another program goes on.
     pub(super) fn name_last_survivors(&mut self) {
         for line in self.survivors.take_unasked() {
             self.tools.activity.log(LogLevel::Info, &line);

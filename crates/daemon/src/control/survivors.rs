@@ -41,7 +41,7 @@ impl Survivors {
         lines(&self.0.drain(..due).collect::<Vec<_>>())
     }
 
-    /// At the end of the daemon: a line for each group whose members nobody has asked to end.
+    /// At the end of the daemon, or before another program goes on: a line for each group whose members nobody has asked to end.
     pub(super) fn take_unasked(&mut self) -> Vec<String> {
         let left = std::mem::take(&mut self.0).into_iter().filter(|group| !group.is_asked_to_end);
         lines(&left.collect::<Vec<_>>())
@@ -59,4 +59,32 @@ fn lines(groups: &[StoppedGroup]) -> Vec<String> {
         Some(format!("processes of the group of {name} outlive its stop: {}", names(living.get(leader)?)))
     };
     groups.iter().filter_map(line).collect()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn at_the_end_only_those_are_named_that_nobody_asked_to_end() {
+        // It leaves a process that ends with its input.
+        let mut program = Command::new("sh");
+        program.args(["-c", "{ cat <&3 >/dev/null & } 3<&0"]).stdin(Stdio::piped()).process_group(0);
+        let mut child = program.spawn().unwrap();
+        let leader = Pid::new(child.id()).unwrap();
+        let input = child.stdin.take();
+        child.wait().unwrap();
+
+        let mut survivors = Survivors::default();
+        survivors.add(leader, "asked", true, Duration::ZERO);
+        survivors.add(leader, "web", false, Duration::ZERO);
+        assert_eq!(survivors.deadline(), Some(PATIENCE));
+        let lines = survivors.take_unasked();
+        assert!(matches!(&lines[..], [line] if line.starts_with("processes of the group of web outlive")), "{lines:?}");
+        assert_eq!((survivors.deadline(), survivors.take_due(PATIENCE)), (None, Vec::new()));
+        drop(input);
+    }
 }

@@ -194,6 +194,8 @@ impl Control {
 
     /// Gives everything away. With it come the children that the next program knows nothing of.
     pub(super) fn hand_over(mut self) -> (HandOver<std::os::fd::OwnedFd>, LeftoverChildren, Signals) {
+        // The next program does not know them.
+        self.name_last_survivors();
         let (reply, streams) = sync_channel(1);
         self.tools.output.send(OutputRequest::HandOver { reply });
         let streams = receive_within(&streams, STREAMS_BOUND).unwrap_or_default();
