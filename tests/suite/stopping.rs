@@ -487,6 +487,28 @@ fn without_proc_a_stop_reaches_the_process_group_and_says_whom_it_cannot_reach()
     });
 }
 
+/// As after `unshare --pid` alone: the processes in `/proc` are those of others. The daemon is not the first process there, so that
+/// it could leave its programs to the next one. Its program ends it.
+#[test]
+fn with_the_proc_of_others_the_start_says_what_stops_do_not_reach() {
+    if !Power::BeFirstProcess.is_there_for("programs with the /proc of others") {
+        return;
+    }
+    only_ours(|| {
+        let text = "[supervisord]\nlogfile={dir}/d.log\npidfile={dir}/d.pid\n\
+            [program:p]\ncommand=sh -c 'kill $PPID; exec sleep 1000'\nstartsecs=0\n";
+        let place_of_others = "exec unshare --pid --fork sh -c '\"$@\"; exit $?' sh \"$@\"";
+        let scene = Scene::new("proc of others").config(text).shell(place_of_others);
+        let scene = scene.arguments(&["-n", "-c", "supervisord.conf"]);
+        let place = scene.set_up(Subject::Ours);
+        let said = scene.run_in(&place);
+        let line = "WARN /proc is that of another process-id namespace: kill_scope=tree and kill_scope=cgroup reach only the process \
+            group of a program\n";
+        let log = place.read("d.log");
+        assert_eq!(log.matches(line).count(), 1, "{log}\n{}", said.transcript());
+    });
+}
+
 /// A scope is that of a stop. A client sends its signal to the program alone, and once.
 #[test]
 fn a_signal_of_a_client_reaches_the_program_alone() {

@@ -69,6 +69,12 @@ impl StartMode {
     /// # Errors
     /// The daemon before still runs.
     pub fn find(config: &Config, directory: &str, serial: u64) -> Result<Findings, StartError> {
+        let mut findings = StartMode::look(config, directory, serial)?;
+        findings.complaints.extend(without_proc(&config.supervisord));
+        Ok(findings)
+    }
+
+    fn look(config: &Config, directory: &str, serial: u64) -> Result<Findings, StartError> {
         let fresh = |transit, output_memory, complaints, unidentified| Findings {
             mode: StartMode::Fresh(serial),
             transit,
@@ -78,7 +84,7 @@ impl StartMode {
         };
         let stored = descriptor_store::take_given_back();
         let Some(paths) = paths(&config.supervisord) else {
-            return Ok(fresh(None, None, without_proc(&config.supervisord).into_iter().collect(), None));
+            return Ok(fresh(None, None, Vec::new(), None));
         };
         match adoption::look(&paths, config, directory, stored) {
             Found::Nothing(complaints) => Ok(fresh(None, None, complaints, None)),
