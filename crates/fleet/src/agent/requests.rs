@@ -53,12 +53,14 @@ pub(super) async fn serve(context: Arc<AgentContext>, commands: Commands) {
                     if asked.as_ref().is_ok_and(is_known) {
                         continue;
                     }
+                    // One that has begun needs no turn, and what the daemon says now has nothing to do with it.
+                    if let Some(told) = command.and_then(|asked| commands.journal().answer(&asked.request.id)) {
+                        answer(&context, &reply, &told).await;
+                        continue;
+                    }
                     let Ok(place) = places.clone().try_acquire_owned() else {
-                        // One that is being done is not refused; who has asked for it asks again.
-                        if command.is_none_or(|asked| commands.journal().answer(&asked.request.id).is_none()) {
-                            let told = FleetAnswer::refused(FleetRefusal::Busy, "too many requests");
-                            answer(&context, &reply, &told).await;
-                        }
+                        let told = FleetAnswer::refused(FleetRefusal::Busy, "too many requests");
+                        answer(&context, &reply, &told).await;
                         continue;
                     };
                     match asked {

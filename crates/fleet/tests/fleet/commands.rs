@@ -89,6 +89,25 @@ fn a_command_is_executed_once_and_not_late() {
 }
 
 #[test]
+fn what_has_begun_is_not_refused_when_it_comes_again() {
+    let nats = NatsServer::start();
+    let stub = StubDaemon::listen(&nats.path("sock"));
+    let _agent = nats.agent("h", &format!("unix://{}", nats.path("sock").display()), &[]);
+    nats.wait_for_hosts(1);
+    let sender = Sender::to(&nats);
+    let soon = now() + 60_000;
+    stub.hold(true);
+    assert_eq!(sender.send(SUBJECT, stop('a', soon).to_string().into(), Duration::from_millis(1)), None);
+    wait_until("the daemon is asked", || stub.actions().len() == 1);
+    // From now on the daemon cannot be asked for anything else.
+    std::fs::remove_file(nats.path("sock")).expect("removed");
+    assert_eq!(sender.reason(SUBJECT, &stop('a', soon)), "in_progress");
+    assert_eq!(sender.reason(SUBJECT, &stop('b', soon)), "no_daemon");
+    stub.hold(false);
+    wait_until("it is done", || sender.reason(SUBJECT, &stop('a', soon)) == "\"done\"");
+}
+
+#[test]
 fn what_the_network_delays_is_done_once_or_not_at_all() {
     let nats = NatsServer::start();
     let stub = StubDaemon::listen(&nats.path("sock"));
