@@ -186,7 +186,10 @@ impl FleetClient {
         while !gathering.is_complete(steady_millis()) {
             tokio::select! {
                 answer = request.next() => match answer {
-                    None => break,
+                    None => {
+                        gathering.cut_short();
+                        break;
+                    }
                     Some((host, None)) => gathering.not_connected(&host, steady_millis()),
                     Some((host, Some(answer))) => gathering.take(&host, answer),
                 },
@@ -203,7 +206,10 @@ impl FleetClient {
                     self.ask_again(&request, &hosts).await?;
                 }
                 () = tokio::time::sleep_until(end) => break,
-                () = &mut ended => break,
+                () = &mut ended => {
+                    gathering.cut_short();
+                    break;
+                }
             }
         }
         Ok(gathering)

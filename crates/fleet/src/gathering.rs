@@ -26,13 +26,14 @@ pub enum HostReply {
 pub struct Gathering {
     replies: BTreeMap<HostName, HostReply>,
     open: usize,
+    is_cut_short: bool,
 }
 
 impl Gathering {
     /// Nobody has answered yet.
     pub fn of(hosts: impl IntoIterator<Item = HostName>) -> Gathering {
         let replies: BTreeMap<_, _> = hosts.into_iter().map(|host| (host, HostReply::Silent)).collect();
-        Gathering { open: replies.len(), replies }
+        Gathering { open: replies.len(), replies, is_cut_short: false }
     }
 
     /// Something has come from a host, at a time in milliseconds. Answers of hosts that were not asked, and second answers,
@@ -78,6 +79,16 @@ impl Gathering {
     pub fn to_ask_again(&self, now: u64) -> Vec<HostName> {
         let unheard = |host: &&HostName| !matches!(self.replies.get(*host), Some(HostReply::Accepted));
         self.awaited(now).filter(unheard).cloned().collect()
+    }
+
+    /// Nobody waits any more, and the time is not over: hosts that have not answered may still begin.
+    pub fn cut_short(&mut self) {
+        self.is_cut_short = true;
+    }
+
+    /// Whether the wait ended before the time was over.
+    pub fn is_cut_short(&self) -> bool {
+        self.is_cut_short
     }
 
     /// All hosts, by name.

@@ -46,8 +46,9 @@ fn listed(reply: &HostReply) -> &[Value] {
 }
 
 /// The row of a host that has no result of a command.
-fn failed_row(host: &HostName, reply: &HostReply) -> Option<[String; 4]> {
+fn failed_row(gathering: &Gathering, host: &HostName, reply: &HostReply) -> Option<[String; 4]> {
     let text = match reply {
+        HostReply::Silent if gathering.is_cut_short() => "no answer: it may still be done".to_owned(),
         // Its deadline has passed.
         HostReply::Silent => "no answer: it may have been done, and does not begin later".to_owned(),
         reply => failure(reply)?,
@@ -124,7 +125,7 @@ pub fn actions(gathering: &Gathering, done: &str) -> FleetText {
     let mut told = FleetText::default();
     let mut rows = Vec::new();
     for (host, reply) in concerned(gathering) {
-        if let Some(row) = failed_row(host, reply) {
+        if let Some(row) = failed_row(gathering, host, reply) {
             told.status = exit_status::GENERIC;
             rows.push(row);
             continue;
@@ -154,7 +155,7 @@ pub fn scaled(gathering: &Gathering) -> FleetText {
     let mut told = FleetText::default();
     let mut rows = Vec::new();
     for (host, reply) in concerned(gathering) {
-        if let Some(row) = failed_row(host, reply) {
+        if let Some(row) = failed_row(gathering, host, reply) {
             told.status = exit_status::GENERIC;
             rows.push(row);
             continue;
@@ -302,6 +303,19 @@ mod tests {
         let expected =
             "web3  web:a:  started\nweb3  db:     started (already started)\nweb3  x:      ERROR (spawn error)\n";
         assert_eq!((told.text.as_str(), told.status), (expected, exit_status::GENERIC));
+    }
+
+    #[test]
+    fn who_is_silent_may_begin_until_the_time_is_over() {
+        let mut gathering = gathering(&[]);
+        let told = |gathering: &Gathering| [actions(gathering, "stopped").text, scaled(gathering).text];
+        for text in told(&gathering) {
+            assert_eq!(text, "web3    ERROR (no answer: it may have been done, and does not begin later)\n");
+        }
+        gathering.cut_short();
+        for text in told(&gathering) {
+            assert_eq!(text, "web3    ERROR (no answer: it may still be done)\n");
+        }
     }
 
     #[test]
