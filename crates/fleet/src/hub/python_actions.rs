@@ -55,10 +55,7 @@ async fn restart(context: &HubContext, member: &PythonMember, name: &str) -> Res
     let failed = match failed {
         Some(CallFailure::NoAnswer(text)) => Err((text, "it may be stopped")),
         Some(failure) => Ok(Err(told(failure, "stopped"))),
-        None => match member.start(name).await {
-            Err(CallFailure::NotSent(text) | CallFailure::NoAnswer(text)) => Err((text, "it is stopped")),
-            started => Ok(started.map_err(|failure| failure.to_string())),
-        },
+        None => started_again(member.start(name).await),
     };
     match failed {
         Ok(done) => {
@@ -73,11 +70,35 @@ async fn restart(context: &HubContext, member: &PythonMember, name: &str) -> Res
     }
 }
 
+/// What a restart tells after its stop; where the start is not certain, why, and what may be the matter.
+fn started_again(started: Result<(), CallFailure>) -> Result<Result<(), String>, (String, &'static str)> {
+    match started {
+        Err(CallFailure::NotSent(text)) => Err((text, "it is stopped")),
+        // A program may take longer to start than the hub waits.
+        Err(CallFailure::NoAnswer(text)) => Err((text, "it may not be started")),
+        started => Ok(started.map_err(|failure| failure.to_string())),
+    }
+}
+
 /// A failure, with what may come of it.
 fn told(failure: CallFailure, done: &str) -> String {
     match failure {
         CallFailure::NotSent(text) => format!("not done: {text}"),
         CallFailure::NoAnswer(text) => format!("{text}: it may still be {done}"),
         CallFailure::Refused(text) => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_start_that_was_not_sent_leaves_a_program_stopped_for_certain() {
+        let text = || "no answer in time".to_owned();
+        assert_eq!(started_again(Err(CallFailure::NotSent(text()))), Err((text(), "it is stopped")));
+        assert_eq!(started_again(Err(CallFailure::NoAnswer(text()))), Err((text(), "it may not be started")));
+        assert_eq!(started_again(Err(CallFailure::Refused(text()))), Ok(Err(text())));
+        assert_eq!(started_again(Ok(())), Ok(Ok(())));
     }
 }
