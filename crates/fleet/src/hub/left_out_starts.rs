@@ -40,7 +40,8 @@ pub(super) async fn make_up(context: &HubContext, member: &PythonMember) {
                 owed.forget(host, &program);
                 tell("the daemon has no such program any more");
             }
-            Step::Start => match member.start(&program).await {
+            // A wait until it runs would keep the hub from looking.
+            Step::Start => match member.begin_start(&program).await {
                 // It is asked again when the daemon answers.
                 Err(CallFailure::NotSent(_) | CallFailure::NoAnswer(_)) => return,
                 started => {

@@ -18,8 +18,9 @@ use crate::daemon_link::exchange;
 use crate::host_name::HostName;
 use crate::report::{HostInventory, MAX_PROGRAMS, ProgramReport};
 
-/// How long it may take, for a list and for an action.
+/// How long it may take, for a list, for the beginning of a start and for an action.
 const LIST_WITHIN: Duration = Duration::from_secs(5);
+const BEGIN_WITHIN: Duration = Duration::from_secs(5);
 const ACT_WITHIN: Duration = Duration::from_secs(60);
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 8 << 20;
@@ -97,6 +98,12 @@ impl PythonMember {
     /// Starts a program, and waits until it runs.
     pub(super) async fn start(&self, program: &str) -> Result<(), CallFailure> {
         self.act("supervisor.startProcess", program).await
+    }
+
+    /// Has a program begin to start, without a wait until it runs.
+    pub(super) async fn begin_start(&self, program: &str) -> Result<(), CallFailure> {
+        let parameters = [Value::Str(program.to_owned()), Value::Bool(false)];
+        self.call("supervisor.startProcess", &parameters, BEGIN_WITHIN).await.map(drop)
     }
 
     async fn act(&self, method: &str, program: &str) -> Result<(), CallFailure> {

@@ -215,8 +215,9 @@ fn a_restart_leaves_no_program_stopped() {
         assert!(told.ends_with("it may be stopped, and the hub starts it when the daemon answers again"), "{told}");
     });
     let _ = daemon.process.0.wait();
-    daemon = Original::start(directory.path(), port, LATE);
-    wait_until("it is started again", || state() == "connected RUNNING");
+    // The hub goes on to look while the program starts.
+    daemon = Original::start(directory.path(), port, &LATE.replace("startsecs=0", "startsecs=600"));
+    wait_until("it is started again", || state() == "connected STARTING");
     assert_eq!(spawned(), 2);
     wait_until("the hub has told", || {
         fs::read_to_string(nats.path("hub.log"))
