@@ -4,6 +4,7 @@ use supervisord_wire::terminal_text::escaped_in_line;
 
 use super::context::HubContext;
 use super::python_member::{CallFailure, PythonMember};
+use super::python_watch;
 use crate::host_name::HostName;
 use crate::report::ProgramReport;
 
@@ -24,31 +25,45 @@ enum Step {
 /// Starts what is missing on a daemon that has just told its programs.
 pub(super) async fn make_up(context: &HubContext, member: &PythonMember) {
     let (host, owed) = (member.name(), &context.owed_starts);
-    for (program, looks) in owed.of(host) {
+    let mut is_seen = true;
+    for (program, restart) in owed.of(host) {
+        // What was seen before a start may not be so any more.
+        if !is_seen && python_watch::look(context, member).await.is_err() {
+            return;
+        }
+        is_seen = true;
+        // Nor may it be missing: somebody may have asked for a stop since.
+        let Some(looks) = owed.looks(host, &program, restart) else { continue };
         let tell = |text: &str| {
             // What a daemon answers stays in its line.
             (context.log)(&format!("--python {host}: restart of {program:?}: {}", escaped_in_line(text)));
         };
         match step(&states(context, host, &program)) {
-            Step::Wait => owed.has_looked(host, &program, 0),
-            Step::Up if looks + 1 < LOOKS => owed.has_looked(host, &program, looks + 1),
+            Step::Wait => owed.has_looked(host, &program, restart, 0),
+            Step::Up if looks + 1 < LOOKS => owed.has_looked(host, &program, restart, looks + 1),
             Step::Up => {
-                owed.forget(host, &program);
+                owed.end(host, &program, restart);
                 tell("it runs");
             }
             Step::Gone => {
-                owed.forget(host, &program);
+                owed.end(host, &program, restart);
                 tell("the daemon has no such program any more");
             }
             // A wait until it runs would keep the hub from looking.
-            Step::Start => match member.begin_start(&program).await {
-                // It is asked again when the daemon answers.
-                Err(CallFailure::NotSent(_) | CallFailure::NoAnswer(_)) => return,
-                started => {
-                    owed.forget(host, &program);
-                    tell(&started.map_or_else(|failure| format!("not started: {failure}"), |()| "started".to_owned()));
+            Step::Start => {
+                is_seen = false;
+                match member.begin_start(&program).await {
+                    // It is asked again when the daemon answers.
+                    Err(CallFailure::NotSent(_) | CallFailure::NoAnswer(_)) => return,
+                    started => {
+                        owed.end(host, &program, restart);
+                        tell(
+                            &started
+                                .map_or_else(|failure| format!("not started: {failure}"), |()| "started".to_owned()),
+                        );
+                    }
                 }
-            },
+            }
         }
     }
 }

@@ -46,7 +46,7 @@ async fn one(context: &HubContext, member: &PythonMember, action: &str, name: &s
 
 async fn restart(context: &HubContext, member: &PythonMember, name: &str) -> Result<(), String> {
     let owed = &context.owed_starts;
-    owed.begin(member.name(), name);
+    let this = owed.begin(member.name(), name);
     let failed = match member.stop(name).await {
         // A restart starts what did not run.
         Err(CallFailure::Refused(text)) if text.starts_with("NOT_RUNNING") => None,
@@ -59,11 +59,11 @@ async fn restart(context: &HubContext, member: &PythonMember, name: &str) -> Res
     };
     match failed {
         Ok(done) => {
-            owed.forget(member.name(), name);
+            owed.end(member.name(), name, this);
             done
         }
         Err((text, state)) => {
-            owed.owe(member.name(), name);
+            owed.owe(member.name(), name, this);
             (context.log)(&format!("--python {}: restart of {name:?}: {text}; {state}", member.name()));
             Err(format!("{text}; {state}, and the hub starts it when the daemon answers again"))
         }
