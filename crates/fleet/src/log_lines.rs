@@ -11,13 +11,19 @@ use crate::request::LogPiece;
 /// The longest line that is put together, in bytes.
 const MAX_LINE: usize = 64 << 10;
 /// The most logs of which something is kept.
-const MAX_LOGS: usize = 4096;
+const MAX_LOGS: usize = 65_536;
+/// The most that is kept of lines that are not complete, of all logs, in bytes.
+const MAX_UNFINISHED: usize = 16 << 20;
 
 /// Makes whole lines of pieces.
 #[derive(Default)]
 pub(crate) struct LogLines {
     is_json: bool,
     logs: BTreeMap<(HostName, String), KnownLog>,
+    /// How much of `logs` is text of lines that are not complete, in bytes.
+    unfinished: usize,
+    has_too_many: bool,
+    complaint: Option<String>,
 }
 
 /// What is known of one log.
@@ -47,10 +53,17 @@ impl LogLines {
     /// What is printed for a piece.
     pub(crate) fn take(&mut self, host: &HostName, piece: LogPiece) -> String {
         let key = (host.clone(), piece.program.clone());
-        if self.logs.len() >= MAX_LOGS && !self.logs.contains_key(&key) {
-            self.logs.clear();
+        let mut passing = KnownLog::default();
+        let is_kept = self.logs.len() < MAX_LOGS || self.logs.contains_key(&key);
+        let log = if is_kept { self.logs.entry(key.clone()).or_default() } else { &mut passing };
+        if !is_kept && !std::mem::replace(&mut self.has_too_many, true) {
+            self.complaint = Some(format!(
+                "more than {MAX_LOGS} logs are followed: of further ones, such as that of {} on {host}, lines may come in parts, and \
+                 what an outage cuts off is not named",
+                escaped(&piece.program)
+            ));
         }
-        let log = self.logs.entry(key.clone()).or_default();
+        let before = log.unfinished.len();
         let Some((text, missing)) = log.unread(&piece) else { return String::new() };
         let (dropped, is_gap) = (piece.dropped, piece.is_gap || missing.is_gap);
         if self.is_json {
@@ -87,7 +100,34 @@ impl LogLines {
             told.push_str(&line(&key, &kept[..end]));
             kept.drain(..kept.len().min(end + 1));
         }
+        if is_kept {
+            self.unfinished = self.unfinished + log.unfinished.len() - before;
+            told + &self.make_room()
+        } else {
+            told + &Self::taken(&key, log)
+        }
+    }
+
+    /// Prints the longest of what is not complete, where there is too much of it. What follows on it is a line of its own.
+    fn make_room(&mut self) -> String {
+        let mut told = String::new();
+        while self.unfinished > MAX_UNFINISHED {
+            let Some((key, log)) = self.logs.iter_mut().max_by_key(|(_, log)| log.unfinished.len()) else { break };
+            self.unfinished -= log.unfinished.len();
+            told += &Self::taken(key, log);
+        }
         told
+    }
+
+    /// What is not complete of a log, as a line.
+    fn taken(key: &(HostName, String), log: &mut KnownLog) -> String {
+        let text = std::mem::take(&mut log.unfinished);
+        if text.is_empty() { text } else { line(key, &text) }
+    }
+
+    /// What there is to say besides the logs, once.
+    pub(crate) fn take_complaint(&mut self) -> Option<String> {
+        self.complaint.take()
     }
 
     /// How far the logs of a host have been read, of at most so many.
@@ -168,6 +208,36 @@ mod tests {
         assert_eq!(take("a", "", 9), "a  web  (9 bytes left out: the log grows too fast)\n");
         assert_eq!(take("a", "end", 0), "");
         assert_eq!(lines.rest(), "a  web  end\n");
+    }
+
+    #[test]
+    fn many_logs_lose_neither_places_nor_text() {
+        let mut lines = LogLines::new(false);
+        let of = |number: usize, text: &str| LogPiece { program: format!("p{number}"), ..piece(text, "", "7") };
+        let (first, rest) = ("x".repeat(MAX_LINE), "y".repeat(MAX_LINE - 1));
+        assert_eq!(lines.take(&host("a"), of(0, &first)), "");
+        let mut told = String::new();
+        for number in 1..=MAX_UNFINISHED / MAX_LINE {
+            told += &lines.take(&host("a"), of(number, &rest));
+        }
+        // The longest makes room for the last, and what follows on it is a line of its own.
+        assert_eq!(told, format!("a  p0  {first}\n"));
+        assert_eq!(lines.take(&host("a"), of(0, "z\n")), "a  p0  z\n");
+        assert_eq!(lines.take(&host("a"), of(1, "!\n")), format!("a  p1  {rest}!\n"));
+        assert_eq!(lines.unfinished, lines.logs.values().map(|log| log.unfinished.len()).sum::<usize>());
+        // Places are kept, and where there are too many, this is said.
+        for number in lines.logs.len()..MAX_LOGS {
+            lines.take(&host("a"), of(number, ""));
+        }
+        assert_eq!((lines.places(&host("a"), usize::MAX).len(), lines.take_complaint()), (MAX_LOGS, None));
+        assert_eq!(lines.take(&host("b"), of(0, "one\ntwo")), "b  p0  one\nb  p0  two\n");
+        assert!(
+            lines
+                .take_complaint()
+                .is_some_and(|told| told.contains(&format!("{MAX_LOGS} logs")) && told.contains("p0 on b"))
+        );
+        lines.take(&host("b"), of(1, "three"));
+        assert_eq!((lines.places(&host("a"), usize::MAX).len(), lines.take_complaint()), (MAX_LOGS, None));
     }
 
     #[test]

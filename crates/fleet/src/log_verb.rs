@@ -70,7 +70,11 @@ pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
                 Some((host, Some(FleetAnswer::Log(piece)))) => {
                     end = Instant::now() + asking.limit;
                     followed.heard(&host);
-                    lines.take(&host, piece)
+                    let text = lines.take(&host, piece);
+                    if let Some(told) = lines.take_complaint() {
+                        complain(&format!("supervisor-fleet: {told}"));
+                    }
+                    text
                 }
                 Some((host, Some(FleetAnswer::Refused { reason, detail }))) => {
                     let is_new = missing.contains(&host);
