@@ -3,7 +3,7 @@
 //! It watches the bucket, and asks hosts in the name of whoever has logged in. Daemons of the original are members, too: they know
 //! nothing of a fleet, so the hub asks them by XML-RPC.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -37,6 +37,7 @@ mod python_watch;
 mod reloading;
 mod resources;
 mod server;
+mod settling;
 
 /// How long to wait before the bucket is read again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -83,6 +84,7 @@ pub async fn run(options: HubOptions) -> Result<(), FleetError> {
         people: RefCell::new(people),
         python,
         owed_starts: OwedStarts::default(),
+        is_ending: Cell::new(false),
         log,
     });
     let other = |error: std::io::Error| FleetError::Other(error.to_string());
@@ -97,12 +99,20 @@ pub async fn run(options: HubOptions) -> Result<(), FleetError> {
     log(&format!("the hub listens on {scheme}://{listens}"));
     tasks.spawn_local(watch_bucket(context.clone()));
     tasks.spawn_local(notice_losses(context.clone()));
-    for number in 0..context.python.len() {
-        tasks.spawn_local(python_watch::watch(context.clone(), number));
-    }
+    let watch = |number| tasks.spawn_local(python_watch::watch(context.clone(), number));
+    let watches: Vec<_> = (0..context.python.len()).map(watch).collect();
     tasks.spawn_local(reloading::obey(context.clone(), reloads, people_file, tls.clone()));
     tasks.spawn_local(server::serve(context.clone(), listener, tls));
     tasks.run_until(termination.requested()).await;
+    context.is_ending.set(true);
+    watches.iter().for_each(tokio::task::JoinHandle::abort);
+    let settled = async {
+        tokio::select! {
+            () = settling::settle(&context) => {}
+            () = termination.insisted() => {}
+        }
+    };
+    tasks.run_until(settled).await;
     for (host, program) in context.owed_starts.all() {
         log(&format!(
             "--python {host}: restart of {program:?}: it may be stopped, and the hub that would start it ends"

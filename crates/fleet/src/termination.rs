@@ -21,4 +21,10 @@ impl Termination {
     pub async fn requested(&self) {
         self.signals.has_come().await;
     }
+
+    /// Returns when another has come after the one that was requested first.
+    pub async fn insisted(&self) {
+        self.signals.next().await;
+        self.signals.next().await;
+    }
 }

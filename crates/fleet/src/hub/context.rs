@@ -1,6 +1,6 @@
 //! What all connections of a hub share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use tokio::sync::watch;
 
@@ -19,6 +19,8 @@ pub(super) struct HubContext {
     pub(super) people: RefCell<HubPeople>,
     pub(super) python: Vec<PythonMember>,
     pub(super) owed_starts: OwedStarts,
+    /// Whether it was asked to end: nothing new begins.
+    pub(super) is_ending: Cell<bool>,
     pub(super) log: fn(&str),
 }
 

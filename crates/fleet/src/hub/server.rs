@@ -195,6 +195,9 @@ async fn act(context: &Rc<HubContext>, person: &HubPerson, request: Request<Inco
     };
     let (python, ours): (Vec<HostName>, Vec<HostName>) =
         hosts.into_iter().partition(|host| context.python.iter().any(|member| member.name() == host));
+    if context.is_ending.get() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub is about to end: ask again when it is back");
+    }
     // A restart there is a stop and a start: tasks of their own do both, also where the page is closed in between.
     let of_the_original = (0..context.python.len()).filter(|number| python.contains(context.python[*number].name()));
     let of_the_original = join_all(of_the_original.map(|number| {

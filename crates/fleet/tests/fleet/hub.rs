@@ -55,6 +55,10 @@ impl Hub {
         self.process.0.id()
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        self.process.0.try_wait().expect("a status").is_some()
+    }
+
     /// Status and body of an answer.
     pub fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");

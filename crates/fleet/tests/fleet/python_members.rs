@@ -226,3 +226,48 @@ fn a_restart_leaves_no_program_stopped() {
     });
     drop(daemon);
 }
+
+#[test]
+fn a_hub_that_ends_completes_its_restarts() {
+    let nats = NatsServer::start();
+    assert_eq!(nats.ask(&["setup"]).1, 0);
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let directory = tempfile::tempdir().expect("a directory");
+    let (people, python) = (nats.path("people"), nats.path("python"));
+    fs::write(&people, format!("ann operator {FOO}\n")).expect("written");
+    fs::write(&python, format!("old1 http://u:p@ss:word@127.0.0.1:{port}\n")).expect("written");
+    let mut hub =
+        Hub::start(&nats, &["--people", &people.display().to_string(), "--python", &python.display().to_string()]);
+    let headers = "Authorization: Bearer foo\r\nContent-Type: application/json\r\n";
+    let body = |action: &str| json!({"action": action, "hosts": ["old1"], "select": ["late"]}).to_string();
+    let daemon = Original::start(directory.path(), port, LATE);
+    wait_until("it is shown", || hub.hosts(headers)["hosts"][0]["link"] == "connected");
+    assert_eq!(hub.ask("POST", "/api/actions", headers, &body("start")).0, 200);
+    let log = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    let spawned = || log(&directory.path().join("log")).matches("spawned: 'late'").count();
+    assert_eq!(spawned(), 1);
+
+    // The daemon hangs for a while, so that the restart goes on.
+    let mut leaving = TcpStream::connect(hub.address()).expect("it listens");
+    let restart = body("restart");
+    let length = restart.len();
+    write!(
+        leaving,
+        "POST /api/actions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n{restart}"
+    )
+    .expect("sent");
+    wait_until("it is being stopped", || directory.path().join("stopping").exists());
+    daemon.signal("STOP");
+    hub.signal("TERM");
+    wait_until("the hub has told", || {
+        log(&nats.path("hub.log")).contains("the hub ends after the restarts that go on")
+    });
+    let (status, refused) = hub.ask("POST", "/api/actions", headers, &body("stop"));
+    assert_eq!(status, 503, "{refused}");
+    daemon.signal("CONT");
+    wait_until("the hub has ended", || hub.has_ended());
+    assert_eq!(spawned(), 2);
+    let told = log(&nats.path("hub.log"));
+    assert!(!told.contains("may be stopped"), "{told}");
+    drop(daemon);
+}
