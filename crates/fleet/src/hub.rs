@@ -32,6 +32,7 @@ mod owed_starts;
 mod page;
 mod people;
 mod python_actions;
+mod python_look;
 mod python_member;
 mod python_watch;
 mod reloading;

@@ -3,8 +3,8 @@
 use supervisord_wire::terminal_text::escaped_in_line;
 
 use super::context::HubContext;
+use super::python_look;
 use super::python_member::{CallFailure, PythonMember};
-use super::python_watch;
 use crate::host_name::HostName;
 use crate::report::ProgramReport;
 
@@ -28,7 +28,7 @@ pub(super) async fn make_up(context: &HubContext, member: &PythonMember) {
     let mut is_seen = true;
     for (program, restart) in owed.of(host) {
         // What was seen before a start may not be so any more.
-        if !is_seen && python_watch::look(context, member).await.is_err() {
+        if !is_seen && python_look::look(context, member).await.is_err() {
             return;
         }
         is_seen = true;

@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::context::HubContext;
 use super::people::HubPerson;
-use super::{host_check, metrics, page, python_actions, python_watch, resources};
+use super::{host_check, metrics, page, python_actions, python_look, resources};
 use crate::clock::steady_millis;
 use crate::host_name::HostName;
 use crate::request::{FleetVerb, MAX_SELECTORS};
@@ -206,7 +206,7 @@ async fn act(context: &Rc<HubContext>, person: &HubPerson, request: Request<Inco
             let member = &context.python[number];
             let done = python_actions::act(&context, member, &action, &select).await;
             // The page shows the result at once. The watch logs why a daemon does not answer.
-            let _ = python_watch::look(&context, member).await;
+            let _ = python_look::look(&context, member).await;
             done
         })
     }));

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::context::HubContext;
 use super::left_out_starts;
-use super::python_watch;
+use super::python_look;
 
 /// How long the end may take. Services are killed 30 s after they were asked to end, or later.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -34,7 +34,7 @@ async fn until_settled(context: &HubContext) {
             if owed.of(host).is_empty() || silent.borrow().contains(host) {
                 return;
             }
-            match python_watch::look(context, member).await {
+            match python_look::look(context, member).await {
                 Ok(()) => left_out_starts::make_up(context, member).await,
                 Err(_) => drop(silent.borrow_mut().insert(host.clone())),
             }
