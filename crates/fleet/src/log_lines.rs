@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use supervisord_wire::terminal_text::escaped;
+use supervisord_wire::terminal_text::{escaped, escaped_in_line};
 
 use crate::host_name::HostName;
 use crate::log_place::SentLogPlace;
@@ -77,7 +77,7 @@ impl LogLines {
             return format!("{told}\n");
         }
         let mut told = String::new();
-        let program = escaped(&piece.program);
+        let program = escaped_in_line(&piece.program);
         if missing.bytes > 0 || is_gap || dropped > 0 {
             // The rest of that line does not come.
             if !log.unfinished.is_empty() {
@@ -178,7 +178,7 @@ impl KnownLog {
 }
 
 fn line((host, program): &(HostName, String), text: &str) -> String {
-    format!("{host}  {}  {}\n", escaped(program), escaped(text.trim_end_matches('\r')))
+    format!("{host}  {}  {}\n", escaped_in_line(program), escaped(text.trim_end_matches('\r')))
 }
 
 #[cfg(test)]
@@ -192,6 +192,15 @@ mod tests {
 
     fn host(name: &str) -> HostName {
         HostName::parse(name).unwrap()
+    }
+
+    #[test]
+    fn a_program_cannot_look_like_a_line_of_another_host() {
+        let mut lines = LogLines::new(false);
+        let forged = LogPiece { program: "x\nweb2  web  well".to_owned(), dropped: 1, ..piece("a\n", "", "") };
+        let told = lines.take(&host("web1"), forged);
+        assert_eq!(told.lines().count(), 2, "{told}");
+        assert!(told.lines().all(|line| line.starts_with("web1  x")), "{told}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::ArgMatches;
-use supervisord_wire::terminal_text::escaped;
+use supervisord_wire::terminal_text::escaped_in_line;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::asking::Asking;
@@ -87,7 +87,7 @@ pub(crate) async fn run(matches: &ArgMatches) -> Result<u8, FleetError> {
                     if is_new {
                         status = exit_status::GENERIC;
                     }
-                    format!("{host}  ERROR ({})\n", escaped(&detail))
+                    format!("{host}  ERROR ({})\n", escaped_in_line(&detail))
                 }
                 Some((host, Some(_))) => {
                     missing.retain(|other| *other != host);

@@ -5,7 +5,7 @@ use super::{open, scene};
 use crate::harness::Subject;
 
 /// Names that would be markup, run backwards, or are very long.
-const NAMES: [&str; 4] = ["\"><u>bold&amp;", "safe\u{202e}gpj.exe", "a'b\"c&d;#?%20..", "LONG"];
+const NAMES: [&str; 4] = ["\"><u>bold&amp;", "safe\u{202e}gpj\u{200f}.exe", "a'b\"c&d;#?%20..", "LONG"];
 
 /// Bytes that would be markup, terminal commands, invalid UTF-8 and a very long line.
 const OUTPUT: &str = r#"#!/usr/bin/env python3
@@ -39,7 +39,7 @@ fn names_that_are_markup_stay_text() {
     page.wait("all are listed", &format!("return {listed}.length === 4"));
     let shown = page.run(&format!("return {listed}")).to_string();
     for name in names {
-        let name = name.replace('\u{202e}', "<U+202E>");
+        let name = name.replace('\u{202e}', "<U+202E>").replace('\u{200f}', "<U+200F>");
         let text = serde_json::Value::from(name.as_str()).to_string();
         assert!(shown.contains(&text), "{text} is not among {shown}");
     }
@@ -50,7 +50,7 @@ fn names_that_are_markup_stay_text() {
         "nothing sticks out"
     );
     let hidden =
-        "document.getElementById('app').outerHTML.replace(/(data-key|href)=\"[^\"]*\"/g, '').includes('\\u202e')";
+        "document.getElementById('app').outerHTML.replace(/(data-key|href)=\"[^\"]*\"/g, '').match(/[\\u202e\\u200f]/) !== null";
     assert_eq!(page.run(&format!("return {hidden}")), false, "something runs backwards");
     // The address of a view holds whatever the name is.
     for _ in 0..4 {

@@ -293,7 +293,7 @@ fn show(session: &mut Session, texts: &[Vec<u8>], sources: &mut [Source]) {
 enum Piece {
     Text(usize, String),
     /// Something was not read: so many bytes, where that is known.
-    Skipped(usize, Option<u64>),
+    Skipped(usize, Option<u64>, TornLine),
     /// The log cannot be followed any more.
     Ended,
     Interrupted,
@@ -341,7 +341,7 @@ fn follow(
         let (streams, sender) = (streams.clone(), sender.clone());
         thread::Builder::new()
             .name("log".into())
-            .spawn(move || follow_one(&client, channel, (number, log), &streams, &sender))?;
+            .spawn(move || follow_one(client, channel, (number, log), &streams, &sender))?;
         open += 1;
     }
     while open > 0 && !streams.has_ended() && !session.console.is_closed() {
@@ -351,10 +351,10 @@ fn follow(
                     session.console.raw(&source.take(text.as_bytes()));
                 }
             }
-            Ok(Piece::Skipped(number, count)) => {
+            Ok(Piece::Skipped(number, count, torn)) => {
                 if let (Some(source), Some(name)) = (sources.get_mut(number), names.get(number)) {
-                    let torn = source.tear(count.is_some());
-                    session.console.raw(&torn);
+                    let printed = source.tear(torn.0);
+                    session.console.raw(&printed);
                     session.console.print_error_raw(&skipped_text(name, count));
                 }
             }
@@ -366,16 +366,27 @@ fn follow(
     Ok(())
 }
 
+/// Whether the place behind a gap is within a line, as far as that is known: only the beginning of a file certainly is not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct TornLine(bool);
+
+impl TornLine {
+    /// At a place such as `OFFSET-INODE`.
+    fn at(place: &str) -> TornLine {
+        TornLine(place.split('-').next() != Some("0"))
+    }
+}
+
 fn skipped_text(name: &str, count: Option<u64>) -> String {
     match count {
         Some(count) => format!("{name}: {count} bytes were not read in time, and are not kept\n"),
-        None => format!("{name}: rotated files were removed before they were read\n"),
+        None => format!("{name}: output is missing here, because its file was rotated away before it was read\n"),
     }
 }
 
 /// Sends what is appended to a log, through upgrades and restarts of the daemon.
 fn follow_one(
-    client: &Client,
+    mut client: Client,
     channel: Channel,
     (number, log): (usize, Log),
     streams: &StreamGroup,
@@ -392,7 +403,8 @@ fn follow_one(
                     if event.name == "rotated" {
                         let rotated = serde_json::from_str(&event.data).ok();
                         let skipped = rotated.and_then(|Rotated { skipped }| skipped);
-                        if skipped.is_some_and(|count| sender.send(Piece::Skipped(number, count)).is_err()) {
+                        let torn = TornLine::at(&event.id);
+                        if skipped.is_some_and(|count| sender.send(Piece::Skipped(number, count, torn)).is_err()) {
                             return;
                         }
                     }
@@ -404,7 +416,11 @@ fn follow_one(
                 }
             }
             Err(error) if error.is_passing() => {}
-            Err(error) if is_awaited && error.is_missing() => thread::sleep(LOOK_AGAIN_AFTER),
+            // Its log, or the program itself.
+            Err(error) if is_awaited && error.is_missing() => match client.program(&log.group, &log.name) {
+                Ok(None) => break,
+                _ => thread::sleep(LOOK_AGAIN_AFTER),
+            },
             Err(_) => break,
         }
         thread::sleep(RECONNECT_AFTER);
@@ -423,6 +439,7 @@ mod tests {
         assert_eq!(skipped(r#"{"skipped":null}"#), Some(None));
         assert_eq!(skipped(r#"{"skipped":7}"#), Some(Some(7)));
         assert!(skipped_text("web", Some(7)).starts_with("web: 7 bytes"));
+        assert_eq!((TornLine::at("0-17"), TornLine::at("70000-17")), (TornLine(false), TornLine(true)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 // Text that shows all of its characters.
 
-const CONTROL = /[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]/g;
+const CONTROL = /[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 // Control characters as signs, so that nothing hides and nothing runs backwards.
 export function visible(text) {

@@ -92,7 +92,7 @@ impl StreamSource for LogEvents {
         if !std::mem::replace(&mut self.is_begun, true) {
             // Without data it is no event for the client, but it goes on here when it comes back.
             let begin = match self.is_rotated {
-                true => self.rotated("{}".to_owned()),
+                true => self.rotated("{\"skipped\":null}".to_owned()),
                 false => format!("id: {}\n\n", self.position),
             };
             return Ok(Some((COME_BACK_SOON.to_owned() + &begin).into()));

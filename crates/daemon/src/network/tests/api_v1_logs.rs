@@ -160,7 +160,8 @@ fn a_client_that_comes_back_misses_nothing_and_is_told_of_a_rotation() {
     }
     for unknown in ["9999", "nonsense", "1-0"] {
         let mut client = again(unknown);
-        assert_eq!(client.event().name, "rotated", "{unknown}");
+        let event = client.event();
+        assert_eq!((&*event.name, event.data), ("rotated", serde_json::json!({"skipped": null})), "{unknown}");
         client.text("3");
     }
 }
