@@ -350,9 +350,14 @@ impl Control {
 
     fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) {
         self.tools.output.ring_if_due();
+        let begun = present().mono;
         let polled = match self.poll.poll(events, timeout) {
-            // Whoever stops this process and lets it go on ends its sleep, and not with what has happened meanwhile.
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+            // Whoever stops this process and lets it go on ends its sleep, and not with what has happened meanwhile. That is
+            // to be known before a deadline is judged that has passed.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::Interrupted
+                    && timeout.is_some_and(|timeout| present().mono.saturating_sub(begun) >= timeout) =>
+            {
                 self.poll.poll(events, Some(Duration::ZERO))
             }
             polled => polled,

@@ -49,8 +49,7 @@ fn names_that_are_markup_stay_text() {
         true,
         "nothing sticks out"
     );
-    let hidden =
-        "document.getElementById('app').outerHTML.replace(/(data-key|href)=\"[^\"]*\"/g, '').match(/[\\u202e\\u200f]/) !== null";
+    let hidden = "document.getElementById('app').outerHTML.replace(/(data-key|href)=\"[^\"]*\"/g, '').match(/[\\u202e\\u200f]/) !== null";
     assert_eq!(page.run(&format!("return {hidden}")), false, "something runs backwards");
     // The address of a view holds whatever the name is.
     for _ in 0..4 {
