@@ -117,6 +117,13 @@ pub struct ChannelLog {
     pub log_severity: SyslogSeverity,
 }
 
+impl ChannelLog {
+    /// Whether the file is ever renamed; without rotated files, its content is given up in its place.
+    pub fn is_renamed(&self) -> bool {
+        self.backups > 0 && (self.maxbytes > 0 || self.rotation.logfile_rotate.is_some())
+    }
+}
+
 /// When a log is rotated besides at a size, and which rotated files are kept besides so many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogRotation {

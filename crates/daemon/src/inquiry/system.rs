@@ -113,11 +113,6 @@ fn is_same_file(one: &str, other: &str) -> bool {
     (one == other || target(one) == target(other)) && is_file(one) && is_file(other)
 }
 
-/// Whether a log is ever renamed; without rotated files, its content is given up in its place.
-fn is_renamed(log: &ChannelLog) -> bool {
-    log.backups > 0 && (log.maxbytes > 0 || log.rotation.logfile_rotate.is_some())
-}
-
 /// Whether a log can be written, but stands in a directory in which nothing can be renamed.
 fn is_unrotatable(log: &Path) -> bool {
     let directory = log.parent().unwrap_or(Path::new("/"));
@@ -267,7 +262,7 @@ impl SystemLook<'_> {
     /// A log of a program.
     fn log(&mut self, section: &str, option: &str, path: &str, log: &ChannelLog) {
         self.file(section, option, path);
-        if is_renamed(log) && output::inherited(path).is_none() && is_unrotatable(Path::new(path)) {
+        if log.is_renamed() && output::inherited(path).is_none() && is_unrotatable(Path::new(path)) {
             let text = format!(
                 "{path} cannot be rotated, because user {} may not rename files in its directory: it grows without limit",
                 current_name()
