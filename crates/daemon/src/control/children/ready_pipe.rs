@@ -1,8 +1,10 @@
 //! The pipe into which a program writes a line when it is ready.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use supervisord_sys::{fd, pipe};
 
 use crate::control::survival;
 use crate::keeper::Name;
@@ -44,16 +46,37 @@ impl ReadyPipe {
         let mut piece = [0; PIECE];
         let mut pieces = 0;
         while pieces < MOST_PIECES {
-            match self.pipe.read(&mut piece) {
+            let looked = self.look(&mut piece);
+            let is_unread = looked.is_ok();
+            match looked.or_else(|error| match error.kind() {
+                ErrorKind::WouldBlock => Err(error),
+                // Without room for another pipe, or on a system that cannot copy from one, it is read at once.
+                _ => self.pipe.read(&mut piece),
+            }) {
                 Ok(0) => return Heard::Closed,
                 Ok(count) if piece[..count].contains(&b'\n') => return Heard::Ready,
-                Ok(_) => pieces += 1,
+                Ok(count) => {
+                    pieces += 1;
+                    if is_unread && self.pipe.read_exact(&mut piece[..count]).is_err() {
+                        return Heard::Closed;
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Heard::Nothing,
                 Err(_) => return Heard::Closed,
             }
         }
         Heard::More
+    }
+
+    /// Copies what can be read, and leaves it in the pipe: what makes a program ready is there until the state says that it is
+    /// ready, so that a daemon that is killed in between does not take it along. Returns 0 at the end.
+    fn look(&self, piece: &mut [u8]) -> io::Result<usize> {
+        let copy = pipe::pipe()?;
+        match fd::tee(self.pipe.as_fd(), copy.writer.as_fd(), piece.len())? {
+            0 => Ok(0),
+            count => File::from(copy.reader).read(&mut piece[..count]),
+        }
     }
 
     /// Reads everything that was in the pipe at this moment.
@@ -82,8 +105,6 @@ impl AsFd for ReadyPipe {
 
 #[cfg(test)]
 mod tests {
-    use supervisord_sys::{fd, pipe};
-
     use super::*;
 
     #[test]
@@ -96,7 +117,16 @@ mod tests {
             }
             assert_eq!(ready.hear(), expected);
             drop(pipe.writer);
-            assert_eq!(ready.hear(), Heard::Closed);
+            // The line stays where it is, for the next daemon if this one is killed.
+            let stays = expected == Heard::Ready && cfg!(target_os = "linux");
+            let end = loop {
+                match ready.hear() {
+                    // A child of another test may hold the other end until it executes its program.
+                    Heard::Nothing => std::thread::yield_now(),
+                    end => break end,
+                }
+            };
+            assert_eq!(end, if stays { Heard::Ready } else { Heard::Closed });
         }
     }
 
