@@ -140,7 +140,7 @@ fn output_in_memory_survives_an_upgrade_kill_9_and_the_end_of_its_program() {
         say(&daemon, "p", "three\n");
         shows(&mut daemon, "one\ntwo\nthree\n");
         // Another keeper gets it as well.
-        let keeper = daemon.keeper().expect("a keeper");
+        let keeper = daemon.running_keeper();
         crate::harness::processes::signal(keeper, nix::sys::signal::Signal::SIGKILL);
         daemon.wait_until("there is another keeper", |daemon| daemon.keeper().is_some_and(|other| other != keeper));
         daemon.wait_for_log("another one will be started");

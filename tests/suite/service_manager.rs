@@ -260,7 +260,7 @@ fn with_descriptor_store(name: &str) -> Daemon {
 
 /// Kills the daemon and its keeper, has the program speak, and starts the next daemon.
 fn kill_both_and_go_on(daemon: &mut Daemon) {
-    let (pid, keeper) = (daemon.pid(), daemon.keeper().expect("it has one"));
+    let (pid, keeper) = (daemon.pid(), daemon.running_keeper());
     for victim in [keeper, pid] {
         processes::signal(victim, Signal::SIGSTOP);
     }

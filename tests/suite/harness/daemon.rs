@@ -227,10 +227,15 @@ impl Daemon {
 
     /// Like [`Daemon::crash`], and kills the keeper, so that only the state file is left.
     pub fn crash_with_keeper(&mut self) {
-        let keeper = self.keeper().expect("it has one");
+        let keeper = self.running_keeper();
         self.crash();
         processes::signal(keeper, Signal::SIGKILL);
         assert!(wait::poll(wait::DEADLINE, || (!processes::alive(keeper)).then_some(())).is_some(), "it does not die");
+    }
+
+    /// The process id of the daemon's keeper, which may be starting still.
+    pub fn running_keeper(&self) -> i32 {
+        wait::poll(wait::DEADLINE, || self.keeper()).unwrap_or_else(|| panic!("no keeper\n{}", self.report()))
     }
 
     /// The process id of the daemon's keeper, or of the keeper that a killed daemon left behind.

@@ -267,7 +267,7 @@ impl Chaos {
 
     /// Another keeper takes the place of one that was killed.
     fn kill_keeper(&mut self) -> &'static str {
-        let before = self.daemon.keeper().unwrap_or_else(|| panic!("no keeper\n{}", self.daemon.report()));
+        let before = self.daemon.running_keeper();
         processes::signal(before, Signal::SIGKILL);
         let pipes: BTreeSet<_> = self.pids.values().flat_map(|pid| outputs(*pid)).collect();
         self.daemon.wait_until("another keeper holds everything", |daemon| {

@@ -45,7 +45,7 @@ fn wait_for_another_keeper(daemon: &mut Daemon, before: i32, programs: &BTreeMap
     daemon.wait_until("another keeper holds everything", |daemon| {
         daemon.keeper().is_some_and(|keeper| keeper != before && pipes.is_subset(&links(keeper)))
     });
-    daemon.keeper().expect("it was there")
+    daemon.running_keeper()
 }
 
 /// Everything is as it should be with programs that were taken over.
@@ -64,7 +64,7 @@ fn check_everything_works(daemon: &mut Daemon, before: &BTreeMap<String, i32>, w
 #[test]
 fn pidof_supervisord_finds_only_the_daemon() {
     let daemon = start("alone", "");
-    let keeper = daemon.keeper().expect("it has one");
+    let keeper = daemon.running_keeper();
     for words in [&["pidof", "supervisord"][..], &["pgrep", "supervisord"], &["pgrep", "-f", "supervisord.*-n"]] {
         let output = Command::new(needs::program(words[0])).args(&words[1..]).output().expect("it can be executed");
         let found = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -77,7 +77,7 @@ fn pidof_supervisord_finds_only_the_daemon() {
 #[test]
 fn the_keeper_ends_when_it_is_not_needed_and_not_by_a_signal() {
     let mut daemon = start("signals", "");
-    let keeper = daemon.keeper().expect("it has one");
+    let keeper = daemon.running_keeper();
     let before = pids(&daemon, &LIVING);
     let deadly = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
     deadly.into_iter().for_each(|signal| processes::signal(keeper, signal));
@@ -104,7 +104,7 @@ fn a_new_keeper_gets_everything_that_a_killed_one_held() {
     let before = pids(&daemon, &names);
     // The first is a child of the daemon, the next one is not.
     for round in 1..=2 {
-        let keeper = daemon.keeper().expect("it has one");
+        let keeper = daemon.running_keeper();
         processes::signal(keeper, Signal::SIGKILL);
         daemon.wait_for_log(&format!(
             "WARN the keeper (pid {keeper}) has ended (its connection is closed); another one will be started"
@@ -245,7 +245,7 @@ fn no_child_of_the_daemon_is_unknown_after_upgrades_and_restarts() {
     for round in 1..=2 {
         daemon.signal(Signal::SIGUSR1);
         daemon.wait_until("it is upgraded", |daemon| count(daemon, "supervisord upgraded with pid") == round);
-        let keeper = daemon.keeper().expect("it has one");
+        let keeper = daemon.running_keeper();
         processes::signal(keeper, Signal::SIGKILL);
         wait_for_another_keeper(&mut daemon, keeper, &before);
     }
