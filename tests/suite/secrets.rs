@@ -112,7 +112,7 @@ fn a_secret_of_a_command_is_in_the_environment_of_the_program_and_nowhere_else()
 }
 
 const FILES: &str = "[program:p]\ncommand=./show\nstartsecs=0\nstartretries=0\nstdout_logfile={dir}/p.log\n\
-    secret_files=true\nsecret.DB_PASSWORD=file:{dir}/db\nsecret.Key=exec:cat {dir}/key\npost_start=./seen\n";
+    secret_files=true\nsecret.DB_PASSWORD=file:{dir}/db\nsecret.Key=exec:cat {dir}/key\npost_start=./tell\n";
 
 /// Tells where its secrets are and what they look like, and reads them.
 const SHOW_FILES: &str = "#!/bin/sh\ncd \"$CREDENTIALS_DIRECTORY\" || exit 1\nexec >\"$OLDPWD/seen.new\"\n\
@@ -123,7 +123,7 @@ const SEEN: &str = "#!/bin/sh\ncat \"$CREDENTIALS_DIRECTORY/Key\" > hook.new\nmv
 
 fn with_files(options: &str) -> Scene {
     let scene =
-        Scene::with("secret-files", &format!("{FILES}{options}")).script("show", SHOW_FILES).script("seen", SEEN);
+        Scene::with("secret-files", &format!("{FILES}{options}")).script("show", SHOW_FILES).script("tell", SEEN);
     scene.file("db", &format!("{VALUE}\n")).file("key", VALUE)
 }
 
