@@ -18,7 +18,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("supervisord-sys", &[]),
     ("supervisord-tls", &["supervisord-sys"]),
     ("supervisord-core", &["supervisord-config", "supervisord-wire"]),
-    ("supervisord-ctl", &["supervisord-config", "supervisord-sys", "supervisord-wire"]),
+    ("supervisord-ctl", &["supervisord-config", "supervisord-sys", "supervisord-tls", "supervisord-wire"]),
     (
         "supervisord-daemon",
         &["supervisord-config", "supervisord-core", "supervisord-sys", "supervisord-tls", "supervisord-wire"],

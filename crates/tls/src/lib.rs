@@ -1,5 +1,6 @@
-//! The certificates of servers that speak TLS: those of the daemon, and the hub of a fleet.
+//! Certificates and keys from files, and the servers that show them: those of the daemon, and the hub of a fleet.
 
+pub mod pem_files;
 pub mod server_certificates;
 pub mod server_files;
 pub mod tls_error;

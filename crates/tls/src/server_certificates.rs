@@ -1,23 +1,18 @@
 //! The certificates and the key of a server, as TLS needs them. TLS 1.2 and 1.3 are spoken, nothing older.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use supervisord_sys::small_file;
+use rustls_pki_types::CertificateDer;
 use supervisord_sys::user::current_name;
 
+use crate::pem_files::{self, PemError};
 use crate::server_files::ServerTlsFiles;
 use crate::tls_error::TlsError;
-
-/// The most bytes of a file.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// What a server shows to its clients. The next client gets what was read last; clones share that.
 #[derive(Clone)]
@@ -59,17 +54,17 @@ fn read(ServerTlsFiles { certfile, keyfile, client_ca }: &ServerTlsFiles) -> Res
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(file) => {
-            let unusable = |error: &dyn fmt::Display| TlsError(format!("the client_ca {file} cannot be used: {error}"));
+            let untrusted =
+                |error: &dyn fmt::Display| TlsError(format!("the client_ca {file} cannot be used: {error}"));
             let mut roots = RootCertStore::empty();
             for certificate in certificates("client_ca", file)? {
-                roots.add(certificate).map_err(|error| unusable(&error))?;
+                roots.add(certificate).map_err(|error| untrusted(&error))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| unusable(&error))?)
+            builder.with_client_cert_verifier(verifier.map_err(|error| untrusted(&error))?)
         }
     };
-    let key = PrivateKeyDer::from_pem_slice(&content("keyfile", keyfile)?);
-    let key = key.map_err(|error| unreadable("keyfile", keyfile, &error))?;
+    let key = pem_files::private_key(keyfile).map_err(|error| unusable("keyfile", keyfile, error))?;
     let mut config = builder.with_single_cert(certificates("certfile", certfile)?, key).map_err(|error| {
         TlsError(format!("the certfile {certfile} and the keyfile {keyfile} cannot be used together: {error}"))
     })?;
@@ -78,15 +73,15 @@ fn read(ServerTlsFiles { certfile, keyfile, client_ca }: &ServerTlsFiles) -> Res
 }
 
 fn certificates(option: &str, file: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let content = content(option, file)?;
-    let all = CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>();
-    let all = all.map_err(|error| unreadable(option, file, &error))?;
-    if all.is_empty() { Err(TlsError(format!("the {option} {file} has no certificate in PEM"))) } else { Ok(all) }
+    pem_files::certificates(file).map_err(|error| unusable(option, file, error))
 }
 
-fn content(option: &str, file: &str) -> Result<Vec<u8>, TlsError> {
-    small_file::read(Path::new(file), MOST_BYTES)
-        .map_err(|error| unreadable(option, file, &format!("{error}, as user {}", current_name())))
+fn unusable(option: &str, file: &str, error: PemError) -> TlsError {
+    match error {
+        PemError::Empty => TlsError(format!("the {option} {file} has no certificate in PEM")),
+        PemError::Malformed(error) => unreadable(option, file, &error),
+        PemError::Unreadable(error) => unreadable(option, file, &format!("{error}, as user {}", current_name())),
+    }
 }
 
 fn unreadable(option: &str, file: &str, reason: &dyn fmt::Display) -> TlsError {

@@ -1,24 +1,19 @@
 //! TLS, for servers with an `https://` address.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName};
 use supervisord_config::client::{ClientIdentity, ClientTls};
-use supervisord_sys::small_file;
+use supervisord_tls::pem_files;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::ClientError;
-
-/// The most bytes of a file with certificates or a key.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// Makes a connection secure, whose server must have a certificate for this host.
 pub(super) async fn secure(
@@ -46,8 +41,7 @@ fn config(ClientTls { cafile, identity }: &ClientTls) -> Result<ClientConfig, Cl
     match identity {
         None => Ok(builder.with_no_client_auth()),
         Some(ClientIdentity { certfile, keyfile }) => {
-            let key = PrivateKeyDer::from_pem_slice(&content("keyfile", keyfile)?);
-            let key = key.map_err(|error| unusable("keyfile", keyfile, error))?;
+            let key = pem_files::private_key(keyfile).map_err(|error| unusable("keyfile", keyfile, error))?;
             let config = builder.with_client_auth_cert(certificates("certfile", certfile)?, key);
             config.map_err(|error| unusable("certfile", certfile, error))
         }
@@ -55,16 +49,7 @@ fn config(ClientTls { cafile, identity }: &ClientTls) -> Result<ClientConfig, Cl
 }
 
 fn certificates(option: &str, file: &str) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let content = content(option, file)?;
-    match CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>() {
-        Ok(all) if all.is_empty() => Err(unusable(option, file, "it has no certificate in PEM")),
-        Ok(all) => Ok(all),
-        Err(error) => Err(unusable(option, file, error)),
-    }
-}
-
-fn content(option: &str, file: &str) -> Result<Vec<u8>, ClientError> {
-    small_file::read(Path::new(file), MOST_BYTES).map_err(|error| unusable(option, file, error))
+    pem_files::certificates(file).map_err(|error| unusable(option, file, error))
 }
 
 fn unusable(option: &str, file: &str, reason: impl fmt::Display) -> ClientError {

@@ -2,25 +2,20 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName};
 use supervisord_core::output::forward::TlsFiles;
-use supervisord_sys::small_file;
+use supervisord_tls::pem_files;
 
 use super::client_certificate::ClientCertificate;
 
 /// How long a server is waited for that has asked for a certificate.
 const VERDICT_LIMIT: Duration = Duration::from_secs(1);
-
-/// The most bytes of a file with certificates or a key.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// A connection whose server has a certificate for its name.
 pub(super) struct TlsConnection {
@@ -139,18 +134,12 @@ fn client_certificate(files: &TlsFiles) -> io::Result<ClientCertificate> {
     let unusable_key = |error: &dyn std::fmt::Display| {
         io::Error::other(format!("the private key in {key_file} cannot be used: {error}"))
     };
-    let content = small_file::read(Path::new(key_file), MOST_BYTES).map_err(|error| unusable_key(&error))?;
-    let key = PrivateKeyDer::from_pem_slice(&content).map_err(|error| unusable_key(&error))?;
+    let key = pem_files::private_key(key_file).map_err(|error| unusable_key(&error))?;
     ClientCertificate::new(certificates, key).map_err(|error| unusable(file, &error))
 }
 
-/// The certificates in a file, at least one.
 fn certificates(file: &str) -> io::Result<Vec<CertificateDer<'static>>> {
-    let content = small_file::read(Path::new(file), MOST_BYTES).map_err(|error| unusable(file, &error))?;
-    match CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>() {
-        Ok(all) if all.is_empty() => Err(unusable(file, &"it has none in PEM")),
-        all => all.map_err(|error| unusable(file, &error)),
-    }
+    pem_files::certificates(file).map_err(|error| unusable(file, &error))
 }
 
 fn unusable(file: &str, error: &dyn std::fmt::Display) -> io::Error {
