@@ -45,6 +45,9 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
+/// The most bytes of a configuration file.
+pub const LARGEST_FILE: u64 = 64 << 20;
+
 /// The questions that every configuration asks while it is read, the client's too. Paths are text; all that are asked
 /// about are absolute.
 pub trait Host {

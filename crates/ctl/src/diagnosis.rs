@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use supervisord_config::expand::{ExpansionNames, expand};
-use supervisord_config::host::Host;
+use supervisord_config::host::{Host, LARGEST_FILE};
 use supervisord_config::ini::Ini;
 use supervisord_sys::{Errno, Pid, signal, small_file, user};
 use supervisord_wire::fault::FaultCode;
@@ -13,9 +13,6 @@ use supervisord_wire::fault::FaultCode;
 use crate::client::{ClientError, Endpoint, ServerUrl, UrlError};
 use crate::host::System;
 use crate::settings::{Settings, UrlSource};
-
-/// The most bytes of a file that is looked at.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// The lines that explain an error; none if the error needs no explanation.
 pub fn explain(error: &ClientError, settings: &Settings) -> Vec<String> {
@@ -174,7 +171,7 @@ impl<'s> WrittenConfig<'s> {
     fn read(settings: &'s Settings) -> Option<WrittenConfig<'s>> {
         let (UrlSource::Configuration, Some(file)) = (settings.url_source, &settings.config_file) else { return None };
         let mut ini = Ini::default();
-        ini.read(file, &small_file::read(Path::new(file), MOST_BYTES).ok()?).ok()?;
+        ini.read(file, &small_file::read(Path::new(file), LARGEST_FILE).ok()?).ok()?;
         Some(WrittenConfig { file, ini })
     }
 
@@ -215,7 +212,7 @@ fn running_without_socket(settings: &Settings) -> Option<String> {
     // A relative path is resolved against the directory in which the daemon was started, which is unknown here.
     let path = Path::new(&pidfile).is_absolute().then_some(&pidfile)?;
     let pid =
-        Pid::new(String::from_utf8(small_file::read(Path::new(path), MOST_BYTES).ok()?).ok()?.trim().parse().ok()?)?;
+        Pid::new(String::from_utf8(small_file::read(Path::new(path), LARGEST_FILE).ok()?).ok()?.trim().parse().ok()?)?;
     let is_running = signal::kill(pid, 0) != Err(Errno::ESRCH);
     is_running.then(|| {
         format!(

@@ -5,12 +5,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use supervisord_config::host::{Host, ReadError};
+use supervisord_config::host::{Host, LARGEST_FILE, ReadError};
 use supervisord_sys::small_file;
 use supervisord_sys::user::{self, User};
-
-/// The most bytes of a configuration file.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// How long a file that is a pipe may be silent before its end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,7 +17,7 @@ pub struct System;
 
 impl Host for System {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        let read = small_file::read_or_drain(Path::new(path), MOST_BYTES, PATIENCE);
+        let read = small_file::read_or_drain(Path::new(path), LARGEST_FILE, PATIENCE);
         read.map_err(|error| ReadError::new(&error, &user::current_name()))
     }
 

@@ -5,17 +5,20 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use supervisord_config::host::{Account, DaemonHost, Host, ReadError};
+use supervisord_config::host::{Account, DaemonHost, Host, LARGEST_FILE, ReadError};
 use supervisord_sys::{host, small_file, user};
 use supervisord_wire::event::EventType;
 
 use crate::plugins::process::Launcher;
 use crate::{hand_over, plugins};
 
-/// The most bytes of a configuration file.
-const MOST_BYTES: u64 = 64 << 20;
+/// How long a reading of the configuration may take before it is given up.
+pub const READING_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a main file that is a pipe may be silent before its end.
+/// How many unfinished readings of one kind there may be before no further one is begun.
+pub const MOST_UNFINISHED_READINGS: usize = 4;
+
+/// How long a main file that is a pipe may be silent before its end: less than a reading may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// This system, as it is when the daemon starts.
@@ -55,12 +58,12 @@ impl Default for SystemHost {
 
 impl Host for SystemHost {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        let read = small_file::read_or_drain(Path::new(path), MOST_BYTES, PATIENCE);
+        let read = small_file::read_or_drain(Path::new(path), LARGEST_FILE, PATIENCE);
         read.map_err(|error| ReadError::new(&error, &user::current_name()))
     }
 
     fn read_regular(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        small_file::read(Path::new(path), MOST_BYTES).map_err(|error| ReadError::new(&error, &user::current_name()))
+        small_file::read(Path::new(path), LARGEST_FILE).map_err(|error| ReadError::new(&error, &user::current_name()))
     }
 
     fn current_dir(&self) -> String {
@@ -161,6 +164,9 @@ mod tests {
         let writer = std::thread::spawn(move || fs::write(pipe, "[supervisord]\n").expect("written"));
         assert_eq!(host.read(&path("pipe")), Ok(b"[supervisord]\n".to_vec()));
         writer.join().expect("no panic");
-        assert_eq!(host.read("/dev/zero"), Err(ReadError::Unreadable(format!("it has more than {MOST_BYTES} bytes"))));
+        assert_eq!(
+            host.read("/dev/zero"),
+            Err(ReadError::Unreadable(format!("it has more than {LARGEST_FILE} bytes")))
+        );
     }
 }

@@ -14,12 +14,7 @@ use tokio::time::timeout;
 
 use crate::blocking::BlockingThreads;
 use crate::calls::CallFailure;
-
-/// How long a reading may take. A main file that is a pipe is waited for half as long.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// How many readings that were given up may still be kept.
-const MOST_KEPT: usize = 4;
+use crate::host::{MOST_UNFINISHED_READINGS, READING_LIMIT};
 
 /// Whether a reading is done or given up: whoever says so first decides which of them.
 #[derive(Default)]
@@ -49,7 +44,7 @@ pub(super) struct ReadingTurn<'a> {
 
 impl Default for Readings {
     fn default() -> Readings {
-        Readings { turn: sync::Mutex::default(), limit: LIMIT, kept: Mutex::default() }
+        Readings { turn: sync::Mutex::default(), limit: READING_LIMIT, kept: Mutex::default() }
     }
 }
 
@@ -77,7 +72,7 @@ impl ReadingTurn<'_> {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, CallFailure> {
         let Readings { limit, .. } = self.readings;
-        if self.readings.kept().len() >= MOST_KEPT {
+        if self.readings.kept().len() >= MOST_UNFINISHED_READINGS {
             return Err(refusal("earlier readings of the configuration still wait for a disk or a name server"));
         }
         let decision = Arc::new(Decision::default());
@@ -126,8 +121,8 @@ mod tests {
             );
             release
         };
-        let held: Vec<_> = (0..MOST_KEPT).map(|_| hang()).collect();
-        let readings = Readings { limit: LIMIT, ..readings };
+        let held: Vec<_> = (0..MOST_UNFINISHED_READINGS).map(|_| hang()).collect();
+        let readings = Readings { limit: READING_LIMIT, ..readings };
         let read = || runtime.block_on(async { readings.turn().await.read(&threads, || 1).await });
         assert!(read().is_err(), "no more threads are spent");
         drop(held);
@@ -138,7 +133,7 @@ mod tests {
         while !readings.kept().is_empty() {
             std::thread::yield_now();
         }
-        threads.close(LIMIT);
+        threads.close(READING_LIMIT);
     }
 
     #[test]
@@ -166,7 +161,7 @@ mod tests {
         drop(release);
         let name = drops.recv().expect("it is dropped");
         assert_ne!(name.as_deref(), std::thread::current().name());
-        threads.close(LIMIT);
+        threads.close(READING_LIMIT);
     }
 
     #[test]

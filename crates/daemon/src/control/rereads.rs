@@ -7,11 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// How long a reading may take, as long as one for a client.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
-
-/// How many readings may be unfinished at once, those that were given up included.
-const MOST_UNFINISHED: usize = 4;
+use crate::host::{MOST_UNFINISHED_READINGS, READING_LIMIT};
 
 /// The readings of a daemon.
 #[derive(Default)]
@@ -31,13 +27,13 @@ struct Reread {
 impl Rereads {
     /// Begins one: its number, and what its thread holds as long as it lasts. None where too many are not finished.
     pub(super) fn begin(&mut self, now: Duration) -> Option<(u64, Arc<()>)> {
-        if self.number_unfinished() >= MOST_UNFINISHED {
+        if self.number_unfinished() >= MOST_UNFINISHED_READINGS {
             return None;
         }
         let held = Arc::new(());
         self.unfinished.push(Arc::downgrade(&held));
         self.last += 1;
-        self.awaited.push_back(Reread { number: self.last, deadline: now + LIMIT });
+        self.awaited.push_back(Reread { number: self.last, deadline: now + READING_LIMIT });
         Some((self.last, held))
     }
 
@@ -88,21 +84,21 @@ mod tests {
         assert!(
             rereads.are_awaited()
                 && !rereads.hang()
-                && !rereads.give_up_overdue(START + LIMIT - Duration::from_millis(1))
+                && !rereads.give_up_overdue(START + READING_LIMIT - Duration::from_millis(1))
         );
-        assert_eq!(rereads.deadline(), Some(START + LIMIT));
-        assert!(rereads.give_up_overdue(START + LIMIT) && !rereads.give_up_overdue(START + LIMIT * 2));
+        assert_eq!(rereads.deadline(), Some(START + READING_LIMIT));
+        assert!(rereads.give_up_overdue(START + READING_LIMIT) && !rereads.give_up_overdue(START + READING_LIMIT * 2));
         assert!(!rereads.are_awaited() && !rereads.finish(hanging));
     }
 
     #[test]
     fn no_more_threads_are_spent_while_some_hang() {
         let mut rereads = Rereads::default();
-        let held: Vec<_> = (0..MOST_UNFINISHED).map(|_| rereads.begin(START).unwrap()).collect();
-        while rereads.give_up_overdue(START + LIMIT) {}
-        assert!(!rereads.are_awaited() && rereads.hang() && rereads.begin(START + LIMIT).is_none());
+        let held: Vec<_> = (0..MOST_UNFINISHED_READINGS).map(|_| rereads.begin(START).unwrap()).collect();
+        while rereads.give_up_overdue(START + READING_LIMIT) {}
+        assert!(!rereads.are_awaited() && rereads.hang() && rereads.begin(START + READING_LIMIT).is_none());
         drop(held);
         assert!(!rereads.hang());
-        assert!(rereads.begin(START + LIMIT).is_some());
+        assert!(rereads.begin(START + READING_LIMIT).is_some());
     }
 }

@@ -7,8 +7,8 @@ use supervisord_sys::signal::Signal;
 
 use super::Control;
 use super::inbox::Message;
-use super::rereads;
 use crate::clock::present;
+use crate::host::READING_LIMIT;
 
 impl Control {
     /// Obeys the signals that have arrived.
@@ -65,7 +65,7 @@ impl Control {
     /// Gives up reading the configuration where that takes too long.
     pub(super) fn give_up_rereads(&mut self) {
         while self.rereads.give_up_overdue(present().mono) {
-            let text = format!("a disk or a name server has not responded for {} seconds", rereads::LIMIT.as_secs());
+            let text = format!("a disk or a name server has not responded for {} seconds", READING_LIMIT.as_secs());
             self.input(SupervisorInput::RestartSignal { config: Err(text) });
         }
     }
